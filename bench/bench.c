@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rfork-bench [--csv FILE] [--server PATH]: measures what rfork() costs, and what the kernel
+ * takes for the unavoidable part of it, in one run on one machine.  Started by bench/run.  It runs
+ * a server of its own on loopback, lets the subjects (minimal.c, memory.c) measure themselves, and
+ * prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/clock.h"
+#include "bench/counter.h"
+#include "bench/floor_tcp.h"
+#include "bench/node.h"
+#include "bench/series.h"
+
+#define MS 1e-6 /* of a nanosecond */
+#define KIB (1.0 / 1024)
+#define GLIBC_PRIVATE_KIB 96.0 /* 24 pages: what a dynamic glibc program dirties by starting */
+
+static struct series exec_floor, connect_floor;
+static struct series idle_first, idle_return, busy_first, reserved, touched, wire, zeros_wire;
+/* By kind of memory: the floor, ours to the first instruction, ours to the return. */
+static struct series small_random[3], random_memory[3], zeros[3], pause_time[3];
+
+static struct bench {
+	char folder[PATH_MAX]; /* of the programs */
+	char host[32];
+	char counted_host[32];
+	int failed;
+} bench;
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+	interrupted = number;
+}
+
+/* -- floors of the small process -------------------------------------------------------- */
+
+static int measure_exec_floor(int count)
+{
+	char program[PATH_MAX + 32], *arguments[] = { program, NULL }, *environment[] = { NULL };
+
+	snprintf(program, sizeof(program), "%s/rfork-bench-nothing", bench.folder);
+	for (int i = 0; i < count; i++) {
+		int64_t start = clock_now_ns();
+		pid_t pid = vfork();
+		int status;
+
+		if (pid == 0) {
+			execve(program, arguments, environment);
+			_exit(127);
+		}
+		if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
+			fprintf(stderr, "%s: cannot be run\n", program);
+			return -1;
+		}
+		series_add(&exec_floor, (double)(clock_now_ns() - start) * MS);
+	}
+	return 0;
+}
+
+static int measure_connect_floor(int count)
+{
+	uint16_t port;
+	int listener = floor_tcp_listen(&port), result = -1;
+
+	if (listener == -1)
+		return -1;
+	for (int i = 0; i < count; i++) {
+		int64_t start = clock_now_ns();
+		int fd = floor_tcp_connect(port);
+		int64_t end = clock_now_ns();
+		int peer = fd == -1 ? -1 : accept(listener, NULL, NULL);
+
+		if (peer == -1)
+			goto out;
+		close(peer);
+		close(fd);
+		series_add(&connect_floor, (double)(end - start) * MS);
+	}
+	result = 0;
+out:
+	close(listener);
+	return result;
+}
+
+/* -- subjects --------------------------------------------------------------------------- */
+
+/* Starts a program of ours with its standard output as a stream; NULL after a message. */
+static FILE *start_subject(char *const *arguments, pid_t *pid)
+{
+	int ends[2];
+	FILE *output;
+
+	if (pipe(ends) == -1) {
+		perror("pipe");
+		return NULL;
+	}
+	*pid = fork();
+	if (*pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		execv(arguments[0], arguments);
+		fprintf(stderr, "%s: %s\n", arguments[0], strerror(errno));
+		_exit(127);
+	}
+	close(ends[1]);
+	if (*pid == -1) {
+		perror("fork");
+		close(ends[0]);
+		return NULL;
+	}
+	output = fdopen(ends[0], "r");
+	if (!output) {
+		perror("fdopen");
+		close(ends[0]);
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
+	}
+	return output;
+}
+
+static void skip(struct series *series, const char *reason)
+{
+	if (series)
+		snprintf(series->skip, sizeof(series->skip), "%.*s", (int)strcspn(reason, "\n"),
+			 reason);
+}
+
+/* Takes a line "floor N", "first N", "return N" or "skip REASON"; NULL = not asked for. */
+static void take_line(const char *line, struct series *floor, struct series *first,
+		      struct series *returned)
+{
+	struct series *series = NULL;
+	long long nanoseconds;
+	char word[16];
+
+	if (!strncmp(line, "skip ", 5)) {
+		skip(first, line + 5);
+		skip(returned, line + 5);
+		return;
+	}
+	if (sscanf(line, "%15s %lld", word, &nanoseconds) != 2)
+		return;
+	if (!strcmp(word, "floor"))
+		series = floor;
+	else if (!strcmp(word, "first"))
+		series = first;
+	else if (!strcmp(word, "return"))
+		series = returned;
+	if (series)
+		series_add(series, (double)nanoseconds * MS);
+}
+
+/* Runs a subject: its name, then its arguments up to NULL. */
+static void run_subject(const char *name, const char *const *rest, struct series *floor,
+			struct series *first, struct series *returned)
+{
+	char program[PATH_MAX + 32], line[512], *arguments[8] = { program };
+	int status = -1;
+	FILE *output;
+	pid_t pid;
+
+	if (interrupted)
+		return;
+	fprintf(stderr, "measuring: %s %s %s %s\n", name, rest[1], rest[2], rest[3] ? rest[3] : "");
+	snprintf(program, sizeof(program), "%s/%s", bench.folder, name);
+	for (int i = 0; i < 6 && rest[i]; i++)
+		arguments[i + 1] = (char *)rest[i];
+	output = start_subject(arguments, &pid);
+	if (!output) {
+		bench.failed = 1;
+		return;
+	}
+	while (fgets(line, sizeof(line), output))
+		take_line(line, floor, first, returned);
+	fclose(output);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	if (status != 0) {
+		fprintf(stderr, "%s ended with status %#x\n", name, (unsigned)status);
+		bench.failed = 1;
+	}
+}
+
+static void run_minimal(const char *count, const char *gap_ms, const char *kind,
+			struct series *first, struct series *returned)
+{
+	const char *rest[] = { bench.host, count, gap_ms, kind, NULL };
+
+	run_subject("rfork-bench-minimal", rest, NULL, first, returned);
+}
+
+static void run_memory(const char *count, const char *mebibytes, const char *kind,
+		       struct series series[3])
+{
+	const char *rest[] = { bench.host, count, mebibytes, kind, NULL };
+
+	run_subject("rfork-bench-memory", rest, &series[0], &series[1], &series[2]);
+}
+
+/* -- bytes on the wire -------------------------------------------------------------------- */
+
+static void measure_wire(uint16_t port)
+{
+	const char *minimal[] = { bench.counted_host, "1", "0", NULL, NULL };
+	const char *memory[] = { bench.counted_host, "1", "1024", "zeros", NULL };
+	struct series unused = { .count = 0 };
+	struct counter counter;
+	int failed_before = bench.failed;
+	int64_t bytes;
+
+	if (counter_start(&counter, port)) {
+		bench.failed = 1;
+		return;
+	}
+	snprintf(bench.counted_host, sizeof(bench.counted_host), "127.0.0.1:%u", counter.port);
+	bench.failed = 0;
+	run_subject("rfork-bench-minimal", minimal, NULL, &unused, NULL);
+	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
+		series_add(&wire, (double)bytes * KIB);
+	if (!bench.failed)
+		run_subject("rfork-bench-memory", memory, &unused, &unused, NULL);
+	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
+		series_add(&zeros_wire, (double)bytes * KIB);
+	bench.failed |= failed_before || wire.count == 0 || zeros_wire.count == 0;
+	counter_stop(&counter);
+}
+
+/* -- the run ---------------------------------------------------------------------------- */
+
+static void measure_all(uint16_t port)
+{
+	if (measure_exec_floor(300) || measure_connect_floor(300))
+		bench.failed = 1;
+	run_minimal("300", "3", NULL, &idle_first, &idle_return);
+	run_minimal("300", "0", NULL, &busy_first, NULL);
+	run_minimal("100", "3", "reserved", &reserved, NULL);
+	run_minimal("100", "3", "touched", &touched, NULL);
+	run_memory("15", "64", "random", small_random);
+	run_memory("7", "1024", "random", random_memory);
+	run_memory("9", "1024", "zeros", zeros);
+	run_memory("5", "1024", "pause", pause_time);
+	measure_wire(port);
+}
+
+static int print_rows(const char *csv_path)
+{
+	double exec_ms = series_quantile(&exec_floor, 0.5);
+	double start = exec_ms + series_quantile(&connect_floor, 0.5);
+	double first = series_quantile(&idle_first, 0.5), sent = series_quantile(&wire, 0.5);
+	const char *tcp = "TCP into fresh 4 KiB pages", *start_name = "vfork+exec+wait + connect";
+	const struct row rows[] = {
+		{ "vfork+exec+wait of a static program", "ms", &exec_floor, "-", 0, 0, 0, NULL },
+		{ "TCP connect on loopback", "ms", &connect_floor, "-", 0, 0, 0, NULL },
+		{ "small process: first instruction", "ms", &idle_first, start_name, start, 1.5, 0,
+		  "<= 1.5 x" },
+		{ "small process: return in the caller", "ms", &idle_return, start_name, start, 0,
+		  0, NULL },
+		{ "small process: first, back to back", "ms", &busy_first, start_name, start, 0, 0,
+		  NULL },
+		{ "64 GiB reserved, untouched: first", "ms", &reserved, "small process", first, 1.2,
+		  0, "<= 1.2 x" },
+		{ "1 GiB only read: first", "ms", &touched, "small process", first, 1.2, 0,
+		  "<= 1.2 x" },
+		{ "64 MiB random: first", "ms", &small_random[1], tcp,
+		  series_quantile(&small_random[0], 0.5), 0.6, 0, "<= 0.6 x" },
+		{ "1 GiB random: first", "ms", &random_memory[1], tcp,
+		  series_quantile(&random_memory[0], 0.5), 0.6, 0, "<= 0.6 x" },
+		{ "1 GiB written zeros: first", "ms", &zeros[1], "fork + one scan",
+		  series_quantile(&zeros[0], 0.5), 1.2, 0, "<= 1.2 x" },
+		{ "1 GiB random, RFORK_ASYNC: pause", "ms", &pause_time[2], "fork",
+		  series_quantile(&pause_time[0], 0.5), 1.2, 1, "<= 1.2 x + 1" },
+		{ "small process: sent, handshake included", "KiB", &wire,
+		  "24 private pages of glibc", GLIBC_PRIVATE_KIB, 0, 128, "<= 128 KiB" },
+		{ "1 GiB written zeros: sent", "KiB", &zeros_wire, "small process", sent, 1.2, 0,
+		  "<= 1.2 x" },
+	};
+	FILE *csv = csv_path ? fopen(csv_path, "we") : NULL;
+
+	putchar('\n');
+	table_machine(stdout, "");
+	printf("units      ms of CLOCK_MONOTONIC and KiB; each floor from this same run\n\n");
+	table_head(stdout);
+	if (csv) {
+		table_machine(csv, "# ");
+		table_csv_head(csv);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		table_row(stdout, &rows[i]);
+		if (csv)
+			table_csv_row(csv, &rows[i]);
+	}
+	if (csv_path && (!csv || fclose(csv))) {
+		perror(csv_path);
+		return -1;
+	}
+	return 0;
+}
+
+static int usage(const char *program)
+{
+	fprintf(stderr, "usage: %s [--csv FILE] [--server PATH]\n", program);
+	return 2;
+}
+
+/* The folder of this program, where the subjects are too; 0, or -1 after a message. */
+static int find_folder(void)
+{
+	ssize_t length = readlink("/proc/self/exe", bench.folder, sizeof(bench.folder) - 1);
+
+	if (length == -1) {
+		perror("/proc/self/exe");
+		return -1;
+	}
+	bench.folder[length] = '\0';
+	dirname(bench.folder);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "csv", required_argument, NULL, 'c' },
+						 { "server", required_argument, NULL, 's' },
+						 { NULL, 0, NULL, 0 } };
+	struct sigaction action = { .sa_handler = interrupt };
+	char server[PATH_MAX + 32] = "";
+	const char *csv = NULL;
+	struct node node;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'c')
+			csv = optarg;
+		else if (option == 's')
+			snprintf(server, sizeof(server), "%s", optarg);
+		else
+			return usage(argv[0]);
+	}
+	if (optind != argc)
+		return usage(argv[0]);
+	if (find_folder())
+		return 1;
+	if (!*server)
+		snprintf(server, sizeof(server), "%s/../server/rfork-server", bench.folder);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	if (node_start(&node, server) == 0) {
+		snprintf(bench.host, sizeof(bench.host), "127.0.0.1:%u", node.port);
+		measure_all(node.port);
+	} else {
+		bench.failed = 1;
+	}
+	if (node_stop(&node))
+		bench.failed = 1;
+	if (interrupted)
+		return 128 + interrupted;
+	if (print_rows(csv) || fflush(stdout) == EOF)
+		bench.failed = 1;
+	return bench.failed;
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+#
+# bench/run and what it runs: rfork-bench starts the server and makes the table, the subjects
+# fork themselves to it, and nothing is a static program that ends at once (a floor).
+
+noinst_PROGRAMS += \
+	%D%/rfork-bench \
+	%D%/rfork-bench-memory \
+	%D%/rfork-bench-minimal \
+	%D%/rfork-bench-nothing
+
+%C%_rfork_bench_SOURCES = \
+	%D%/bench.c \
+	%D%/clock.h \
+	%D%/counter.c %D%/counter.h \
+	%D%/floor_tcp.c %D%/floor_tcp.h \
+	%D%/node.c %D%/node.h \
+	%D%/series.c %D%/series.h
+
+%C%_rfork_bench_memory_SOURCES = \
+	%D%/clock.h \
+	%D%/floor_tcp.c %D%/floor_tcp.h \
+	%D%/measure.c %D%/measure.h \
+	%D%/memory.c
+%C%_rfork_bench_memory_LDADD = librfork.la
+
+%C%_rfork_bench_minimal_SOURCES = \
+	%D%/clock.h \
+	%D%/measure.c %D%/measure.h \
+	%D%/minimal.c
+%C%_rfork_bench_minimal_LDADD = librfork.la
+
+%C%_rfork_bench_nothing_SOURCES = %D%/nothing.c
+%C%_rfork_bench_nothing_LDFLAGS = -all-static
+
+EXTRA_DIST += %D%/run

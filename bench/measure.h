@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One timed rfork(), for the subjects (minimal.c, memory.c): what a subject does beside it must
+ * stay small, because its memory is what is measured.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct measure_times {
+	int64_t first_ns;  /* from the call to the first instruction of the child */
+	int64_t return_ns; /* from the call to its return in the caller */
+};
+
+/*
+ * Makes standard output a pipe through which the children tell their time, and returns a stream
+ * for the results: what standard output was.  NULL after a message.
+ */
+FILE *measure_open(void);
+
+/* 0; a positive errno of rfork_with(); or -1 after a message, when the child failed. */
+int measure_rfork(const char *host, uint64_t flags, struct measure_times *times);
+
+/*
+ * fork(), after which the child reads all of `bytes` bytes, word by word; times->first_ns is when
+ * it has done so.  bytes = 0: it only says that it runs.  0, or -1 after a message.
+ */
+int measure_fork(const void *memory, size_t bytes, struct measure_times *times);
+
+#endif

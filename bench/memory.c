@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process with much memory that forks itself to a node, by turns with its floor:
+ *
+ *     rfork-bench-memory HOST COUNT MEBIBYTES random|zeros|pause
+ *
+ * random: memory full of random bytes; floor: plain TCP from that memory into fresh 4 KiB pages.
+ * zeros:  memory written with zeros; floor: fork() and one reading scan by the child.
+ * pause:  random memory and RFORK_ASYNC; floor: fork(), both until the call returns.
+ * Prints one line a value: "floor N", "first N", "return N" in nanoseconds, or "skip REASON".
+ * Run by bench.c.
+ */
+#include <errno.h>
+#include <rfork.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench/floor_tcp.h"
+#include "bench/measure.h"
+
+#define MIB (1ul << 20)
+
+enum kind { RANDOM, ZEROS, PAUSE };
+
+static void *map_memory(size_t bytes)
+{
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("mmap");
+		return NULL;
+	}
+	return memory;
+}
+
+static void fill_random(uint64_t *words, size_t bytes)
+{
+	uint64_t state = 88172645463325252u;
+
+	for (size_t i = 0; i < bytes / sizeof(*words); i++) {
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		words[i] = state;
+	}
+}
+
+/*
+ * Touches as much memory as a measurement will take, and lets it go: a virtual machine may have
+ * given free memory back to its host, and would pay for it in whatever comes first.
+ */
+static int warm(size_t bytes)
+{
+	void *memory = map_memory(bytes);
+
+	if (!memory)
+		return -1;
+	madvise(memory, bytes, MADV_HUGEPAGE); /* only quicker */
+	memset(memory, 1, bytes);
+	munmap(memory, bytes);
+	return 0;
+}
+
+static int measure_floor(enum kind kind, const void *memory, size_t bytes, int64_t *floor_ns)
+{
+	struct measure_times times;
+
+	if (kind == RANDOM)
+		return floor_tcp(memory, bytes, floor_ns);
+	if (measure_fork(memory, kind == ZEROS ? bytes : 0, &times))
+		return -1;
+	*floor_ns = kind == ZEROS ? times.first_ns : times.return_ns;
+	return 0;
+}
+
+/* One turn: floor and ours, each on warm memory; 0, 1 to skip the rest, -1 after a message. */
+static int take_turn(const char *host, enum kind kind, const void *memory, size_t bytes,
+		     FILE *results)
+{
+	struct measure_times times;
+	int64_t floor_ns;
+	int error;
+
+	if (warm(bytes + bytes / 4) || measure_floor(kind, memory, bytes, &floor_ns))
+		return -1;
+	if (warm(bytes + bytes / 4))
+		return -1;
+	error = measure_rfork(host, kind == PAUSE ? RFORK_ASYNC : 0, &times);
+	if (error == ENOSYS) {
+		fprintf(results, "skip %s\n", rfork_error());
+		return 1;
+	}
+	if (error > 0)
+		fprintf(stderr, "%s: %s\n", host, rfork_error());
+	if (error)
+		return -1;
+	fprintf(results, "floor %lld\nfirst %lld\nreturn %lld\n", (long long)floor_ns,
+		(long long)times.first_ns, (long long)times.return_ns);
+	return fflush(results) ? -1 : 0;
+}
+
+static int parse_kind(const char *word)
+{
+	static const char *const words[] = { "random", "zeros", "pause" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(words[i], word))
+			return i;
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	int count = argc == 5 ? atoi(argv[2]) : 0, turn = 0;
+	size_t bytes = argc == 5 ? strtoul(argv[3], NULL, 10) * MIB : 0;
+	int kind = argc == 5 ? parse_kind(argv[4]) : -1;
+	FILE *results;
+	void *memory;
+
+	if (count < 1 || bytes == 0 || kind == -1) {
+		fprintf(stderr, "usage: %s HOST COUNT MEBIBYTES random|zeros|pause\n", argv[0]);
+		return 2;
+	}
+	memory = map_memory(bytes);
+	if (!memory)
+		return 1;
+	if (kind == ZEROS)
+		memset(memory, 0, bytes);
+	else
+		fill_random(memory, bytes);
+	results = measure_open();
+	if (!results)
+		return 1;
+	for (int i = 0; i < count && turn == 0; i++)
+		turn = take_turn(argv[1], (enum kind)kind, memory, bytes, results);
+	return fclose(results) || turn == -1 ? 1 : 0;
+}

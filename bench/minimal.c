@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A near-minimal dynamic process that forks itself to a node again and again:
+ *
+ *     rfork-bench-minimal HOST COUNT GAP_MS [reserved|touched]
+ *
+ * `reserved` adds 64 GiB of reserved address space that nothing has touched, `touched` 1 GiB that
+ * was only read.  GAP_MS of idle time lie between two forks.  Prints one line a value, "first N"
+ * and "return N", in nanoseconds.  Run by bench.c.
+ */
+#include <rfork.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "bench/measure.h"
+
+#define GIB (1ul << 30)
+#define MOST 1000
+
+static struct measure_times times[MOST];
+
+static int prepare(const char *kind)
+{
+	int reserved = !strcmp(kind, "reserved");
+	size_t bytes = reserved ? 64 * GIB : GIB;
+	volatile char *memory;
+
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED) {
+		perror("mmap");
+		return -1;
+	}
+	for (size_t i = 0; !reserved && i < bytes; i += 4096)
+		(void)memory[i];
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int count = argc < 4 ? 0 : atoi(argv[2]), gap_ms = argc < 4 ? 0 : atoi(argv[3]);
+	struct timespec gap = { gap_ms / 1000, gap_ms % 1000 * 1000000l };
+	FILE *results;
+
+	if (count < 1 || count > MOST || argc > 5) {
+		fprintf(stderr, "usage: %s HOST COUNT GAP_MS [reserved|touched]\n", argv[0]);
+		return 2;
+	}
+	if (argc == 5 && prepare(argv[4]))
+		return 1;
+	results = measure_open();
+	if (!results)
+		return 1;
+	for (int i = 0; i < count; i++) {
+		int error = measure_rfork(argv[1], 0, &times[i]);
+
+		if (error > 0)
+			fprintf(stderr, "%s: %s\n", argv[1], rfork_error());
+		if (error)
+			return 1;
+		nanosleep(&gap, NULL); /* what is measured is an idle node */
+	}
+	for (int i = 0; i < count; i++)
+		fprintf(results, "first %lld\nreturn %lld\n", (long long)times[i].first_ns,
+			(long long)times[i].return_ns);
+	return fclose(results) ? 1 : 0;
+}

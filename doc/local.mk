@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Manual pages, and the documents that are normative for other implementations.
+
+dist_man_MANS += \
+	%D%/rfork.3 \
+	%D%/rfork_checkpoint.3 \
+	%D%/rfork_commit.3 \
+	%D%/rfork_discard.3 \
+	%D%/rfork_error.3 \
+	%D%/rfork_undump.3 \
+	%D%/rfork_version.3 \
+	%D%/rfork_with.3 \
+	%D%/rfork.7 \
+	%D%/rfork-server.8
+
+dist_doc_DATA = \
+	%D%/ARCHITECTURE.md \
+	%D%/image-format.txt \
+	%D%/privileges.md \
+	%D%/protocol.txt

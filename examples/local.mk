@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+#
+# The examples: built with everything else, never installed.  The renderer needs libpng.
+
+examples_programs = \
+	%D%/01-hello \
+	%D%/02-memory \
+	%D%/03-errors \
+	%D%/04-map
+
+noinst_PROGRAMS += $(examples_programs)
+
+%C%_01_hello_SOURCES = %D%/01-hello.c
+%C%_01_hello_LDADD = librfork.la
+%C%_02_memory_SOURCES = %D%/02-memory.c
+%C%_02_memory_LDADD = librfork.la
+%C%_03_errors_SOURCES = %D%/03-errors.c
+%C%_03_errors_LDADD = librfork.la
+%C%_04_map_SOURCES = %D%/04-map.c
+%C%_04_map_LDADD = librfork.la
+
+if HAVE_PNG
+noinst_PROGRAMS += %D%/render
+endif
+%C%_render_SOURCES = \
+	%D%/boxes.c \
+	%D%/clones.c %D%/clones.h \
+	%D%/picture.c %D%/picture.h \
+	%D%/render.c \
+	%D%/scene.c %D%/scene.h \
+	%D%/trace.c %D%/trace.h \
+	%D%/vector.h
+%C%_render_CPPFLAGS = $(AM_CPPFLAGS) $(LIBPNG_CFLAGS)
+%C%_render_LDADD = librfork.la $(LIBPNG_LIBS) -lm
+
+EXTRA_DIST += \
+	%D%/README.md \
+	%D%/scenes/FORMAT.md \
+	%D%/scenes/showpiece.scene \
+	%D%/scenes/small.scene

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# The public face: one header.
+include_HEADERS = %D%/rfork.h

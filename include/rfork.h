@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rfork.h - fork() whose child wakes up on another machine.
+ *
+ * The whole public interface of librfork.  Every call follows the POSIX habit:
+ * -1 and errno on failure.  After a failure rfork_error() holds one sentence
+ * that names the object at fault.
+ *
+ * Thread safety: every call may be made by several threads at once.
+ * Signal safety: no call is async-signal-safe.
+ */
+#ifndef RFORK_H
+#define RFORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RFORK_VERSION_MAJOR 0
+#define RFORK_VERSION_MINOR 1
+#define RFORK_VERSION_PATCH 0
+
+/* The library is built with hidden symbols; these are the ones it exports. */
+#pragma GCC visibility push(default)
+
+/* TCP port of rfork-server where none is given. */
+#define RFORK_DEFAULT_PORT 21062
+
+/* Flags of struct rfork_options. */
+
+/* Return once the snapshot exists; if the hand-over fails later, the ghost
+ * says why on standard error and dies by SIGKILL. */
+#define RFORK_ASYNC (1u << 0)
+/* Take nothing by reference: every mapped file travels by content. */
+#define RFORK_SELF_CONTAINED (1u << 1)
+/* Files that the node lacks travel by content. */
+#define RFORK_COPY_FILES (1u << 2)
+/* Close in the child what cannot travel, instead of refusing. */
+#define RFORK_CLOSE_OTHERS (1u << 3)
+/* The child outlives the link; the ghost exits 0 once the child runs. */
+#define RFORK_DETACH (1u << 4)
+/* Allow a connection beyond loopback and unix sockets without encryption. */
+#define RFORK_INSECURE_PLAINTEXT (1u << 5)
+
+/* Values of rfork_options.compression. */
+#define RFORK_COMPRESS_NONE 0u
+#define RFORK_COMPRESS_LZ4 1u
+#define RFORK_COMPRESS_ZSTD 2u
+#define RFORK_COMPRESS_AUTO 3u
+
+/*
+ * Options of rfork_with().  Zero every field that is not set; a zeroed struct
+ * with only `size` filled in means all defaults.
+ */
+struct rfork_options {
+	size_t size;	      /* sizeof(struct rfork_options); unknown nonzero tail: E2BIG */
+	uint64_t flags;	      /* RFORK_*; an unknown flag: EINVAL */
+	int timeout_ms;	      /* whole hand-over; 0 = 30 000, -1 = none */
+	unsigned compression; /* RFORK_COMPRESS_* */
+	const char *key_file; /* NULL = RFORK_KEY_FILE, else the default file */
+};
+
+/*
+ * rfork - create a child process on another machine.
+ *
+ * host: NUL-terminated, 1 to 255 bytes, not kept: "name", "name:port",
+ *       "[v6]:port", "tcp://...", or "unix:PATH".  The port defaults to
+ *       RFORK_PORT from the environment, else to RFORK_DEFAULT_PORT.
+ *
+ * Returns the pid of a local child, the ghost, in the caller: waitpid() on it
+ * gives the remote child's own status.  Returns 0 in the child, on the node.
+ * Returns -1 and sets errno when no child was created; the caller is then as
+ * it was, and nothing is left on either side.
+ *
+ * The child has the calling thread only, as after fork(); in a threaded caller
+ * it may do only what a fork child may.
+ *
+ * Errors:
+ *   EINVAL          host is not of one of the forms above
+ *   EPERM           host is beyond loopback, without RFORK_INSECURE_PLAINTEXT
+ *   EHOSTUNREACH    host is unknown, or cannot be reached
+ *   ECONNREFUSED    no server listens there
+ *   ENOKEY          there is no key file
+ *   EKEYREJECTED    the key differs from the server's, or the key file is
+ *                   malformed or can be read by others
+ *   EPROTONOSUPPORT no common protocol version
+ *   ENOEXEC         the node's CPU, kernel or vdso cannot run the image
+ *   ENOTSUP         the process holds something that cannot travel
+ *   EBADMSG         the stream was corrupted on its way
+ *   EAGAIN          the node runs its maximum of children, or fork() said so
+ *   ETIMEDOUT       the hand-over took longer than the time limit
+ *   ECONNRESET      the node or its server died during the hand-over
+ *   ENOMEM, ENOSPC  either side ran out of memory or space
+ *
+ * Rights: none beyond those of the process itself.  Linux 4.18 or later.
+ */
+pid_t rfork(const char *host);
+
+/*
+ * rfork_with - rfork() with options.
+ *
+ * options: NULL means all defaults; otherwise not kept after the return.
+ *
+ * Errors: those of rfork(), and
+ *   EINVAL  an unknown flag, compression or a timeout below -1
+ *   E2BIG   options->size is larger than this library knows, with a nonzero tail
+ *   ENOSYS  a flag or compression that this version does not implement yet
+ */
+pid_t rfork_with(const char *host, const struct rfork_options *options);
+
+/*
+ * rfork_error - why the last rfork call of this thread failed.
+ *
+ * Returns one sentence without a newline; "no error" before the first failure.
+ * Never NULL.  The string belongs to the library and holds until the thread's
+ * next rfork call.
+ */
+const char *rfork_error(void);
+
+/*
+ * rfork_version - the library's version, such as "0.1.0".
+ *
+ * Returns a constant string; never NULL.
+ */
+const char *rfork_version(void);
+
+/* Identifier of a checkpoint held in memory: positive, local to the process,
+ * never reused. */
+typedef int64_t rfork_crid_t;
+
+/*
+ * rfork_checkpoint - hold a checkpoint of the calling process in memory.
+ *
+ * flags: 0; anything else is EINVAL.
+ * Returns a positive identifier, 0 after a restart, -1 on error.
+ * Errors: ENOSYS in this version.
+ */
+rfork_crid_t rfork_checkpoint(unsigned flags);
+
+/*
+ * rfork_commit - write a held checkpoint to a descriptor.
+ *
+ * crid: from rfork_checkpoint().  fd: a writable descriptor; stays open.
+ * Returns 0, or -1 on error.
+ * Errors: ENOSYS in this version.
+ */
+int rfork_commit(rfork_crid_t crid, int fd);
+
+/*
+ * rfork_discard - drop a held checkpoint.
+ *
+ * crid: from rfork_checkpoint().
+ * Returns 0, or -1 on error.
+ * Errors: ENOSYS in this version.
+ */
+int rfork_discard(rfork_crid_t crid);
+
+/*
+ * rfork_undump - write an executable that resumes the calling process.
+ *
+ * path: the file to write.
+ * Returns 1 in the program that wrote it, 0 in the one restarted, -1 on error.
+ * Errors: ENOSYS in this version.
+ */
+int rfork_undump(const char *path);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything that an architecture must provide, with its contracts.  A port is an
+ * implementation of this header in a folder beside x86_64/.
+ */
+#ifndef RF_ARCH_H
+#define RF_ARCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/image_format.h"
+#include "rfork/protocol.h"
+#include "rfork/report.h"
+#include "rfork/restore_plan.h"
+
+/* -- capture (capture.S, registers.c) -------------------------------------------- */
+
+/* What a function call must preserve: all that is live at the capture point. */
+struct rf_arch_context {
+	uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
+	uint32_t mxcsr;
+	uint16_t x87_control;
+	uint16_t reserved;
+};
+
+/*
+ * The capture point.  Saves the caller's registers in *context, then calls continuation(argument)
+ * on the stack that ends at stack_top (16-byte aligned); the continuation must not return.  No
+ * byte outside *context and that stack is written.
+ *
+ * Returns only in the restored thread: the address of its struct rf_arrival.
+ */
+struct rf_arrival *rf_arch_capture(struct rf_arch_context *context, void *stack_top,
+				   void (*continuation)(void *), void *argument);
+
+/* Fills registers, mxcsr and x87_control of a thread from a context and the calling thread's
+ * fs and gs base. */
+void rf_arch_thread_from_context(struct rf_image_thread *thread,
+				 const struct rf_arch_context *context);
+
+/* -- facts of the machine (cpu.c) -------------------------------------------------- */
+
+/* Fills architecture, xcr0, xsave_bytes, cpu_words, cpu and max_address. */
+void rf_arch_machine_facts(struct rf_machine_facts *facts);
+
+/* Appends to text the names of CPU features and state components that `caller` has and `node`
+ * lacks, separated by ", "; returns how many. */
+size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
+				const struct rf_machine_facts *node, char *text, size_t bytes);
+
+/* -- restore (signal_frame.c, restore_jump.S, ../restorer/) ---------------------------- */
+
+/* Bytes that rf_arch_build_signal_frame() needs at most, on the machine of these facts. */
+size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
+				  const struct rf_image_thread *thread);
+
+/*
+ * Builds at `buffer` the frame with which rt_sigreturn restores the thread's registers, vector
+ * state, signal mask and alternate stack; `address` (64-byte aligned) is where the buffer will
+ * be mapped when it runs.  xsave holds thread->xsave_bytes bytes.  `result` becomes the return
+ * value of the captured call.  Returns the stack pointer for rt_sigreturn.
+ */
+uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
+				    const struct rf_machine_facts *facts,
+				    const struct rf_image_thread *thread, const void *xsave,
+				    uint64_t result);
+
+/* Checks that the registers are those of user code (segments, flags, canonical addresses); 0 or
+ * -EBADMSG with a report. */
+int rf_arch_check_thread(const struct rf_image_thread *thread, struct rf_report *report);
+
+/* Leaves the shell: sets the stack pointer and jumps to the restorer at `entry` with `plan`. */
+_Noreturn void rf_arch_jump(uint64_t entry, uint64_t plan, uint64_t stack_top);
+
+/* The restorer's code, position independent, entry point first. */
+extern const unsigned char rf_restorer_blob[];
+extern const unsigned char rf_restorer_blob_end[];
+
+#endif

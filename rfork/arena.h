@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory outside the image: what the ghost needs after the capture point is taken
+ * from one mapping that is never captured.
+ */
+#ifndef RF_ARENA_H
+#define RF_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Address space only: pages that nobody touches cost nothing. */
+#define RF_ARENA_BYTES ((size_t)96 << 20)
+
+struct rf_arena {
+	unsigned char *base;
+	size_t bytes;
+	size_t used;
+};
+
+/* Maps an arena; 0 or a negative errno. */
+int rf_arena_map(struct rf_arena *arena);
+void rf_arena_unmap(struct rf_arena *arena);
+
+/* The end of the arena is the ghost's stack; memory is never taken from it. */
+#define RF_ARENA_STACK_BYTES ((size_t)1 << 20)
+
+/* Takes zeroed memory, aligned to 64 bytes; NULL when the arena is full.  Not to be freed. */
+void *rf_arena_take(struct rf_arena *arena, size_t bytes);
+
+#endif

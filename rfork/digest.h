@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Digests of records, pages and files: XXH3 of the xxHash library, compiled into
+ * one object.  No malloc and no errno: used in the frozen ghost.
+ */
+#ifndef RF_DIGEST_H
+#define RF_DIGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+/* XXH3-64, seed 0. */
+uint64_t rf_digest64(const void *data, size_t bytes);
+
+/* XXH3-64, seed 0, of the concatenation of count buffers. */
+uint64_t rf_digest64_iov(const struct iovec *iov, int count);
+
+/*
+ * XXH3-128 (low, high), seed 0, of `bytes` bytes of a file from offset, or to the file's end if
+ * that comes first.  0 or a negative errno.
+ */
+int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, uint64_t digest[2]);
+
+#endif

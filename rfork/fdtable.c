@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looks at every descriptor of the calling process and decides how it travels.
+ * Called by rfork.c before the fork; changes nothing.
+ */
+#define _GNU_SOURCE
+#include "rfork/fdtable.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "rfork/file_identity.h"
+#include "rfork/sys.h"
+
+#define STDIO_COUNT 3
+
+/* Linux 6.10, include/uapi/linux/fcntl.h; missing in older headers. */
+#define DUPFD_QUERY 1027
+
+/* Whether two descriptors share one open file description; false where it cannot be told. */
+static bool is_same_description(int a, int b)
+{
+	long pid = rf_syscall(SYS_getpid);
+	long order = rf_syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+
+	if (order >= 0)
+		return order == 0;
+	return rf_syscall(SYS_fcntl, a, DUPFD_QUERY, b) == 1;
+}
+
+static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
+			   const struct rf_image_file *identities)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct rf_fd *other = &table->entries[i];
+
+		if (other->image.kind == entry->image.kind &&
+		    other->image.same_as == RF_IMAGE_NONE &&
+		    identities[i].device == identities[table->count].device &&
+		    identities[i].inode == identities[table->count].inode &&
+		    is_same_description((int)other->image.number, (int)entry->image.number)) {
+			entry->image.same_as = other->image.number;
+			return;
+		}
+	}
+}
+
+/* /dev/null, zero, full, random, urandom, which are the same everywhere. */
+static bool is_common_device(const struct stat *status)
+{
+	return S_ISCHR(status->st_mode) && major(status->st_rdev) == 1 &&
+	       (minor(status->st_rdev) == 3 || minor(status->st_rdev) == 5 ||
+		(minor(status->st_rdev) >= 7 && minor(status->st_rdev) <= 9));
+}
+
+static const char *name_type(const struct stat *status)
+{
+	switch (status->st_mode & S_IFMT) {
+	case S_IFIFO:
+		return "a pipe or FIFO";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFCHR:
+		return "a character device";
+	case S_IFBLK:
+		return "a block device";
+	case S_IFREG:
+		return "a deleted or renamed file";
+	case S_IFDIR:
+		return "a deleted or renamed directory";
+	}
+	return "this kind of descriptor";
+}
+
+/* Whether the path of a descriptor leads to what it has open. */
+static bool is_reachable(const char *path, const struct stat *status)
+{
+	struct stat found;
+
+	return path[0] == '/' && rf_sys_stat(path, &found) == 0 && found.st_dev == status->st_dev &&
+	       found.st_ino == status->st_ino;
+}
+
+static const char *read_path(struct rf_arena *arena, int fd)
+{
+	char link[32];
+	char *path = (char *)arena->base + arena->used;
+	size_t room = arena->bytes - arena->used;
+	long length;
+
+	rf_format(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (room > RF_IMAGE_MAX_PATH_BYTES)
+		room = RF_IMAGE_MAX_PATH_BYTES;
+	length = rf_syscall(SYS_readlinkat, AT_FDCWD, link, path, room);
+	if (length < 0)
+		return "?";
+	path[length] = '\0';
+	return rf_arena_take(arena, (size_t)length + 1) ? path : "?";
+}
+
+static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
+{
+	if (entry->image.status_flags & (O_PATH | O_TMPFILE) & ~(uint32_t)O_DIRECTORY)
+		return false;
+	if (is_common_device(status))
+		return true;
+	return (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
+	       is_reachable(entry->path, status);
+}
+
+/* Decides how a descriptor travels; 0, or -ENOTSUP. */
+static int classify(struct rf_fd *entry, const struct stat *status)
+{
+	unsigned access = entry->image.status_flags & O_ACCMODE;
+
+	if (entry->image.number == STDIN_FILENO ||
+	    (entry->image.number < STDIO_COUNT && access == O_RDONLY)) {
+		entry->image.kind = RF_DESCRIPTOR_EMPTY;
+		return 0;
+	}
+	if (entry->image.number < STDIO_COUNT) {
+		entry->image.kind = RF_DESCRIPTOR_RELAY_OUT;
+		return 0;
+	}
+	if (!can_reopen(entry, status))
+		return -ENOTSUP;
+	entry->image.kind = RF_DESCRIPTOR_FILE;
+	entry->identity = rf_file_identity(status);
+	if (S_ISREG(status->st_mode)) {
+		long offset = rf_syscall(SYS_lseek, entry->image.number, 0, SEEK_CUR);
+
+		entry->image.offset = offset > 0 ? (uint64_t)offset : 0;
+	}
+	return 0;
+}
+
+/* Looks at one descriptor; 1 if it travels, 0 if it is left out, or a negative errno. */
+static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
+		       struct rf_arena *arena, int fd, bool close_others, struct rf_report *report)
+{
+	struct rf_fd *entry = &table->entries[table->count];
+	struct stat status;
+	long flags = rf_syscall(SYS_fcntl, fd, F_GETFL);
+	long fd_flags = rf_syscall(SYS_fcntl, fd, F_GETFD);
+
+	if (flags < 0 || fd_flags < 0 || rf_sys_fstat(fd, &status) < 0)
+		return 0; /* closed by another thread since the directory was read */
+	memset(entry, 0, sizeof(*entry));
+	entry->image.number = (uint32_t)fd;
+	entry->image.status_flags = (uint32_t)flags;
+	entry->image.flags = fd_flags & FD_CLOEXEC ? RF_DESCRIPTOR_CLOEXEC : 0;
+	entry->image.flags |= close_others ? RF_DESCRIPTOR_MAY_CLOSE : 0;
+	entry->image.same_as = RF_IMAGE_NONE;
+	entry->image.file = RF_IMAGE_NONE;
+	entry->path = fd < STDIO_COUNT ? "" : read_path(arena, fd);
+	if (classify(entry, &status) < 0) {
+		if (close_others)
+			return 0;
+		return rf_report(
+			report, ENOTSUP,
+			"descriptor %d (%s): %s cannot travel; RFORK_CLOSE_OTHERS closes it", fd,
+			entry->path, name_type(&status));
+	}
+	identities[table->count] = rf_file_identity(&status);
+	find_duplicate(table, entry, identities);
+	return 1;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Lists the open descriptors, ascending; their number or a negative errno. */
+static long list_numbers(int *numbers, size_t capacity)
+{
+	struct dirent64 *entry;
+	char buffer[4096] __attribute__((aligned(8)));
+	size_t count = 0;
+	long got;
+	int directory = rf_sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (directory < 0)
+		return directory;
+	while ((got = rf_syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) > 0) {
+		for (long at = 0; at < got; at += entry->d_reclen) {
+			entry = (struct dirent64 *)(buffer + at);
+			if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+				continue;
+			if (count == capacity) {
+				rf_sys_close(directory);
+				return -ENOBUFS;
+			}
+			numbers[count] = atoi(entry->d_name);
+			count += numbers[count] != directory;
+		}
+	}
+	rf_sys_close(directory);
+	qsort(numbers, count, sizeof(numbers[0]), compare_numbers);
+	return got < 0 ? got : (long)count;
+}
+
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
+		       bool (*is_ours)(int fd), struct rf_report *report)
+{
+	struct rf_image_file *identities;
+	size_t capacity = RF_IMAGE_MAX_DESCRIPTORS;
+	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
+	long count;
+
+	*table = (struct rf_fdtable){ 0 };
+	if (!numbers)
+		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	count = list_numbers(numbers, capacity);
+	if (count == -ENOBUFS)
+		return rf_report(report, ENOTSUP, "more than %zu open descriptors", capacity);
+	if (count < 0)
+		return rf_report(report, (int)-count, "/proc/self/fd: %m");
+	table->entries = rf_arena_take(arena, ((size_t)count + 1) * sizeof(*table->entries));
+	identities = rf_arena_take(arena, ((size_t)count + 1) * sizeof(*identities));
+	if (!table->entries || !identities)
+		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	for (long i = 0; i < count; i++) {
+		int taken;
+
+		if (is_ours(numbers[i]))
+			continue;
+		taken = collect_one(table, identities, arena, numbers[i], close_others, report);
+		if (taken < 0)
+			return taken;
+		table->count += (size_t)taken;
+	}
+	return 0;
+}

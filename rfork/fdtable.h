@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The caller's descriptors and how each of them travels.  Collected in the caller,
+ * before the fork, where a refusal leaves nothing behind.
+ */
+#ifndef RF_FDTABLE_H
+#define RF_FDTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/arena.h"
+#include "rfork/image_format.h"
+#include "rfork/report.h"
+
+struct rf_fd {
+	struct rf_image_descriptor image; /* file is filled in by the snapshot */
+	struct rf_image_file identity;	  /* of kind FILE */
+	const char *path;		  /* of kind FILE */
+};
+
+struct rf_fdtable {
+	struct rf_fd *entries; /* ascending by number */
+	size_t count;
+};
+
+/*
+ * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out
+ * if close_others, else refused with ENOTSUP by number and path.
+ * Memory comes from the arena.  0 or a negative errno with a report.
+ */
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
+		       bool (*is_ours)(int fd), struct rf_report *report);
+
+#endif

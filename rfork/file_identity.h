@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When two files are provably the same object (doc/image-format.txt, 8).
+ */
+#ifndef RF_FILE_IDENTITY_H
+#define RF_FILE_IDENTITY_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "rfork/image_format.h"
+
+/* The identity in the format's words; index is left 0. */
+static inline struct rf_image_file rf_file_identity(const struct stat *status)
+{
+	return (struct rf_image_file){
+		.mode = status->st_mode,
+		.device = status->st_dev,
+		.inode = status->st_ino,
+		.size_bytes = (uint64_t)status->st_size,
+		.mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
+		.ctime_ns = (int64_t)status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec,
+	};
+}
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ghost from the capture point until the child runs: sends the image, learns
+ * the outcome, tells the caller, and gives its copy of the caller's memory back.
+ *
+ * After rf_arch_capture() all code here runs on the arena's stack, and the image is
+ * frozen: no malloc, no stdio, no errno, no write outside the arena.
+ */
+#define _GNU_SOURCE
+#include "rfork/ghost.h"
+
+#include <errno.h>
+#include <linux/rseq.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "rfork/frame.h"
+#include "rfork/ghost_relay.h"
+#include "rfork/image_writer.h"
+#include "rfork/io.h"
+#include "rfork/snapshot.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES 4096u
+#define EXIT_STATUS_FAILED 1 /* nobody sees it: rfork() reaps this ghost */
+#define BOUNCE_BYTES ((size_t)RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES)
+/* A mapping without a file that follows a library's data is its .bss, and code that the ghost
+ * still runs may read it; programs with a larger one are not linked into ours. */
+#define SMALL_BSS_BYTES ((uint64_t)256 << 10)
+
+struct ghost {
+	struct rf_ghost_order *order;
+	struct rf_arch_context context;
+	struct rf_relay relay;
+	struct rf_report report;
+	struct rf_ghost_status status;
+	struct rf_frame_running running;
+	size_t scratch; /* from here on the arena is needed only until the child runs */
+	struct rf_snapshot *snapshot;
+	struct rf_image_writer *writer;
+	unsigned char *frame; /* RF_FRAME_MAX_BYTES */
+	uint64_t digest;
+};
+
+/* -- preparing ---------------------------------------------------------------------------- */
+
+static bool is_kept(const struct ghost *ghost, unsigned fd)
+{
+	const struct rf_ghost_order *order = ghost->order;
+
+	if (fd == (unsigned)order->connection || fd == (unsigned)order->status_fd)
+		return true;
+	for (unsigned number = 0; number < RF_CHANNELS; number++)
+		if (ghost->relay.channels[number].fd == (int)fd)
+			return true;
+	return false;
+}
+
+/* Closes everything but the ghost's own: an original that the child does not use must end when
+ * the caller's side ends it. */
+static void close_others(struct ghost *ghost)
+{
+	unsigned kept[RF_CHANNELS + 2];
+	unsigned count = 0;
+	unsigned first = 0;
+	unsigned highest = (unsigned)(ghost->order->connection > ghost->order->status_fd
+					      ? ghost->order->connection
+					      : ghost->order->status_fd);
+
+	for (unsigned fd = 0; fd <= highest && count < RF_CHANNELS + 2; fd++)
+		if (is_kept(ghost, fd))
+			kept[count++] = fd;
+	for (unsigned i = 0; i <= count; i++) {
+		unsigned last = i < count ? kept[i] : UINT32_MAX;
+
+		if (last > first &&
+		    rf_syscall(SYS_close_range, first, i < count ? last - 1 : last, 0) == -ENOSYS)
+			for (unsigned fd = first; fd < last && fd <= RF_IMAGE_MAX_FD; fd++)
+				rf_sys_close((int)fd);
+		first = last + 1;
+	}
+}
+
+static void plan_relays(struct ghost *ghost)
+{
+	const struct rf_fdtable *fds = &ghost->order->fds;
+
+	ghost->relay.connection = ghost->order->connection;
+	for (unsigned number = 0; number < RF_CHANNELS; number++)
+		ghost->relay.channels[number].fd = -1;
+	for (size_t i = 0; i < fds->count; i++)
+		if (fds->entries[i].image.kind == RF_DESCRIPTOR_RELAY_OUT)
+			ghost->relay.channels[fds->entries[i].image.number].fd =
+				(int)fds->entries[i].image.number;
+}
+
+/* What must not be done before the state of the process has been collected. */
+static void disguise(struct ghost *ghost)
+{
+	struct rlimit none = { 0, 0 };
+
+	rf_sys_prctl(PR_SET_NAME, (unsigned long)ghost->order->name, 0, 0, 0);
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+}
+
+/* -- the image ---------------------------------------------------------------------------------- */
+
+static int connection_error(struct ghost *ghost, int error)
+{
+	const char *host = ghost->order->host;
+
+	switch (-error) {
+	case EPIPE:
+	case ECONNRESET:
+		return rf_report(&ghost->report, ECONNRESET,
+				 "%s closed the connection during the hand-over", host);
+	case ETIMEDOUT:
+		return rf_report(&ghost->report, ETIMEDOUT, "%s did not answer in time", host);
+	case EBADMSG:
+		return rf_report(&ghost->report, EBADMSG, "%s sent a malformed frame", host);
+	}
+	return rf_report(&ghost->report, -error, "connection to %s: %m", host);
+}
+
+/* Receives a frame of the hand-over; a refusal becomes its error. */
+static int receive(struct ghost *ghost, struct rf_frame_header *header)
+{
+	int error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
+				     RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
+
+	if (error < 0)
+		return connection_error(ghost, error);
+	if (header->type == RF_FRAME_REFUSED)
+		return rf_frame_refused(ghost->frame, header->length_bytes, &ghost->report);
+	return 0;
+}
+
+/* The node may have refused while we were writing: its sentence tells more than EPIPE. */
+static int sending_failed(struct ghost *ghost, int error)
+{
+	struct rf_frame_header header;
+
+	if (error != -EPIPE && error != -ECONNRESET)
+		return rf_report(&ghost->report, -error, "sending the image: %m");
+	while (!ghost->report.error && receive(ghost, &header) == 0)
+		;
+	return -ghost->report.error;
+}
+
+static int send_lacking(struct ghost *ghost, const struct rf_frame_header *header)
+{
+	const uint32_t *indexes = (const uint32_t *)ghost->frame;
+
+	if (header->type != RF_FRAME_NEED || header->length_bytes % sizeof(*indexes))
+		return connection_error(ghost, -EBADMSG);
+	for (size_t i = 0; i < header->length_bytes / sizeof(*indexes); i++) {
+		int error = rf_snapshot_write_lacking(ghost->snapshot, ghost->writer, indexes[i]);
+
+		if (error < 0)
+			return error == -EBADMSG ? connection_error(ghost, error)
+						 : sending_failed(ghost, error);
+	}
+	return 0;
+}
+
+static int send_what_node_needs(struct ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error;
+
+	do {
+		error = receive(ghost, &header);
+		if (error == 0)
+			error = send_lacking(ghost, &header);
+	} while (error == 0 && !(header.flags & RF_NEED_LAST));
+	return error;
+}
+
+static int await_child(struct ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error = receive(ghost, &header);
+
+	if (error < 0)
+		return error;
+	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running))
+		return connection_error(ghost, -EBADMSG);
+	memcpy(&ghost->running, ghost->frame, sizeof(ghost->running));
+	return 0;
+}
+
+static int send_image(struct ghost *ghost)
+{
+	int error =
+		rf_snapshot_write_layout(ghost->snapshot, ghost->writer, &ghost->order->request);
+
+	/* The small records leave together with the first pages. */
+	if (error == 0)
+		error = rf_snapshot_write_pages(ghost->snapshot, ghost->writer);
+	if (error < 0)
+		return sending_failed(ghost, error);
+	error = send_what_node_needs(ghost);
+	if (error < 0)
+		return error;
+	error = rf_image_write_end(ghost->writer);
+	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
+static int take_snapshot(struct ghost *ghost)
+{
+	struct rf_arena *arena = &ghost->order->arena;
+	void *bounce;
+	int memory_fd;
+	int error;
+
+	ghost->scratch = arena->used;
+	ghost->frame = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
+	ghost->snapshot = rf_arena_take(arena, sizeof(*ghost->snapshot));
+	ghost->writer = rf_arena_take(arena, sizeof(*ghost->writer));
+	bounce = rf_arena_take(arena, BOUNCE_BYTES);
+	if (!ghost->frame || !ghost->snapshot || !ghost->writer || !bounce)
+		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
+	/* Without it a process that has changed its uid may not open its own /proc files. */
+	rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	error = rf_snapshot_collect(ghost->snapshot, arena, &ghost->context, &ghost->order->request,
+				    &ghost->report);
+	if (error < 0)
+		return error;
+	memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	if (memory_fd < 0)
+		return rf_report(&ghost->report, -memory_fd, "/proc/self/mem: %m");
+	rf_image_writer_init(ghost->writer, ghost->order->connection, memory_fd, bounce);
+	return 0;
+}
+
+/* -- the frozen image ---------------------------------------------------------------------------- */
+
+static void freeze(struct ghost *ghost)
+{
+	if (ghost->order->frozen != RF_FROZEN_TRUSTED)
+		ghost->digest = rf_snapshot_digest(ghost->snapshot);
+	if (ghost->order->frozen == RF_FROZEN_BROKEN)
+		*(volatile uint64_t *)(ghost->context.rsp - 4096) ^= 1;
+}
+
+static int check_frozen(struct ghost *ghost)
+{
+	if (ghost->order->frozen == RF_FROZEN_TRUSTED ||
+	    ghost->digest == rf_snapshot_digest(ghost->snapshot))
+		return 0;
+	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
+}
+
+/* -- giving back ------------------------------------------------------------------------------------ */
+
+static void unmap_around(uint64_t start, uint64_t end, uint64_t hole_start, uint64_t hole_end)
+{
+	if (hole_start > start && start < end)
+		rf_sys_munmap(start, (hole_start < end ? hole_start : end) - start);
+	if (hole_end < end) {
+		uint64_t from = hole_end > start ? hole_end : start;
+
+		rf_sys_munmap(from, end - from);
+	}
+}
+
+static bool has_code(const struct rf_maps *maps, const struct rf_map *of)
+{
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct rf_map *map = &maps->entries[i];
+
+		if (map->kind == RF_MAP_FILE && map->protection & RF_PROTECTION_EXECUTE &&
+		    map->inode == of->inode && map->device == of->device)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the ghost's own code may still need a mapping. */
+static bool is_needed(const struct rf_maps *maps, const struct rf_map *map,
+		      const struct rf_map *previous, bool previous_needed)
+{
+	if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR || map->kind == RF_MAP_KERNEL)
+		return true;
+	if (map->shared)
+		return false;
+	if (map->kind == RF_MAP_FILE) {
+		if (previous && previous->inode == map->inode && previous->device == map->device)
+			return previous_needed;
+		return has_code(maps, map);
+	}
+	return previous && previous->kind == RF_MAP_FILE && previous_needed &&
+	       previous->end == map->start && map->end - map->start <= SMALL_BSS_BYTES;
+}
+
+/*
+ * Gives the snapshot back, so that the caller writes to its memory without copying it, and the
+ * ghost costs no more than its buffers.  Keeps the thread's control block: code compiled
+ * with a stack protector reads it.
+ */
+static void give_back(struct ghost *ghost)
+{
+	struct rf_arena *arena = &ghost->order->arena;
+	const struct rf_maps *maps = &ghost->snapshot->maps;
+	uint64_t control = ghost->snapshot->thread.registers.fs_base & ~(uint64_t)(PAGE_BYTES - 1);
+	uint64_t arena_start = (uintptr_t)arena->base;
+	uint64_t arena_end = arena_start + arena->bytes;
+	uintptr_t scratch = ((uintptr_t)arena->base + ghost->scratch + PAGE_BYTES - 1) &
+			    ~(uintptr_t)(PAGE_BYTES - 1);
+	const struct rf_image_thread *thread = &ghost->snapshot->thread;
+	bool needed = false;
+
+	/* The kernel writes to this area whenever it schedules the thread. */
+	if (thread->rseq_address)
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, RSEQ_FLAG_UNREGISTER,
+			   thread->rseq_signature);
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct rf_map *map = &maps->entries[i];
+
+		needed = is_needed(maps, map, i ? map - 1 : NULL, needed);
+		if (needed)
+			continue;
+		if (map->start < arena_end && map->end > arena_start)
+			unmap_around(map->start, map->end, arena_start, arena_end);
+		else
+			unmap_around(map->start, map->end, control, control + PAGE_BYTES);
+	}
+	rf_sys_madvise(scratch, arena_end - RF_ARENA_STACK_BYTES - scratch, MADV_DONTNEED);
+	rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* -- the life of a ghost ------------------------------------------------------------------------------- */
+
+static void tell_caller(struct ghost *ghost)
+{
+	ghost->status.report = ghost->report;
+	ghost->status.node_pid = ghost->running.pid;
+	/* A caller that is gone needs no answer, and the child runs without it. */
+	rf_io_write_full(ghost->order->status_fd, &ghost->status, sizeof(ghost->status),
+			 RF_NO_DEADLINE);
+	rf_sys_close(ghost->order->status_fd);
+}
+
+static void live(void *argument)
+{
+	struct ghost *ghost = argument;
+	int error;
+
+	close_others(ghost);
+	error = take_snapshot(ghost);
+	disguise(ghost);
+	if (error == 0) {
+		freeze(ghost);
+		error = send_image(ghost);
+	}
+	if (error == 0)
+		error = check_frozen(ghost);
+	if (error == 0)
+		error = await_child(ghost);
+	if (error == 0) {
+		rf_pagemap_close(&ghost->snapshot->pagemap);
+		rf_sys_close(ghost->writer->memory_fd);
+	}
+	tell_caller(ghost);
+	if (error < 0)
+		rf_sys_exit(EXIT_STATUS_FAILED);
+	give_back(ghost);
+	rf_ghost_relay(&ghost->relay);
+}
+
+struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
+{
+	struct rf_arena *arena = &order->arena;
+	struct ghost *ghost = rf_arena_take(arena, sizeof(*ghost));
+
+	if (!ghost)
+		rf_sys_exit(EXIT_STATUS_FAILED);
+	ghost->order = order;
+	for (unsigned number = 0; number < RF_CHANNELS; number++)
+		ghost->relay.channels[number].buffer =
+			rf_arena_take(arena, RF_CHANNEL_CREDIT_BYTES);
+	plan_relays(ghost);
+	return rf_arch_capture(&ghost->context, arena->base + arena->bytes, live, ghost);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ghost: the child of the caller that streams its own image to the node, and
+ * then stands for the remote child until that ends.
+ */
+#ifndef RF_GHOST_H
+#define RF_GHOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rfork/arena.h"
+#include "rfork/fdtable.h"
+#include "rfork/protocol.h"
+#include "rfork/report.h"
+#include "rfork/restore_plan.h"
+#include "rfork/snapshot.h"
+
+/* What the caller hands to its ghost; made in the arena before the fork. */
+struct rf_ghost_order {
+	struct rf_arena arena;
+	int connection;
+	int status_fd; /* takes one struct rf_ghost_status */
+	int64_t deadline_ns;
+	struct rf_fdtable fds;
+	struct rf_snapshot_request request;
+	enum rf_frozen_check {
+		RF_FROZEN_TRUSTED,
+		RF_FROZEN_CHECKED, /* prove that the image does not change while it is sent */
+		RF_FROZEN_BROKEN,  /* and change it, to prove the proof */
+	} frozen;
+	char name[16];			/* of the process, "rfork:HOST" */
+	char host[RF_REPORT_BYTES / 2]; /* for sentences */
+};
+
+/* What the ghost tells the caller, once. */
+struct rf_ghost_status {
+	struct rf_report report; /* error 0: the child runs */
+	uint32_t node_pid;
+};
+
+/*
+ * Becomes the ghost, in the fork child.  Never returns in this process.
+ * In the restored thread, on the node, it returns the arrival: what is left of the restore.
+ */
+struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
+
+#endif

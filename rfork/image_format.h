@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of an image, as doc/image-format.txt defines them.  Included by
+ * the writer, the reader and the plan.  Structs are the bytes on the wire:
+ * little-endian, naturally aligned, without padding.
+ */
+#ifndef RF_IMAGE_FORMAT_H
+#define RF_IMAGE_FORMAT_H
+
+#include <stdint.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
+
+#define RF_IMAGE_MAGIC "RFORKIMG"
+#define RF_IMAGE_VERSION 1
+
+#define RF_ARCHITECTURE_X86_64 1u
+
+#define RF_RECORD_MAX_BYTES (1114112u)
+#define RF_IMAGE_MAX_FILES 65536u
+#define RF_IMAGE_MAX_DESCRIPTORS 65536u
+#define RF_IMAGE_MAX_MAPPINGS 262144u
+#define RF_IMAGE_MAX_PATH_BYTES 4095u
+#define RF_IMAGE_MAX_AUXV_BYTES 1024u
+#define RF_IMAGE_MAX_XSAVE_BYTES 16384u
+#define RF_IMAGE_MAX_VDSO_AREAS 8u
+#define RF_IMAGE_MAX_FD 1048575u
+#define RF_IMAGE_SIGNALS 64
+#define RF_PAGES_MAX_RUNS 256u
+#define RF_PAGES_MAX_DATA_PAGES 256u
+#define RF_IMAGE_NONE UINT32_MAX
+
+enum rf_record_type {
+	RF_RECORD_IMAGE = 1,
+	RF_RECORD_PROCESS = 2,
+	RF_RECORD_SIGACTIONS = 3,
+	RF_RECORD_THREAD = 4,
+	RF_RECORD_VDSO = 5,
+	RF_RECORD_FILE = 6,
+	RF_RECORD_DESCRIPTOR = 7,
+	RF_RECORD_MAPPING = 8,
+	RF_RECORD_LAYOUT = 9,
+	RF_RECORD_PAGES = 10,
+	RF_RECORD_END = 11,
+};
+
+#define RF_RECORD_OPTIONAL 1u
+
+struct rf_record_header {
+	uint16_t type;
+	uint16_t flags;
+	uint32_t length_bytes;
+	uint64_t sequence;
+	uint64_t payload_digest;
+	uint64_t header_digest;
+};
+
+struct rf_image_head {
+	char magic[8];
+	uint16_t version;
+	uint16_t reserved1;
+	uint32_t architecture;
+	uint32_t page_bytes;
+	uint32_t reserved2;
+	uint8_t boot_id[16];
+	uint32_t threads;
+	uint32_t files;
+	uint32_t descriptors;
+	uint32_t mappings;
+	uint64_t data_pages;
+};
+
+struct rf_image_process {
+	uint64_t start_code, end_code, start_data, end_data, start_brk, brk;
+	uint64_t start_stack, arg_start, arg_end, env_start, env_end;
+	uint32_t auxv_bytes;
+	uint32_t umask;
+	uint32_t cwd_bytes;
+	uint32_t reserved1;
+	char comm[16];
+	uint64_t reserved2;
+};
+
+struct rf_image_sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* The order of struct user_regs_struct, <sys/user.h>. */
+struct rf_image_registers {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+
+struct rf_image_thread {
+	struct rf_image_registers registers;
+	uint64_t signal_mask;
+	uint64_t altstack_address;
+	uint64_t altstack_bytes;
+	uint32_t altstack_flags;
+	uint32_t tid;
+	uint64_t rseq_address;
+	uint32_t rseq_bytes;
+	uint32_t rseq_signature;
+	uint64_t robust_list;
+	uint64_t robust_list_bytes;
+	uint64_t tid_address;
+	uint32_t mxcsr;
+	uint16_t x87_control;
+	uint16_t reserved1;
+	uint32_t xsave_bytes;
+	uint32_t reserved2;
+};
+
+enum rf_vdso_kind { RF_VDSO_CODE = 1, RF_VDSO_DATA = 2 };
+
+struct rf_image_vdso_area {
+	uint64_t start, end;
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+struct rf_image_vdso {
+	uint64_t digest;
+	uint32_t areas;
+	uint32_t reserved;
+};
+
+struct rf_image_file {
+	uint32_t index;
+	uint32_t mode;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t size_bytes;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+};
+
+enum rf_descriptor_kind {
+	RF_DESCRIPTOR_RELAY_OUT = 1,
+	RF_DESCRIPTOR_EMPTY = 2,
+	RF_DESCRIPTOR_FILE = 3,
+};
+
+#define RF_DESCRIPTOR_CLOEXEC 1u
+#define RF_DESCRIPTOR_MAY_CLOSE 2u
+
+struct rf_image_descriptor {
+	uint32_t number;
+	uint16_t kind;
+	uint16_t flags;
+	uint32_t status_flags;
+	uint32_t same_as;
+	uint64_t offset;
+	uint32_t file;
+	uint32_t reserved;
+};
+
+enum rf_mapping_kind { RF_MAPPING_ANONYMOUS = 0, RF_MAPPING_FILE = 1 };
+
+#define RF_PROTECTION_READ 1u
+#define RF_PROTECTION_WRITE 2u
+#define RF_PROTECTION_EXECUTE 4u
+
+#define RF_MAPPING_SHARED 1u
+#define RF_MAPPING_GROWSDOWN 2u
+#define RF_MAPPING_DIGEST 4u
+
+struct rf_image_mapping {
+	uint64_t start, end;
+	uint32_t protection;
+	uint32_t flags;
+	uint32_t kind;
+	uint32_t file;
+	uint64_t file_offset;
+	uint64_t data_pages;
+	uint64_t digest[2];
+};
+
+enum rf_run_kind { RF_RUN_DATA = 0, RF_RUN_GUARD = 1 };
+
+struct rf_image_run {
+	uint64_t address;
+	uint32_t pages;
+	uint32_t kind;
+};
+
+struct rf_image_pages {
+	uint32_t runs;
+	uint32_t reserved;
+};
+
+struct rf_image_end {
+	uint64_t records;
+	uint64_t data_pages;
+};
+
+_Static_assert(sizeof(struct rf_record_header) == 32, "doc/image-format.txt, 1");
+_Static_assert(sizeof(struct rf_image_head) == 64, "doc/image-format.txt, 3");
+_Static_assert(sizeof(struct rf_image_process) == 128, "doc/image-format.txt, 4");
+_Static_assert(sizeof(struct rf_image_sigaction) == 32, "doc/image-format.txt, 5");
+_Static_assert(sizeof(struct rf_image_thread) == 304, "doc/image-format.txt, 6");
+_Static_assert(sizeof(struct rf_image_vdso) == 16, "doc/image-format.txt, 7");
+_Static_assert(sizeof(struct rf_image_vdso_area) == 24, "doc/image-format.txt, 7");
+_Static_assert(sizeof(struct rf_image_file) == 48, "doc/image-format.txt, 8");
+_Static_assert(sizeof(struct rf_image_descriptor) == 32, "doc/image-format.txt, 9");
+_Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
+_Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
+_Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one reader of images (doc/image-format.txt), and the boundary to hostile bytes:
+ * what it has let through is consistent, within its limits, and safe to plan with.
+ * Runs in the shell, as the target user.
+ */
+#ifndef RF_IMAGE_READER_H
+#define RF_IMAGE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/image_format.h"
+#include "rfork/report.h"
+
+struct rf_reader_file {
+	struct rf_image_file image;
+	char *path; /* zero-terminated */
+};
+
+/* A process, as far as the layout describes it.  Memory belongs to the reader. */
+struct rf_image {
+	struct rf_image_head head;
+	struct rf_image_process process;
+	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
+	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
+	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
+	struct rf_image_thread thread;
+	unsigned char xsave[RF_IMAGE_MAX_XSAVE_BYTES];
+	struct rf_image_vdso vdso;
+	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
+	struct rf_reader_file *files;
+	struct rf_image_descriptor *descriptors;
+	struct rf_image_mapping *mappings;
+	/* how many have been read; equal to head's counts after the layout */
+	uint32_t files_read, descriptors_read, mappings_read;
+};
+
+struct rf_reader {
+	int fd;
+	uint64_t min_address, max_address; /* what can be mapped on this machine */
+	uint64_t sequence;
+	uint64_t data_pages;
+	uint16_t last_type;
+	unsigned char *payload; /* of the current record, but for page data */
+	struct rf_report *report;
+};
+
+/*
+ * Where the pages of a mapping are put: `offset` is added to their address.  Called once for each
+ * run, so that memory can be prepared.  Returns 0 or a negative errno.
+ */
+typedef int (*rf_reader_locate)(void *context, size_t mapping, const struct rf_image_run *run,
+				uint64_t *offset);
+
+/* Prepares to read from fd; 0 or -ENOMEM. */
+int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint64_t max_address,
+		   struct rf_report *report);
+void rf_reader_release(struct rf_reader *reader, struct rf_image *image);
+
+/*
+ * Reads and validates all records up to LAYOUT.
+ * 0; -EBADMSG for what is corrupt or not an image, -EPROTONOSUPPORT for another version, -ENOTSUP
+ * for a record that is not optional and unknown, -ECONNRESET for an early end, -ENOMEM; each
+ * with a report.
+ */
+int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
+
+/*
+ * Reads PAGES records to END, putting data where `locate` says.  Guard runs are only announced.
+ * 0 or a negative errno with a report, as above.
+ */
+int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
+		    void *context);
+
+/* Finds the mapping that holds [start, end) whole; SIZE_MAX if there is none. */
+size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint64_t end);
+
+#endif

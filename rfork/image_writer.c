@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one writer of images.  Called by the ghost after the capture point: must not
+ * allocate, touch errno or write to anything but the writer and its bounce memory.
+ */
+#define _GNU_SOURCE
+#include "rfork/image_writer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rfork/digest.h"
+#include "rfork/io.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES 4096u
+
+void rf_image_writer_init(struct rf_image_writer *writer, int fd, int memory_fd, void *bounce)
+{
+	writer->fd = fd;
+	writer->memory_fd = memory_fd;
+	writer->sequence = 0;
+	writer->data_pages = 0;
+	writer->used = 0;
+	writer->pages = (struct rf_image_pages){ 0 };
+	writer->gathered_pages = 0;
+	writer->bounced_pages = 0;
+	writer->bounce = bounce;
+}
+
+static struct rf_record_header make_header(struct rf_image_writer *writer, uint16_t type,
+					   size_t length_bytes, uint64_t payload_digest)
+{
+	struct rf_record_header header = {
+		.type = type,
+		.length_bytes = (uint32_t)length_bytes,
+		.sequence = writer->sequence++,
+		.payload_digest = payload_digest,
+	};
+
+	header.header_digest =
+		rf_digest64(&header, offsetof(struct rf_record_header, header_digest));
+	return header;
+}
+
+static int send_buffer(struct rf_image_writer *writer)
+{
+	size_t used = writer->used;
+
+	writer->used = 0;
+	return rf_io_write_full(writer->fd, writer->buffer, used, RF_NO_DEADLINE);
+}
+
+int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
+		   const struct iovec *pieces, int count)
+{
+	struct rf_record_header header;
+	struct iovec iov[5];
+	size_t bytes = 0;
+	int error;
+
+	for (int i = 0; i < count; i++)
+		bytes += pieces[i].iov_len;
+	if (bytes > RF_RECORD_MAX_BYTES || count > 4)
+		return -EMSGSIZE;
+	header = make_header(writer, (uint16_t)type, bytes, rf_digest64_iov(pieces, count));
+	if (writer->used + sizeof(header) + bytes > sizeof(writer->buffer)) {
+		error = send_buffer(writer);
+		if (error < 0)
+			return error;
+	}
+	if (sizeof(header) + bytes > sizeof(writer->buffer)) {
+		iov[0] = (struct iovec){ &header, sizeof(header) };
+		memcpy(&iov[1], pieces, (size_t)count * sizeof(*pieces));
+		return rf_io_writev_full(writer->fd, iov, count + 1, RF_NO_DEADLINE);
+	}
+	memcpy(writer->buffer + writer->used, &header, sizeof(header));
+	writer->used += sizeof(header);
+	for (int i = 0; i < count; i++) {
+		memcpy(writer->buffer + writer->used, pieces[i].iov_base, pieces[i].iov_len);
+		writer->used += pieces[i].iov_len;
+	}
+	return 0;
+}
+
+/* Sends the buffered records and the gathered PAGES record in one system call. */
+static int send_pages(struct rf_image_writer *writer)
+{
+	struct iovec iov[4 + RF_PAGES_MAX_RUNS];
+	struct iovec *payload = iov + 2;
+	struct rf_record_header header;
+	size_t bytes = sizeof(writer->pages) + writer->pages.runs * sizeof(writer->runs[0]);
+	size_t buffered = writer->used;
+	int count = 0;
+
+	payload[count++] = (struct iovec){ &writer->pages, sizeof(writer->pages) };
+	payload[count++] =
+		(struct iovec){ writer->runs, writer->pages.runs * sizeof(writer->runs[0]) };
+	for (uint32_t i = 0; i < writer->pages.runs; i++) {
+		size_t run_bytes = (size_t)writer->runs[i].pages * PAGE_BYTES;
+
+		if (writer->runs[i].kind != RF_RUN_DATA)
+			continue;
+		payload[count++] = (struct iovec){ (void *)writer->run_data[i], run_bytes };
+		bytes += run_bytes;
+	}
+	header = make_header(writer, RF_RECORD_PAGES, bytes, rf_digest64_iov(payload, count));
+	iov[0] = (struct iovec){ writer->buffer, buffered };
+	iov[1] = (struct iovec){ &header, sizeof(header) };
+	writer->used = 0;
+	writer->data_pages += writer->gathered_pages;
+	writer->gathered_pages = 0;
+	writer->bounced_pages = 0;
+	count = rf_io_writev_full(writer->fd, iov, count + 2, RF_NO_DEADLINE);
+	writer->pages.runs = 0;
+	return count;
+}
+
+int rf_image_writer_flush(struct rf_image_writer *writer)
+{
+	if (writer->pages.runs)
+		return send_pages(writer);
+	return writer->used ? send_buffer(writer) : 0;
+}
+
+/* Makes room for one more run that does not continue the last one. */
+static int open_run(struct rf_image_writer *writer, uint64_t address, const void *data,
+		    enum rf_run_kind kind)
+{
+	struct rf_image_run *last;
+
+	if (writer->pages.runs) {
+		size_t bytes;
+
+		last = &writer->runs[writer->pages.runs - 1];
+		bytes = (size_t)last->pages * PAGE_BYTES;
+		if (writer->may_join && last->kind == kind && last->address + bytes == address &&
+		    (kind != RF_RUN_DATA ||
+		     (const char *)writer->run_data[writer->pages.runs - 1] + bytes == data))
+			return 0;
+		/* ascending within a record, doc/image-format.txt 12 */
+		if (writer->pages.runs == RF_PAGES_MAX_RUNS || address < last->address) {
+			int error = send_pages(writer);
+
+			if (error < 0)
+				return error;
+		}
+	}
+	writer->may_join = true;
+	writer->run_data[writer->pages.runs] = data;
+	writer->runs[writer->pages.runs++] =
+		(struct rf_image_run){ .address = address, .kind = (uint32_t)kind };
+	return 0;
+}
+
+/* Adds pages of data, which lie at `data` and belong at `address`, to the PAGES record. */
+static int add_data(struct rf_image_writer *writer, uint64_t address, const void *data,
+		    uint32_t pages)
+{
+	while (pages) {
+		uint32_t room = RF_PAGES_MAX_DATA_PAGES - writer->gathered_pages;
+		uint32_t take = pages < room ? pages : room;
+		int error = 0;
+
+		if (!room)
+			error = send_pages(writer);
+		else
+			error = open_run(writer, address, data, RF_RUN_DATA);
+		if (error < 0)
+			return error;
+		if (!room)
+			continue;
+		/* open_run() may have sent what was gathered, which only makes room */
+		writer->runs[writer->pages.runs - 1].pages += take;
+		writer->gathered_pages += take;
+		address += (uint64_t)take * PAGE_BYTES;
+		data = (const char *)data + (size_t)take * PAGE_BYTES;
+		pages -= take;
+	}
+	return 0;
+}
+
+static bool is_zero_page(const void *page)
+{
+	const uint64_t *word = page;
+	const uint64_t *end = word + PAGE_BYTES / sizeof(*word);
+
+	for (; word < end; word += 8)
+		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
+			return false;
+	return true;
+}
+
+int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
+{
+	uint64_t end = address + pages * PAGE_BYTES;
+
+	writer->may_join = false;
+	while (address < end) {
+		uint64_t start;
+		uint64_t limit;
+		int error;
+
+		while (address < end && is_zero_page((const void *)address))
+			address += PAGE_BYTES;
+		start = address;
+		/* a record's worth at a time: what was just looked at is still in the cache */
+		limit = end - start < RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES
+				? end
+				: start + RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES;
+		while (address < limit && !is_zero_page((const void *)address))
+			address += PAGE_BYTES;
+		error = add_data(writer, start, (const void *)start,
+				 (uint32_t)((address - start) / PAGE_BYTES));
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static int add_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
+{
+	while (pages) {
+		uint32_t take = pages < UINT32_MAX / 2 ? (uint32_t)pages : UINT32_MAX / 2;
+		int error = open_run(writer, address, NULL, RF_RUN_GUARD);
+
+		if (error < 0)
+			return error;
+		writer->runs[writer->pages.runs - 1].pages += take;
+		pages -= take;
+		address += (uint64_t)take * PAGE_BYTES;
+	}
+	return 0;
+}
+
+int rf_image_write_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
+{
+	writer->may_join = false;
+	return add_guard(writer, address, pages);
+}
+
+/*
+ * Makes room for pages that are read into the bounce memory: afterwards up to *take of them fit in
+ * the record that is being gathered, so that none is sent, and its slot used again, too early.
+ */
+static int reserve_bounce(struct rf_image_writer *writer, uint64_t address, uint32_t *take)
+{
+	uint32_t used = writer->bounced_pages > writer->gathered_pages ? writer->bounced_pages
+								       : writer->gathered_pages;
+	uint32_t runs = writer->pages.runs;
+	int error = 0;
+
+	if (used < RF_PAGES_MAX_DATA_PAGES && runs < RF_PAGES_MAX_RUNS &&
+	    (!runs || address >= writer->runs[runs - 1].address)) {
+		uint32_t room = RF_PAGES_MAX_DATA_PAGES - used;
+
+		if (room > RF_PAGES_MAX_RUNS - runs)
+			room = RF_PAGES_MAX_RUNS - runs;
+		if (*take > room)
+			*take = room;
+		return 0;
+	}
+	error = rf_image_writer_flush(writer);
+	writer->bounced_pages = 0;
+	if (*take > RF_PAGES_MAX_DATA_PAGES)
+		*take = RF_PAGES_MAX_DATA_PAGES;
+	return error;
+}
+
+static int add_bounced(struct rf_image_writer *writer, uint64_t address, uint32_t count)
+{
+	const unsigned char *data = writer->bounce + (size_t)writer->bounced_pages * PAGE_BYTES;
+	int error = 0;
+
+	writer->bounced_pages += count;
+	for (; count && !error; count--, data += PAGE_BYTES, address += PAGE_BYTES)
+		if (!is_zero_page(data))
+			error = add_data(writer, address, data, 1);
+	return error;
+}
+
+int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t address, uint64_t pages,
+				 bool skip_unreadable)
+{
+	writer->may_join = false;
+	while (pages) {
+		uint32_t take = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+		int error = reserve_bounce(writer, address, &take);
+		ssize_t got;
+
+		if (error < 0)
+			return error;
+		got = rf_sys_pread(writer->memory_fd,
+				   writer->bounce + (size_t)writer->bounced_pages * PAGE_BYTES,
+				   (size_t)take * PAGE_BYTES, address);
+		if (got == -EINTR)
+			continue;
+		if (got < 0 && got != -EIO && got != -EFAULT)
+			return (int)got;
+		take = got >= (ssize_t)PAGE_BYTES ? (uint32_t)((size_t)got / PAGE_BYTES) : 0;
+		if (take) {
+			error = add_bounced(writer, address, take);
+		} else {
+			take = 1;
+			error = skip_unreadable ? 0 : add_guard(writer, address, 1);
+		}
+		if (error < 0)
+			return error;
+		pages -= take;
+		address += (uint64_t)take * PAGE_BYTES;
+	}
+	return 0;
+}
+
+int rf_image_write_end(struct rf_image_writer *writer)
+{
+	struct rf_image_end end;
+	struct iovec piece = { &end, sizeof(end) };
+	int error = rf_image_writer_flush(writer);
+
+	if (error < 0)
+		return error;
+	end.records = writer->sequence + 1;
+	end.data_pages = writer->data_pages;
+	error = rf_image_write(writer, RF_RECORD_END, &piece, 1);
+	return error < 0 ? error : rf_image_writer_flush(writer);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes the records of an image to a descriptor (doc/image-format.txt).  Small
+ * records gather in a buffer; page data go from where they lie to the descriptor in
+ * one vectored write.  No malloc, no errno: runs in the frozen ghost.
+ */
+#ifndef RF_IMAGE_WRITER_H
+#define RF_IMAGE_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "rfork/image_format.h"
+#include "rfork/report.h"
+
+#define RF_WRITER_BUFFER_BYTES 65536u
+
+/* Lives in the ghost's arena: nothing of it is in the image. */
+struct rf_image_writer {
+	int fd;
+	int memory_fd; /* /proc/self/mem, for pages that cannot be read in place */
+	uint64_t sequence;
+	uint64_t data_pages;
+	size_t used; /* bytes of buffer */
+	/* the PAGES record that is being gathered */
+	struct rf_image_pages pages;
+	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
+	bool may_join; /* the next pages may continue the last run */
+	uint32_t gathered_pages;
+	uint32_t bounced_pages;
+	unsigned char *bounce;			 /* RF_PAGES_MAX_DATA_PAGES pages */
+	const void *run_data[RF_PAGES_MAX_RUNS]; /* where the run's data lie */
+	unsigned char buffer[RF_WRITER_BUFFER_BYTES];
+};
+
+/* bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch memory outside the image. */
+void rf_image_writer_init(struct rf_image_writer *writer, int fd, int memory_fd, void *bounce);
+
+/* Appends one record; the payload is the concatenation of count (at most 4) pieces and is copied
+ * before the return.  0 or a negative errno. */
+int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
+		   const struct iovec *pieces, int count);
+
+/*
+ * What one of the following calls appends must lie within one mapping: runs never reach from one
+ * call into the next.
+ */
+
+/*
+ * Appends pages that can be read where they lie; pages of zeros are left out.  They are read until
+ * rf_image_writer_flush() and must not change before.
+ */
+int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages);
+
+/*
+ * Appends pages through /proc/self/mem: unreadable protections and swapped-out memory.  A page
+ * that cannot be read at all is left out if skip_unreadable, else it becomes a guard page.
+ */
+int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t address, uint64_t pages,
+				 bool skip_unreadable);
+
+/* Appends guard pages. */
+int rf_image_write_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages);
+
+/* Sends all that was appended. */
+int rf_image_writer_flush(struct rf_image_writer *writer);
+
+/* Appends END and sends it. */
+int rf_image_write_end(struct rf_image_writer *writer);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole reads and writes.  Called by every process of an rfork; in the ghost also
+ * after the capture point, hence system calls only.
+ */
+#define _GNU_SOURCE
+#include "rfork/io.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "rfork/sys.h"
+
+int64_t rf_io_now_ns(void)
+{
+	struct timespec now = { 0 };
+
+	rf_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t rf_io_deadline_ns(int timeout_ms)
+{
+	return timeout_ms < 0 ? RF_NO_DEADLINE : rf_io_now_ns() + (int64_t)timeout_ms * 1000000;
+}
+
+static int milliseconds_until(int64_t deadline_ns)
+{
+	int64_t left_ms;
+
+	if (deadline_ns == RF_NO_DEADLINE)
+		return -1;
+	left_ms = (deadline_ns - rf_io_now_ns() + 999999) / 1000000;
+	if (left_ms < 0)
+		return 0;
+	return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+int rf_io_wait(int fd, short events, int64_t deadline_ns)
+{
+	struct pollfd pollfd = { .fd = fd, .events = events };
+	int ready;
+
+	do
+		ready = rf_sys_poll(&pollfd, 1, milliseconds_until(deadline_ns));
+	while (ready == -EINTR);
+	if (ready == 0)
+		return -ETIMEDOUT;
+	return ready < 0 ? ready : 0;
+}
+
+int rf_io_read_full(int fd, void *buffer, size_t bytes, int64_t deadline_ns)
+{
+	char *next = buffer;
+
+	while (bytes) {
+		ssize_t got;
+
+		if (deadline_ns != RF_NO_DEADLINE) {
+			int waited = rf_io_wait(fd, POLLIN, deadline_ns);
+
+			if (waited < 0)
+				return waited;
+		}
+		got = rf_sys_read(fd, next, bytes);
+		if (got == -EINTR || got == -EAGAIN)
+			continue;
+		if (got < 0)
+			return (int)got;
+		if (got == 0)
+			return -ECONNRESET;
+		next += got;
+		bytes -= (size_t)got;
+	}
+	return 0;
+}
+
+/* Drops the first `bytes` of iov; returns how many entries are done. */
+static int advance(struct iovec *iov, int count, size_t bytes)
+{
+	int done = 0;
+
+	while (done < count && bytes >= iov[done].iov_len)
+		bytes -= iov[done++].iov_len;
+	if (done < count) {
+		iov[done].iov_base = (char *)iov[done].iov_base + bytes;
+		iov[done].iov_len -= bytes;
+	}
+	return done;
+}
+
+int rf_io_readv_full(int fd, struct iovec *iov, int count)
+{
+	int done = advance(iov, count, 0);
+
+	while (done < count) {
+		ssize_t got = rf_sys_readv(fd, iov + done, count - done);
+
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return (int)got;
+		if (got == 0)
+			return -ECONNRESET;
+		done += advance(iov + done, count - done, (size_t)got);
+	}
+	return 0;
+}
+
+int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns)
+{
+	int done = advance(iov, count, 0);
+	int dontwait = deadline_ns == RF_NO_DEADLINE ? 0 : MSG_DONTWAIT;
+	int is_socket = 1;
+
+	while (done < count) {
+		ssize_t put;
+
+		if (is_socket) {
+			struct msghdr message = { .msg_iov = iov + done,
+						  .msg_iovlen = (size_t)(count - done) };
+
+			put = rf_sys_sendmsg(fd, &message, MSG_NOSIGNAL | dontwait);
+		} else {
+			put = rf_sys_writev(fd, iov + done, count - done);
+		}
+		if (put == -ENOTSOCK) {
+			is_socket = 0;
+		} else if (put == -EAGAIN) {
+			int waited = rf_io_wait(fd, POLLOUT, deadline_ns);
+
+			if (waited < 0)
+				return waited;
+		} else if (put < 0 && put != -EINTR) {
+			return (int)put;
+		} else if (put > 0) {
+			done += advance(iov + done, count - done, (size_t)put);
+		}
+	}
+	return 0;
+}
+
+int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_ns)
+{
+	struct iovec iov = { .iov_base = (void *)buffer, .iov_len = bytes };
+
+	return rf_io_writev_full(fd, &iov, 1, deadline_ns);
+}
+
+long rf_io_read_file(const char *path, char *buffer, size_t bytes)
+{
+	size_t used = 0;
+	long got;
+	int fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	do {
+		got = rf_sys_read(fd, buffer + used, bytes - 1 - used);
+		if (got > 0)
+			used += (size_t)got;
+	} while (got > 0 || got == -EINTR);
+	rf_sys_close(fd);
+	if (got < 0)
+		return got;
+	buffer[used] = '\0';
+	return used == bytes - 1 ? -EFBIG : (long)used;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whole reads and writes on descriptors, without errno, malloc or SIGPIPE, so that
+ * the frozen ghost may use them.
+ */
+#ifndef RF_IO_H
+#define RF_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define RF_NO_DEADLINE INT64_MAX
+
+/* Nanoseconds of CLOCK_MONOTONIC, by system call: never through the vdso. */
+int64_t rf_io_now_ns(void);
+
+/* The deadline timeout_ms milliseconds from now; -1 = RF_NO_DEADLINE. */
+int64_t rf_io_deadline_ns(int timeout_ms);
+
+/* Waits until fd has one of `events`; 0, -ETIMEDOUT or another negative errno. */
+int rf_io_wait(int fd, short events, int64_t deadline_ns);
+
+/*
+ * Reads exactly `bytes`.  0, -ECONNRESET at end of file before the last byte, -ETIMEDOUT at
+ * the deadline (CLOCK_MONOTONIC), or another negative errno.
+ */
+int rf_io_read_full(int fd, void *buffer, size_t bytes, int64_t deadline_ns);
+
+/* The same into several buffers; modifies iov.  count is at most 1024. */
+int rf_io_readv_full(int fd, struct iovec *iov, int count);
+
+/*
+ * Writes exactly what iov holds; modifies iov.  count is at most 1024.  A closed peer is -EPIPE
+ * or -ECONNRESET without a signal where fd is a socket.
+ */
+int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns);
+
+int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_ns);
+
+/* Reads a whole small file (of /proc) into a zero-terminated buffer; its length or a negative
+ * errno; -EFBIG if it does not fit. */
+long rf_io_read_file(const char *path, char *buffer, size_t bytes);
+
+#endif

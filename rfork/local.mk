@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+#
+# librfork, from three convenience libraries: what both sides need, the caller's side, and the
+# node's side (which only tests link: rfork-shell compiles its own objects, see server/local.mk).
+
+# Both sides.
+rf_common_sources = \
+	include/rfork.h \
+	%D%/arch.h \
+	%D%/auth.c %D%/auth.h \
+	%D%/digest.c %D%/digest.h \
+	%D%/file_identity.h \
+	%D%/frame.c %D%/frame.h \
+	%D%/image_format.h \
+	%D%/io.c %D%/io.h \
+	%D%/key.c %D%/key.h \
+	%D%/machine_facts.c %D%/machine_facts.h \
+	%D%/maps.c %D%/maps.h \
+	%D%/protocol.h \
+	%D%/report.c %D%/report.h \
+	%D%/sys.h \
+	%D%/vdso.c %D%/vdso.h \
+	%D%/x86_64/cpu.c \
+	%D%/x86_64/syscall.h
+
+# The caller's side: capture, image writer, transport, ghost, public calls.
+rf_capture_sources = \
+	%D%/arena.c %D%/arena.h \
+	%D%/digest_cache.c %D%/digest_cache.h \
+	%D%/fdtable.c %D%/fdtable.h \
+	%D%/ghost.c %D%/ghost.h \
+	%D%/ghost_relay.c %D%/ghost_relay.h \
+	%D%/image_writer.c %D%/image_writer.h \
+	%D%/options.c %D%/options.h \
+	%D%/pagemap.c %D%/pagemap.h \
+	%D%/procstate.c %D%/procstate.h \
+	%D%/rfork.c \
+	%D%/snapshot.c %D%/snapshot.h \
+	%D%/state.c %D%/state.h \
+	%D%/transport.c %D%/transport.h \
+	%D%/x86_64/capture.S \
+	%D%/x86_64/registers.c
+
+# The node's side, but for what only rfork-shell can run.
+rf_restore_sources = \
+	%D%/image_reader.c %D%/image_reader.h \
+	%D%/plan_builder.c %D%/plan_builder.h \
+	%D%/restore_plan.h \
+	%D%/x86_64/signal_frame.c
+
+# - hidden: only rfork.c defines public functions, and only it is compiled without; librfork.map
+#   then names what is exported.
+# - no-plt, and -z now below: a symbol resolved late would write to the GOT of the frozen ghost,
+#   whose memory is the image.
+# - no-stack-protector: the canary lies in the thread's TLS page.  The ghost gives its snapshot
+#   memory back while it runs, that page included, and the canary would change under its feet;
+#   the restored thread, too, returns through frames that were entered in another process.
+#   Set through `override`, after the user's CFLAGS: distributions pass -fstack-protector-strong.
+rf_library_cflags = -fvisibility=hidden -fno-plt
+%D%/librfork_%.lo %D%/x86_64/librfork_%.lo: override CFLAGS += -fno-stack-protector
+
+noinst_LTLIBRARIES += %D%/librfork_common.la %D%/librfork_capture.la
+%C%_librfork_common_la_SOURCES = $(rf_common_sources)
+%C%_librfork_common_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_common_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
+%C%_librfork_capture_la_SOURCES = $(rf_capture_sources)
+%C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_capture_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
+
+check_LTLIBRARIES += %D%/librfork_restore.la
+%C%_librfork_restore_la_SOURCES = $(rf_restore_sources)
+%C%_librfork_restore_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
+
+# What the server and the unit tests link: in the sanitizers' flavour, the same sources again.
+if SANITIZERS
+noinst_LTLIBRARIES += %D%/librfork_common_sanitized.la
+check_LTLIBRARIES += %D%/librfork_capture_sanitized.la
+%C%_librfork_common_sanitized_la_SOURCES = $(rf_common_sources)
+%C%_librfork_common_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_common_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
+%C%_librfork_capture_sanitized_la_SOURCES = $(rf_capture_sources)
+%C%_librfork_capture_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_capture_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
+rf_checked_common = %D%/librfork_common_sanitized.la
+rf_checked_capture = %D%/librfork_capture_sanitized.la
+else
+rf_checked_common = %D%/librfork_common.la
+rf_checked_capture = %D%/librfork_capture.la
+endif
+
+lib_LTLIBRARIES += librfork.la
+librfork_la_SOURCES =
+librfork_la_LIBADD = %D%/librfork_common.la %D%/librfork_capture.la $(LIBSODIUM_LIBS)
+librfork_la_LDFLAGS = -version-info 0:0:0 -Wl,--no-undefined -Wl,-z,now -Wl,-z,relro \
+	-Wl,--version-script=$(srcdir)/%D%/librfork.map
+EXTRA_librfork_la_DEPENDENCIES = %D%/librfork.map
+EXTRA_DIST += %D%/librfork.map

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Collects and compares the facts of machines (REQUEST and WELCOME of
+ * doc/protocol.txt).  Called by rfork() before the fork, by rfork-server at its start and
+ * by a session; must not allocate, since the caller's heap is about to be imaged.
+ */
+#define _GNU_SOURCE
+#include "rfork/machine_facts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "rfork/arch.h"
+#include "rfork/io.h"
+#include "rfork/maps.h"
+#include "rfork/sys.h"
+#include "rfork/vdso.h"
+
+#define MAPS_FIRST_BYTES ((size_t)256 << 10)
+#define MAPS_LIMIT_BYTES ((size_t)512 << 20)
+#define MIN_ADDRESS_UNKNOWN 65536u
+
+/* The areas are in the list of mappings only, which takes a buffer as long as the list. */
+static int find_vdso_with(struct rf_vdso *vdso, size_t bytes)
+{
+	struct rf_maps maps;
+	int error;
+	long buffer = rf_sys_mmap(0, bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (buffer < 0 && buffer > -4096)
+		return (int)buffer;
+	error = rf_maps_read(&maps, (void *)buffer, bytes);
+	if (error == 0)
+		error = rf_vdso_find(vdso, &maps);
+	rf_sys_munmap((uintptr_t)buffer, bytes);
+	return error;
+}
+
+static int find_vdso(struct rf_vdso *vdso)
+{
+	size_t bytes = MAPS_FIRST_BYTES;
+	int error = find_vdso_with(vdso, bytes);
+
+	while (error == -ENOBUFS && bytes < MAPS_LIMIT_BYTES) {
+		bytes *= 8;
+		error = find_vdso_with(vdso, bytes);
+	}
+	return error;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+/* A container may hide the file: then the boot is unknown, and no file provably the same. */
+static void read_boot_id(uint8_t boot_id[16])
+{
+	char text[64];
+	unsigned digits = 0;
+
+	if (rf_io_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) < 0)
+		return;
+	for (const char *c = text; *c && *c != '\n' && digits < 32; c++) {
+		int value = hex_value(*c);
+
+		if (*c == '-')
+			continue;
+		if (value < 0)
+			break;
+		boot_id[digits / 2] = (uint8_t)(boot_id[digits / 2] << 4 | value);
+		digits++;
+	}
+	if (digits != 32)
+		memset(boot_id, 0, 16);
+}
+
+static uint64_t read_min_address(uint32_t page_bytes)
+{
+	char text[32];
+	uint64_t address = 0;
+
+	if (rf_io_read_file("/proc/sys/vm/mmap_min_addr", text, sizeof(text)) <= 0 ||
+	    hex_value(text[0]) < 0)
+		return MIN_ADDRESS_UNKNOWN;
+	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
+		address = address * 10 + (uint64_t)(*c - '0');
+	/* Zero would make address 0 mappable, which no image needs. */
+	return address < page_bytes ? page_bytes : address;
+}
+
+int rf_machine_facts_collect(struct rf_machine_facts *facts)
+{
+	struct utsname names;
+	struct rf_vdso vdso;
+	int error;
+
+	memset(facts, 0, sizeof(*facts));
+	error = find_vdso(&vdso);
+	if (error < 0)
+		return error;
+	error = (int)rf_syscall(SYS_uname, &names);
+	if (error < 0)
+		return error;
+	facts->vdso_digest = vdso.digest;
+	facts->vdso_pages = vdso.code_pages;
+	facts->vvar_pages = vdso.data_pages;
+	facts->page_bytes = (uint32_t)getpagesize();
+	facts->min_address = read_min_address(facts->page_bytes);
+	read_boot_id(facts->boot_id);
+	memcpy(facts->kernel_release, names.release,
+	       strnlen(names.release, sizeof(facts->kernel_release) - 1));
+	memcpy(facts->host_name, names.nodename,
+	       strnlen(names.nodename, sizeof(facts->host_name) - 1));
+	rf_arch_machine_facts(facts);
+	return 0;
+}
+
+/* Names from the wire need not be terminated. */
+static void copy_name(char *to, size_t bytes, const char *from, size_t from_bytes)
+{
+	size_t length = strnlen(from, from_bytes < bytes - 1 ? from_bytes : bytes - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+static int compare_vdso(const struct rf_machine_facts *caller, const struct rf_machine_facts *node,
+			struct rf_report *report)
+{
+	char ours[sizeof(node->kernel_release) + 1], theirs[sizeof(caller->kernel_release) + 1];
+
+	if (caller->vdso_digest == node->vdso_digest && caller->vdso_pages == node->vdso_pages &&
+	    caller->vvar_pages == node->vvar_pages)
+		return 0;
+	copy_name(ours, sizeof(ours), node->kernel_release, sizeof(node->kernel_release));
+	copy_name(theirs, sizeof(theirs), caller->kernel_release, sizeof(caller->kernel_release));
+	return rf_report(report, ENOEXEC,
+			 "the node's vdso (kernel %s) is of another build than the caller's (%s)",
+			 ours, theirs);
+}
+
+int rf_machine_facts_compare(const struct rf_machine_facts *caller,
+			     const struct rf_machine_facts *node, struct rf_report *report)
+{
+	char missing[RF_REPORT_BYTES - 64] = "";
+
+	if (caller->architecture != node->architecture)
+		return rf_report(report, ENOEXEC,
+				 "the node's architecture is %u, the caller's is %u (1 = x86_64)",
+				 node->architecture, caller->architecture);
+	if (caller->page_bytes != node->page_bytes)
+		return rf_report(report, ENOEXEC,
+				 "the node's pages are of %u bytes, the caller's of %u",
+				 node->page_bytes, caller->page_bytes);
+	if (caller->cpu_words > RF_CPU_WORDS || node->cpu_words > RF_CPU_WORDS)
+		return rf_report(report, ENOEXEC, "the CPU facts have %u words; %u are known",
+				 caller->cpu_words > node->cpu_words ? caller->cpu_words
+								     : node->cpu_words,
+				 (unsigned)RF_CPU_WORDS);
+	if (rf_arch_missing_features(caller, node, missing, sizeof(missing)))
+		return rf_report(report, ENOEXEC, "the node's CPU or kernel lacks %s", missing);
+	return compare_vdso(caller, node, report);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks what the caller passed to rfork_with().  A struct of another version of
+ * the header is taken as long as what we do not know is zero.
+ */
+#define _GNU_SOURCE
+#include "rfork/options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rfork/io.h"
+
+#define DEFAULT_TIMEOUT_MS 30000
+
+#define KNOWN_FLAGS                                                                                \
+	(RFORK_ASYNC | RFORK_SELF_CONTAINED | RFORK_COPY_FILES | RFORK_CLOSE_OTHERS |              \
+	 RFORK_DETACH | RFORK_INSECURE_PLAINTEXT)
+
+static int copy_known(struct rfork_options *known, const struct rfork_options *options,
+		      struct rf_report *report)
+{
+	const unsigned char *bytes = (const unsigned char *)options;
+	size_t size;
+
+	memcpy(&size, options, sizeof(size));
+	if (size < sizeof(size))
+		return rf_report(report, EINVAL, "options.size %zu is too small", size);
+	for (size_t i = sizeof(*known); i < size; i++)
+		if (bytes[i])
+			return rf_report(
+				report, E2BIG,
+				"options has a nonzero field that this version does not know");
+	memset(known, 0, sizeof(*known));
+	memcpy(known, options, size < sizeof(*known) ? size : sizeof(*known));
+	return 0;
+}
+
+static int check_implemented(const struct rfork_options *options, struct rf_report *report)
+{
+	static const struct {
+		uint64_t flag;
+		const char *name;
+	} later[] = {
+		{ RFORK_ASYNC, "RFORK_ASYNC" },
+		{ RFORK_COPY_FILES, "RFORK_COPY_FILES" },
+		{ RFORK_DETACH, "RFORK_DETACH" },
+	};
+
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		if (options->flags & later[i].flag)
+			return rf_report(report, ENOSYS, "%s is not implemented in this version",
+					 later[i].name);
+	if (options->compression == RFORK_COMPRESS_LZ4 ||
+	    options->compression == RFORK_COMPRESS_ZSTD)
+		return rf_report(report, ENOSYS, "compression is not implemented in this version");
+	return 0;
+}
+
+int rf_options_check(struct rf_options *result, const struct rfork_options *options,
+		     struct rf_report *report)
+{
+	struct rfork_options known = { 0 };
+	int error = options ? copy_known(&known, options, report) : 0;
+
+	if (error < 0)
+		return error;
+	if (known.flags & ~(uint64_t)KNOWN_FLAGS)
+		return rf_report(report, EINVAL, "unknown flags %lx",
+				 known.flags & ~(uint64_t)KNOWN_FLAGS);
+	if (known.timeout_ms < -1)
+		return rf_report(report, EINVAL, "timeout_ms is %d", known.timeout_ms);
+	if (known.compression > RFORK_COMPRESS_AUTO)
+		return rf_report(report, EINVAL, "unknown compression %u", known.compression);
+	error = check_implemented(&known, report);
+	if (error < 0)
+		return error;
+	result->flags = (uint32_t)known.flags;
+	result->key_file = known.key_file;
+	result->deadline_ns =
+		rf_io_deadline_ns(known.timeout_ms ? known.timeout_ms : DEFAULT_TIMEOUT_MS);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arguments of rfork_with(), checked and completed.
+ */
+#ifndef RF_OPTIONS_H
+#define RF_OPTIONS_H
+
+#include <stdint.h>
+
+#include <rfork.h>
+
+#include "rfork/report.h"
+
+struct rf_options {
+	uint32_t flags;
+	int64_t deadline_ns;  /* of the whole hand-over */
+	const char *key_file; /* NULL = default */
+};
+
+/* Checks `options` (NULL = all default); 0 or a negative errno with a report. */
+int rf_options_check(struct rf_options *result, const struct rfork_options *options,
+		     struct rf_report *report);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pages of the calling process hold data of its own: written private pages,
+ * and nothing that is only reserved, the zero page, or a page of a file.  Looking
+ * never faults a page in.
+ */
+#ifndef RF_PAGEMAP_H
+#define RF_PAGEMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rf_page_kind {
+	RF_PAGES_DIRECT,  /* in memory: readable where it lies if the mapping is */
+	RF_PAGES_CAREFUL, /* swapped out, or perhaps not readable: read through the kernel */
+	RF_PAGES_GUARD,	  /* MADV_GUARD_INSTALL */
+};
+
+struct rf_page_run {
+	uint64_t start, end;
+	enum rf_page_kind kind;
+};
+
+struct rf_pagemap {
+	int fd;
+	bool has_scan;	/* PAGEMAP_SCAN, Linux 6.7 */
+	bool has_guard; /* PAGE_IS_GUARD, Linux 6.15 */
+};
+
+/* Opens /proc/self/pagemap; 0 or a negative errno.  No malloc, no errno. */
+int rf_pagemap_open(struct rf_pagemap *pagemap);
+void rf_pagemap_close(struct rf_pagemap *pagemap);
+
+/*
+ * Writes the runs of own pages in [start, end) to runs, at most `capacity` of them, in ascending
+ * order, and the address from where to go on to *next (end when all was seen).
+ * Returns the number of runs, or a negative errno.
+ */
+long rf_pagemap_runs(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
+		     struct rf_page_run *runs, size_t capacity, uint64_t *next);
+
+/*
+ * The same for a shared mapping, whose pages a fork child cannot see in its own page table: the
+ * pages that the page cache holds, by mincore(2).  Where pages may be swapped out, every page.
+ */
+long rf_pagemap_shared_runs(uint64_t start, uint64_t end, struct rf_page_run *runs, size_t capacity,
+			    uint64_t *next);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plans a restore.  Called by the shell; a pure function of its arguments, so that unit
+ * tests can check it: no system call, no allocation.
+ */
+#define _GNU_SOURCE
+#include "rfork/plan_builder.h"
+
+#include <asm/prctl.h>
+#include <errno.h>
+#include <linux/rseq.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define PAGE_BYTES 4096u
+/* Gaps are looked for above this address first: what lies below is where programs that are not
+ * position independent, and null pointers with an offset, have their place. */
+#define PREFERRED_ADDRESS UINT64_C(0x10000000)
+#define KERNEL_SIGSET_BYTES 8u
+
+/* -- places ------------------------------------------------------------------------------- */
+
+/* Walks, in ascending order, over everything that is taken: the shell, the image, its vdso. */
+struct taken {
+	const struct rf_image *image;
+	const struct rf_maps *shell;
+	size_t mapping, map;
+	uint32_t area;
+};
+
+static bool next_taken(struct taken *taken, uint64_t *start, uint64_t *end)
+{
+	uint64_t candidates[3][2] = { { UINT64_MAX }, { UINT64_MAX }, { UINT64_MAX } };
+	unsigned lowest = 0;
+
+	if (taken->map < taken->shell->count) {
+		candidates[0][0] = taken->shell->entries[taken->map].start;
+		candidates[0][1] = taken->shell->entries[taken->map].end;
+	}
+	if (taken->mapping < taken->image->head.mappings) {
+		candidates[1][0] = taken->image->mappings[taken->mapping].start;
+		candidates[1][1] = taken->image->mappings[taken->mapping].end;
+	}
+	if (taken->area < taken->image->vdso.areas) {
+		candidates[2][0] = taken->image->vdso_areas[taken->area].start;
+		candidates[2][1] = taken->image->vdso_areas[taken->area].end;
+	}
+	for (unsigned i = 1; i < 3; i++)
+		if (candidates[i][0] < candidates[lowest][0])
+			lowest = i;
+	*start = candidates[lowest][0];
+	*end = candidates[lowest][1];
+	if (*start == UINT64_MAX)
+		return false;
+	taken->map += lowest == 0;
+	taken->mapping += lowest == 1;
+	taken->area += lowest == 2;
+	return true;
+}
+
+/* Finds the lowest gap of `bytes` from `low` on; 0 if there is none.  Leaves a page free on either
+ * side, so that nothing there joins or grows into a neighbour. */
+static uint64_t find_gap(const struct rf_image *image, const struct rf_maps *shell, uint64_t low,
+			 uint64_t max_address, uint64_t bytes)
+{
+	struct taken taken = { .image = image, .shell = shell };
+	uint64_t start, end;
+
+	low += PAGE_BYTES;
+	bytes += PAGE_BYTES;
+	while (next_taken(&taken, &start, &end)) {
+		if (start > low && start - low >= bytes)
+			return low;
+		if (end + PAGE_BYTES > low)
+			low = end + PAGE_BYTES;
+	}
+	return low < max_address && max_address - low >= bytes ? low : 0;
+}
+
+/* Sets the homes that are free, and the size of the staging area for the others. */
+static void place_mappings(struct rf_places *places, const struct rf_image *image,
+			   const struct rf_maps *shell)
+{
+	size_t map = 0;
+
+	places->staging_bytes = 0;
+	for (size_t i = 0; i < image->head.mappings; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+
+		while (map < shell->count && shell->entries[map].end <= mapping->start)
+			map++;
+		places->mappings[i] = (struct rf_place){ .address = mapping->start };
+		if (map < shell->count && shell->entries[map].start < mapping->end) {
+			places->mappings[i].address = 0;
+			places->staging_bytes += mapping->end - mapping->start;
+		}
+	}
+}
+
+int rf_plan_place(struct rf_places *places, const struct rf_image *image,
+		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,
+		  uint64_t max_address, struct rf_report *report)
+{
+	uint64_t total, gap;
+
+	place_mappings(places, image, shell);
+	places->parking_bytes = (uint64_t)(vdso->code_pages + vdso->data_pages) * PAGE_BYTES;
+	total = places->region_bytes + places->parking_bytes + places->staging_bytes;
+	gap = find_gap(image, shell, PREFERRED_ADDRESS, max_address, total);
+	if (!gap)
+		gap = find_gap(image, shell, min_address, max_address, total);
+	if (!gap)
+		return rf_report(report, ENOMEM, "no gap of %lu bytes in the address space", total);
+	places->region_address = gap;
+	places->parking_address = gap + places->region_bytes;
+	places->staging_address = places->parking_address + places->parking_bytes;
+	gap = places->staging_address;
+	for (size_t i = 0; i < image->head.mappings; i++) {
+		if (places->mappings[i].address)
+			continue;
+		places->mappings[i].address = gap;
+		gap += image->mappings[i].end - image->mappings[i].start;
+	}
+	return 0;
+}
+
+/* -- steps ---------------------------------------------------------------------------------- */
+
+struct writer {
+	struct rf_step *steps;
+	size_t count;
+};
+
+static struct rf_step *add_step(struct writer *writer, uint32_t number, uint64_t a, uint64_t b,
+				uint64_t c, uint64_t d, uint64_t e)
+{
+	struct rf_step *step = &writer->steps[writer->count++];
+
+	*step = (struct rf_step){ .check = RF_STEP_SUCCEEDS,
+				  .number = number,
+				  .arguments = { a, b, c, d, e, 0 } };
+	return step;
+}
+
+static void add_move(struct writer *writer, uint64_t from, uint64_t to, uint64_t bytes)
+{
+	struct rf_step *step =
+		add_step(writer, SYS_mremap, from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+
+	step->check = RF_STEP_EQUALS;
+	step->expected = to;
+}
+
+/* The kernel writes to the registered area whenever it schedules the thread. */
+static void leave_rseq(struct writer *writer, const struct rf_plan_shell *shell)
+{
+	if (shell->rseq_address)
+		add_step(writer, SYS_rseq, shell->rseq_address, shell->rseq_bytes,
+			 RSEQ_FLAG_UNREGISTER, shell->rseq_signature, 0);
+}
+
+static void park_vdso(struct writer *writer, const struct rf_places *places,
+		      const struct rf_vdso *vdso)
+{
+	uint64_t parking = places->parking_address;
+
+	for (uint32_t i = 0; i < vdso->count; i++) {
+		uint64_t bytes = vdso->areas[i].end - vdso->areas[i].start;
+
+		add_move(writer, vdso->areas[i].start, parking, bytes);
+		parking += bytes;
+	}
+}
+
+static void bring_vdso_home(struct writer *writer, const struct rf_image *image,
+			    const struct rf_places *places, const struct rf_vdso *vdso)
+{
+	uint64_t parking = places->parking_address;
+
+	for (uint32_t i = 0; i < vdso->count; i++) {
+		uint64_t bytes = vdso->areas[i].end - vdso->areas[i].start;
+
+		if (i < image->vdso.areas)
+			add_move(writer, parking, image->vdso_areas[i].start, bytes);
+		else
+			add_step(writer, SYS_munmap, parking, bytes, 0, 0, 0);
+		parking += bytes;
+	}
+}
+
+/* Walks, in ascending order, over what must survive the shell: homes in use and our own areas. */
+struct kept {
+	const struct rf_image *image;
+	const struct rf_places *places;
+	size_t mapping;
+	bool is_ours_passed;
+};
+
+static bool next_kept(struct kept *kept, uint64_t *start, uint64_t *end)
+{
+	const struct rf_places *places = kept->places;
+	const struct rf_image_mapping *mapping;
+
+	while (kept->mapping < kept->image->head.mappings &&
+	       places->mappings[kept->mapping].address !=
+		       kept->image->mappings[kept->mapping].start)
+		kept->mapping++;
+	mapping = kept->mapping < kept->image->head.mappings ? &kept->image->mappings[kept->mapping]
+							     : NULL;
+	if (!kept->is_ours_passed && (!mapping || mapping->start > places->region_address)) {
+		/* region, parking and staging follow one another */
+		*start = places->region_address;
+		*end = places->staging_address + places->staging_bytes;
+		kept->is_ours_passed = true;
+		return true;
+	}
+	if (!mapping)
+		return false;
+	*start = mapping->start;
+	*end = mapping->end;
+	kept->mapping++;
+	return true;
+}
+
+static void unmap(struct writer *writer, uint64_t start, uint64_t end)
+{
+	if (start < end)
+		add_step(writer, SYS_munmap, start, end - start, 0, 0, 0);
+}
+
+/* Unmaps what of the shell is not kept. */
+static void leave_shell(struct writer *writer, const struct rf_image *image,
+			const struct rf_places *places, const struct rf_maps *maps)
+{
+	struct kept kept = { .image = image, .places = places };
+	uint64_t start = 0, end = 0;
+	bool is_more = next_kept(&kept, &start, &end);
+
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct rf_map *map = &maps->entries[i];
+		uint64_t from = map->start;
+
+		if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR ||
+		    map->kind == RF_MAP_KERNEL)
+			continue; /* parked by now, or the kernel's own */
+		while (is_more && end <= from)
+			is_more = next_kept(&kept, &start, &end);
+		while (is_more && start < map->end) {
+			unmap(writer, from, start);
+			from = end;
+			if (end >= map->end)
+				break; /* it may reach into the next map */
+			is_more = next_kept(&kept, &start, &end);
+		}
+		unmap(writer, from, map->end);
+	}
+}
+
+static void bring_mappings_home(struct writer *writer, const struct rf_image *image,
+				const struct rf_places *places)
+{
+	for (size_t i = 0; i < image->head.mappings; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+		const struct rf_place *place = &places->mappings[i];
+		uint64_t bytes = mapping->end - mapping->start;
+
+		if (place->address != mapping->start)
+			add_move(writer, place->address, mapping->start, bytes);
+		/* RF_PROTECTION_* are the kernel's PROT_* */
+		if (place->protection != mapping->protection)
+			add_step(writer, SYS_mprotect, mapping->start, bytes, mapping->protection,
+				 0, 0);
+	}
+}
+
+_Static_assert(RF_PROTECTION_READ == PROT_READ && RF_PROTECTION_WRITE == PROT_WRITE &&
+		       RF_PROTECTION_EXECUTE == PROT_EXEC,
+	       "protections go to the kernel as they are");
+
+/* The shell has default actions for all signals; only what differs costs a step. */
+static void restore_actions(struct writer *writer, const struct rf_image *image,
+			    uint64_t actions_address)
+{
+	for (int signal = 1; signal <= RF_IMAGE_SIGNALS; signal++) {
+		const struct rf_image_sigaction *action = &image->sigactions[signal - 1];
+
+		if (signal == SIGKILL || signal == SIGSTOP ||
+		    !(action->handler | action->flags | action->restorer | action->mask))
+			continue;
+		add_step(writer, SYS_rt_sigaction, (uint64_t)signal,
+			 actions_address + (uint64_t)(signal - 1) * sizeof(*action), 0,
+			 KERNEL_SIGSET_BYTES, 0);
+	}
+}
+
+static void restore_thread(struct writer *writer, const struct rf_image *image,
+			   const struct rf_plan_shell *shell)
+{
+	const struct rf_image_thread *thread = &image->thread;
+	struct rf_step *step;
+
+	add_step(writer, SYS_arch_prctl, ARCH_SET_FS, thread->registers.fs_base, 0, 0, 0);
+	add_step(writer, SYS_arch_prctl, ARCH_SET_GS, thread->registers.gs_base, 0, 0, 0);
+	if (thread->tid_address) {
+		step = add_step(writer, SYS_set_tid_address, thread->tid_address, 0, 0, 0, 0);
+		if (shell->is_tid_cached) {
+			step->check = RF_STEP_STORES;
+			step->expected = thread->tid_address;
+		}
+	}
+	if (thread->robust_list)
+		add_step(writer, SYS_set_robust_list, thread->robust_list,
+			 thread->robust_list_bytes, 0, 0, 0);
+	if (thread->rseq_address)
+		add_step(writer, SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
+			 thread->rseq_signature, 0);
+}
+
+size_t rf_plan_max_steps(const struct rf_image *image, size_t shell_maps)
+{
+	/* a move and a protection for each mapping, and a remainder of the shell beside it */
+	return 3 * (size_t)image->head.mappings + shell_maps + 2 * RF_IMAGE_MAX_VDSO_AREAS +
+	       RF_IMAGE_SIGNALS + 16;
+}
+
+size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
+		     const struct rf_places *places, const struct rf_plan_shell *shell)
+{
+	struct writer writer = { .steps = steps };
+
+	leave_rseq(&writer, shell);
+	park_vdso(&writer, places, shell->vdso);
+	leave_shell(&writer, image, places, shell->maps);
+	bring_mappings_home(&writer, image, places);
+	bring_vdso_home(&writer, image, places, shell->vdso);
+	if (shell->has_mm_map)
+		add_step(&writer, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, shell->mm_map_address,
+			 shell->mm_map_bytes, 0);
+	restore_actions(&writer, image, shell->actions_address);
+	restore_thread(&writer, image, shell);
+	return writer.count;
+}
+
+bool rf_plan_vdso_fits(const struct rf_image *image, const struct rf_vdso *vdso)
+{
+	if (image->vdso.areas == 0)
+		return true; /* the process had none, and needs none */
+	if (image->vdso.areas != vdso->count || image->vdso.digest != vdso->digest)
+		return false;
+	for (uint32_t i = 0; i < vdso->count; i++)
+		if (image->vdso_areas[i].kind != vdso->areas[i].kind ||
+		    image->vdso_areas[i].end - image->vdso_areas[i].start !=
+			    vdso->areas[i].end - vdso->areas[i].start)
+			return false;
+	return true;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a validated image to a plan, without a system call: where each mapping is put while
+ * the shell still stands, and which steps turn the one into the other.
+ */
+#ifndef RF_PLAN_BUILDER_H
+#define RF_PLAN_BUILDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/image_reader.h"
+#include "rfork/maps.h"
+#include "rfork/report.h"
+#include "rfork/restore_plan.h"
+#include "rfork/vdso.h"
+
+/* Where one mapping of the image lies until the restorer runs. */
+struct rf_place {
+	uint64_t address;    /* the mapping's home, or its place in the staging area */
+	uint32_t protection; /* that it has there */
+};
+
+struct rf_places {
+	struct rf_place *mappings;		 /* one for each mapping of the image */
+	uint64_t region_address, region_bytes;	 /* the restorer's */
+	uint64_t parking_address, parking_bytes; /* for the shell's vdso */
+	uint64_t staging_address,
+		staging_bytes; /* for mappings whose home is taken; may be empty */
+};
+
+/*
+ * Chooses addresses: home where the shell has nothing, else one staging area that is free in
+ * both.  places->mappings has room for all mappings; places->region_bytes is set.
+ * 0, or -ENOMEM with a report when no gap is large enough.
+ */
+int rf_plan_place(struct rf_places *places, const struct rf_image *image,
+		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,
+		  uint64_t max_address, struct rf_report *report);
+
+/* Facts of the shell that end with it. */
+struct rf_plan_shell {
+	const struct rf_maps *maps; /* as it is now, the image's mappings included */
+	const struct rf_vdso *vdso;
+	uint64_t rseq_address; /* 0 = none registered */
+	uint32_t rseq_bytes, rseq_signature;
+	bool has_mm_map;	  /* prctl(PR_SET_MM_MAP) works */
+	bool is_tid_cached;	  /* the image's tid_address holds its tid */
+	uint64_t actions_address; /* where the image's sigactions lie in the region */
+	uint64_t mm_map_address;  /* where struct prctl_mm_map lies in the region */
+	uint64_t mm_map_bytes;
+};
+
+/* How many steps rf_plan_build() writes at most. */
+size_t rf_plan_max_steps(const struct rf_image *image, size_t shell_maps);
+
+/*
+ * Writes the steps; returns their number.  The shell's vdso must have the same areas as the
+ * image's (rf_plan_vdso_fits).
+ */
+size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
+		     const struct rf_places *places, const struct rf_plan_shell *shell);
+
+/* Whether the image's vdso can be stood in for by the shell's: same build, same areas. */
+bool rf_plan_vdso_fits(const struct rf_image *image, const struct rf_vdso *vdso);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * State of the process and of the calling thread that lies in the kernel, not in
+ * memory.  Collected in the frozen ghost: no malloc, no errno.
+ */
+#ifndef RF_PROCSTATE_H
+#define RF_PROCSTATE_H
+
+#include "rfork/arch.h"
+#include "rfork/image_format.h"
+#include "rfork/report.h"
+
+/* Fills a PROCESS record, its auxv (RF_IMAGE_MAX_AUXV_BYTES) and its working directory
+ * (RF_IMAGE_MAX_PATH_BYTES + 1).  0 or a negative errno with a report. */
+int rf_procstate_collect(struct rf_image_process *process, void *auxv, char *cwd,
+			 struct rf_report *report);
+
+/* Fills the actions of signals 1 to 64. */
+void rf_procstate_sigactions(struct rf_image_sigaction actions[RF_IMAGE_SIGNALS]);
+
+/* Fills a THREAD record of the calling thread as it was at the capture point. */
+void rf_procstate_thread(struct rf_image_thread *thread, const struct rf_arch_context *context,
+			 uint64_t signal_mask);
+
+#endif

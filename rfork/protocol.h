@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frames of a connection, as doc/protocol.txt defines them.  Structs are the
+ * bytes on the wire: little-endian, naturally aligned, without padding.
+ */
+#ifndef RF_PROTOCOL_H
+#define RF_PROTOCOL_H
+
+#include <stdint.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is little-endian");
+
+#define RF_PROTOCOL_MAGIC "RFORK\r\n\x1a"
+#define RF_PROTOCOL_VERSION 1
+
+#define RF_FRAME_MAX_BYTES 65536u
+#define RF_REFUSAL_MAX_BYTES 1000u
+#define RF_KEY_BYTES 32
+#define RF_NONCE_BYTES 32
+#define RF_PROOF_BYTES 32
+#define RF_AUTHENTICATION_TIMEOUT_MS 10000
+
+#define RF_CHANNELS 3 /* standard input, output and error */
+#define RF_CHANNEL_CREDIT_BYTES 262144u
+
+enum rf_frame_type {
+	RF_FRAME_HELLO = 1,
+	RF_FRAME_CHALLENGE = 2,
+	RF_FRAME_PROOF = 3,
+	RF_FRAME_REQUEST = 4,
+	RF_FRAME_WELCOME = 5,
+	RF_FRAME_REFUSED = 6,
+	RF_FRAME_NEED = 7,
+	RF_FRAME_RUNNING = 8,
+	RF_FRAME_DATA = 9,
+	RF_FRAME_EOF = 10,
+	RF_FRAME_WINDOW = 11,
+	RF_FRAME_EXITED = 12,
+};
+
+#define RF_NEED_LAST 1u
+
+struct rf_frame_header {
+	uint8_t type;
+	uint8_t flags;
+	uint16_t channel;
+	uint32_t length_bytes;
+};
+
+struct rf_frame_hello {
+	char magic[8];
+	uint16_t version_min, version_max;
+	uint32_t reserved;
+	uint8_t nonce[RF_NONCE_BYTES];
+};
+
+struct rf_frame_challenge {
+	uint16_t version, reserved1;
+	uint32_t reserved2;
+	uint8_t nonce[RF_NONCE_BYTES];
+	uint8_t proof[RF_PROOF_BYTES];
+};
+
+struct rf_frame_proof {
+	uint8_t proof[RF_PROOF_BYTES];
+};
+
+#define RF_CPU_WORDS 16
+
+/* What must fit together before an image may move: payload of REQUEST and WELCOME. */
+struct rf_machine_facts {
+	uint32_t architecture;
+	uint32_t page_bytes;
+	uint8_t boot_id[16];
+	uint64_t xcr0;
+	uint32_t xsave_bytes;
+	uint32_t cpu_words;
+	uint32_t cpu[RF_CPU_WORDS];
+	uint64_t vdso_digest;
+	uint32_t vdso_pages;
+	uint32_t vvar_pages;
+	char kernel_release[64];
+	char host_name[64];
+	uint64_t min_address;
+	uint64_t max_address;
+	char program[48];
+};
+
+struct rf_frame_refused {
+	int32_t error;
+	char sentence[]; /* 1 to RF_REFUSAL_MAX_BYTES, not terminated */
+};
+
+struct rf_frame_running {
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+struct rf_frame_window {
+	uint32_t credit_bytes;
+};
+
+struct rf_frame_exited {
+	uint32_t status; /* as wait(2) */
+};
+
+_Static_assert(sizeof(struct rf_frame_header) == 8, "doc/protocol.txt, 2");
+_Static_assert(sizeof(struct rf_frame_hello) == 48, "doc/protocol.txt, 3");
+_Static_assert(sizeof(struct rf_frame_challenge) == 72, "doc/protocol.txt, 3");
+_Static_assert(sizeof(struct rf_machine_facts) == 312, "doc/protocol.txt, 3");
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan: the flat list of system calls that turn the shell into the image.
+ * Built by restore_plan.c from validated input, executed by restorer/ without
+ * another decision.  The only header that the restorer shares with the rest.
+ */
+#ifndef RF_RESTORE_PLAN_H
+#define RF_RESTORE_PLAN_H
+
+#include <stdint.h>
+
+enum rf_step_check {
+	RF_STEP_SUCCEEDS = 0, /* the result is no error (not in -4095 to -1) */
+	RF_STEP_EQUALS = 1,   /* the result equals `expected` */
+	RF_STEP_STORES = 2,   /* as SUCCEEDS, and its low 32 bits are stored at `expected` */
+};
+
+struct rf_step {
+	uint32_t check;
+	uint32_t number; /* of the system call */
+	uint64_t arguments[6];
+	uint64_t expected;
+};
+
+/* What the restored thread finds at the address that capture returned in it: the key to the
+ * leftovers of the restore, which it removes.  Lives in the restorer's region. */
+struct rf_arrival {
+	uint64_t region_address; /* of the restorer's region, to be unmapped */
+	uint64_t region_bytes;
+	int32_t report_fd; /* takes one struct rf_shell_report, then to be closed */
+	uint32_t reserved;
+};
+
+struct rf_plan {
+	const struct rf_step *steps;
+	uint64_t count;
+	uint64_t stack; /* stack pointer with which rt_sigreturn finds the signal frame */
+	int32_t report_fd;
+	uint32_t reserved;
+};
+
+enum rf_shell_report_kind {
+	RF_SHELL_RUNNING = 1,  /* the restored thread executes */
+	RF_SHELL_FAILED = 2,   /* the shell gave up; error and sentence tell why */
+	RF_SHELL_RESTORER = 3, /* a step failed; error, step and number tell which */
+};
+
+/* One message on the shell's SOCK_SEQPACKET to its session. */
+struct rf_shell_report {
+	uint32_t kind;
+	int32_t error; /* positive errno */
+	uint64_t step;
+	uint64_t number;
+	uint64_t argument; /* the first one of the failed step */
+	char sentence[512];
+};
+
+/* Bytes of a report without its sentence: all that the restorer and the restored thread send. */
+#define RF_SHELL_REPORT_SHORT_BYTES 32
+
+_Static_assert(sizeof(struct rf_step) == 64, "the restorer steps by this size");
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The public entry points: check the arguments, then call the parts in order.
+ * DESIGN: connect, authenticate and agree first; then fork; then wait for the
+ * ghost's word.
+ */
+#define _GNU_SOURCE
+#include <rfork.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rfork/auth.h"
+#include "rfork/frame.h"
+#include "rfork/ghost.h"
+#include "rfork/io.h"
+#include "rfork/key.h"
+#include "rfork/machine_facts.h"
+#include "rfork/options.h"
+#include "rfork/state.h"
+#include "rfork/sys.h"
+#include "rfork/transport.h"
+
+#define STRINGIFY(x) #x
+#define VERSION_STRING(a, b, c) STRINGIFY(a) "." STRINGIFY(b) "." STRINGIFY(c)
+
+static __thread struct rf_report last_report = { .sentence = "no error" };
+
+const char *rfork_error(void)
+{
+	return last_report.sentence;
+}
+
+const char *rfork_version(void)
+{
+	return VERSION_STRING(RFORK_VERSION_MAJOR, RFORK_VERSION_MINOR, RFORK_VERSION_PATCH);
+}
+
+static int fail_unimplemented(const char *name)
+{
+	last_report.error = 0;
+	rf_report(&last_report, ENOSYS, "%s is not implemented in this version", name);
+	errno = ENOSYS;
+	return -1;
+}
+
+rfork_crid_t rfork_checkpoint(unsigned flags)
+{
+	(void)flags;
+	return fail_unimplemented("rfork_checkpoint");
+}
+
+int rfork_commit(rfork_crid_t crid, int fd)
+{
+	(void)crid;
+	(void)fd;
+	return fail_unimplemented("rfork_commit");
+}
+
+int rfork_discard(rfork_crid_t crid)
+{
+	(void)crid;
+	return fail_unimplemented("rfork_discard");
+}
+
+int rfork_undump(const char *path)
+{
+	(void)path;
+	return fail_unimplemented("rfork_undump");
+}
+
+/* -- before the fork ------------------------------------------------------------------------- */
+
+static uint16_t default_port(void)
+{
+	const char *text = secure_getenv("RFORK_PORT");
+	char *end;
+	unsigned long port = text ? strtoul(text, &end, 10) : 0;
+
+	return text && *text && !*end && port > 0 && port <= UINT16_MAX ? (uint16_t)port
+									: RFORK_DEFAULT_PORT;
+}
+
+static int authenticate(struct rf_flight *flight, const struct rf_options *options,
+			const char *host, struct rf_report *report)
+{
+	struct rf_key key;
+	int error = rf_key_load(&key, options->key_file, report);
+
+	if (error < 0)
+		return error;
+	error = rf_auth_caller(flight->connection, &key, options->deadline_ns, host, report);
+	rf_key_wipe(&key);
+	return error;
+}
+
+/* REQUEST and WELCOME; fills the node's facts. */
+static int agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
+		 struct rf_machine_facts *node, struct rf_report *report)
+{
+	const struct rf_machine_facts *facts;
+	struct rf_machine_facts request;
+	int error;
+
+	facts = rf_state_facts(&error);
+	if (!facts)
+		return rf_report(report, -error, "the facts of this machine: %m");
+	request = *facts;
+	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
+	error = rf_frame_send(flight->connection, RF_FRAME_REQUEST, 0, 0, &request, sizeof(request),
+			      options->deadline_ns);
+	/* a peer that has closed may have said why: read before giving up */
+	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
+		return rf_report(report, -error, "connection to %s: %m", host);
+	error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
+				options->deadline_ns, host, report);
+	return error < 0 ? error : rf_machine_facts_compare(facts, node, report);
+}
+
+static int reach_node(struct rf_flight *flight, const char *host, const struct rf_options *options,
+		      struct rf_machine_facts *node, struct rf_report *report)
+{
+	struct rf_address address;
+	int error = rf_address_parse(&address, host, default_port(), report);
+
+	if (error < 0)
+		return error;
+	flight->connection = rf_transport_connect(
+		&address, options->flags & RFORK_INSECURE_PLAINTEXT, options->deadline_ns, report);
+	if (flight->connection < 0)
+		return flight->connection;
+	error = authenticate(flight, options, host, report);
+	return error < 0 ? error : agree(flight, options, host, node, report);
+}
+
+static enum rf_frozen_check frozen_check(void)
+{
+	const char *value = secure_getenv("RFORK_CHECK_FROZEN");
+
+	if (!value || !*value)
+		return RF_FROZEN_TRUSTED;
+	return strcmp(value, "break") == 0 ? RF_FROZEN_BROKEN : RF_FROZEN_CHECKED;
+}
+
+static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_machine_facts *here)
+{
+	static const uint8_t unknown[sizeof(here->boot_id)];
+
+	return memcmp(node->boot_id, here->boot_id, sizeof(unknown)) == 0 &&
+	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
+}
+
+/* Makes the ghost's order in the flight's arena; NULL with a report. */
+static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
+					    const struct rf_options *options,
+					    const struct rf_machine_facts *node,
+					    struct rf_report *report)
+{
+	struct rf_ghost_order *order;
+	const struct rf_machine_facts *here;
+	int error = rf_arena_map(&flight->arena);
+
+	if (error < 0) {
+		rf_report(report, -error, "memory for the ghost: %m");
+		return NULL;
+	}
+	order = rf_arena_take(&flight->arena, sizeof(*order));
+	here = rf_state_facts(&error);
+	order->connection = flight->connection;
+	order->deadline_ns = options->deadline_ns;
+	order->frozen = frozen_check();
+	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
+	rf_format(order->host, sizeof(order->host), "%s", host);
+	order->request.flags = options->flags;
+	order->request.same_boot = is_same_boot(node, here);
+	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
+	order->request.fds = &order->fds;
+	if (!order->request.same_boot) {
+		struct rf_digest_cache *digests = rf_state_digests();
+
+		if (digests)
+			rf_snapshot_warm_digests(digests, &flight->arena);
+		order->request.digests = digests;
+	}
+	if (rf_fdtable_collect(&order->fds, &flight->arena, options->flags & RFORK_CLOSE_OTHERS,
+			       rf_flight_owns, report) < 0)
+		return NULL;
+	return order;
+}
+
+/* -- the fork ---------------------------------------------------------------------------------- */
+
+/*
+ * In the child, on the node: removes what the restore left, and says that the child runs.  The
+ * thread's memory is the caller's at the fork, so everything of the call must be undone.
+ */
+static void arrive(const struct rf_arrival *arrival)
+{
+	struct rf_arrival here = *arrival;
+	struct rf_shell_report running = { .kind = RF_SHELL_RUNNING };
+
+	rf_sys_munmap(here.region_address, here.region_bytes);
+	rf_state_reset();
+	last_report = (struct rf_report){ .sentence = "no error" };
+	/* Without a session to hear it the connection is lost, and the child about to be killed. */
+	rf_io_write_full(here.report_fd, &running, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
+	rf_sys_close(here.report_fd);
+}
+
+/*
+ * fork(), and the ghost's life in the child.  Returns the ghost's pid, 0 in the remote child, or a
+ * negative errno.  Owns nothing: its frame lives on in three processes.
+ */
+static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order *order)
+{
+	struct rf_arrival *arrival;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	rf_sys_close(flight->status_read);
+	order->arena = flight->arena;
+	order->status_fd = flight->status_write;
+	arrival = rf_ghost_become(order);
+	arrive(arrival);
+	return 0;
+}
+
+/* -- after the fork ------------------------------------------------------------------------------- */
+
+/* Takes the ghost's SIGCHLD off the queue, unless one was pending before: nobody waits for a child
+ * that rfork() did not return. */
+static void reap_failed(pid_t ghost, bool was_pending)
+{
+	const struct timespec now = { 0 };
+	sigset_t set;
+
+	while (waitpid(ghost, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	if (was_pending)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, NULL, &now);
+}
+
+/* Waits for the ghost's word; fills the status.  0 or a negative errno with a report. */
+static int hear_ghost(struct rf_flight *flight, pid_t ghost, const struct rf_options *options,
+		      struct rf_ghost_status *status, struct rf_report *report)
+{
+	int error =
+		rf_io_read_full(flight->status_read, status, sizeof(*status), options->deadline_ns);
+
+	if (error == 0)
+		return status->report.error ? rf_report(report, status->report.error, "%s",
+							status->report.sentence)
+					    : 0;
+	kill(ghost, SIGKILL);
+	if (error == -ETIMEDOUT)
+		return rf_report(report, ETIMEDOUT,
+				 "the hand-over took longer than its time limit");
+	if (error == -ECONNRESET)
+		return rf_report(report, ECONNRESET, "the ghost process died during the hand-over");
+	return rf_report(report, -error, "waiting for the ghost: %m");
+}
+
+static bool is_sigchld_pending(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && sigismember(&pending, SIGCHLD) == 1;
+}
+
+static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
+		       const struct rf_options *options, struct rf_report *report)
+{
+	struct rf_ghost_status status;
+	sigset_t all, original, waiting;
+	bool was_pending;
+	pid_t pid;
+
+	/* The mask that the child gets is the one from before rfork(). */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &original);
+	memcpy(&order->request.signal_mask, &original, sizeof(order->request.signal_mask));
+	was_pending = is_sigchld_pending();
+	pid = fork_returns_twice(flight, order);
+	if (pid == 0)
+		return 0;
+	rf_sys_close(flight->connection);
+	rf_sys_close(flight->status_write);
+	flight->connection = flight->status_write = -1;
+	if (pid < 0) {
+		pthread_sigmask(SIG_SETMASK, &original, NULL);
+		return rf_report(report, -pid, "fork: %m");
+	}
+	waiting = original;
+	sigaddset(&waiting, SIGCHLD);
+	pthread_sigmask(SIG_SETMASK, &waiting, NULL);
+	rf_arena_unmap(&flight->arena);
+	if (hear_ghost(flight, pid, options, &status, report) < 0) {
+		reap_failed(pid, was_pending);
+		pid = -report->error;
+	}
+	pthread_sigmask(SIG_SETMASK, &original, NULL);
+	return pid;
+}
+
+/* Returns the ghost's pid, 0 in the remote child, or a negative errno with a report. */
+static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
+				 const struct rf_options *options, struct rf_report *report)
+{
+	struct rf_machine_facts node;
+	struct rf_ghost_order *order;
+	int status[2];
+	int error = reach_node(flight, host, options, &node, report);
+
+	if (error < 0)
+		return error;
+	if (pipe2(status, O_CLOEXEC) < 0)
+		return rf_report(report, errno, "pipe: %m");
+	flight->status_read = status[0];
+	flight->status_write = status[1];
+	order = prepare_order(flight, host, options, &node, report);
+	return order ? hand_over(flight, order, options, report) : -report->error;
+}
+
+pid_t rfork_with(const char *host, const struct rfork_options *options)
+{
+	struct rf_report report = { 0 };
+	struct rf_options checked;
+	struct rf_flight flight;
+	pid_t pid = rf_options_check(&checked, options, &report);
+
+	if (pid == 0) {
+		pid = rf_flight_begin(&flight);
+		if (pid < 0) {
+			rf_report(&report, -pid, "pthread_atfork: %m");
+		} else {
+			pid = rfork_returns_twice(&flight, host, &checked, &report);
+			if (pid == 0)
+				return 0; /* on the node: there is no flight */
+			rf_flight_end(&flight);
+		}
+	}
+	if (pid < 0) {
+		last_report = report;
+		errno = report.error;
+		return -1;
+	}
+	return pid;
+}
+
+pid_t rfork(const char *host)
+{
+	return rfork_with(host, NULL);
+}

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Collects what an image says before its pages, and writes it and them.  Called by
+ * the ghost after the capture point: all memory is the arena's, nothing allocates or
+ * touches errno, and no page of the image is written.
+ */
+#define _GNU_SOURCE
+#include "rfork/snapshot.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rfork.h>
+
+#include "rfork/digest.h"
+#include "rfork/digest_cache.h"
+#include "rfork/file_identity.h"
+#include "rfork/procstate.h"
+#include "rfork/sys.h"
+#include "rfork/vdso.h"
+
+#define PAGE_BYTES 4096u
+#define MAPS_BUFFER_BYTES ((size_t)32 << 20)
+#define RUNS_KEPT 16384u
+
+/* -- files ------------------------------------------------------------------------- */
+
+/* Returns the index of the file, added if it is new; RF_IMAGE_NONE when there is no room. */
+static uint32_t intern_file(struct rf_snapshot *snapshot, const struct rf_image_file *identity,
+			    const char *path)
+{
+	struct rf_snapshot_file *file;
+
+	/* from the end: neighbouring mappings share their file */
+	for (size_t i = snapshot->file_count; i-- > 0;) {
+		file = &snapshot->files[i];
+		if (file->image.inode == identity->inode &&
+		    file->image.device == identity->device && strcmp(file->path, path) == 0)
+			return (uint32_t)i;
+	}
+	if (snapshot->file_count == snapshot->file_capacity)
+		return RF_IMAGE_NONE;
+	file = &snapshot->files[snapshot->file_count];
+	file->image = *identity;
+	file->image.index = (uint32_t)snapshot->file_count;
+	file->path = path;
+	return (uint32_t)snapshot->file_count++;
+}
+
+/* Bytes of the file that a mapping of `bytes` bytes from `offset` shows. */
+static uint64_t visible_bytes(const struct rf_image_file *file, uint64_t offset, uint64_t bytes)
+{
+	uint64_t left = file->size_bytes > offset ? file->size_bytes - offset : 0;
+
+	return bytes < left ? bytes : left;
+}
+
+static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
+			  const char *path, const struct rf_digest_cache *cache)
+{
+	uint64_t bytes = visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
+	int error;
+	int fd;
+
+	if (!cache ||
+	    !rf_digest_cache_find(cache, file, mapping->file_offset, bytes, mapping->digest)) {
+		fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return fd;
+		error = rf_digest_file(fd, mapping->file_offset, bytes, mapping->digest);
+		rf_sys_close(fd);
+		if (error < 0)
+			return error;
+	}
+	mapping->flags |= RF_MAPPING_DIGEST;
+	return 0;
+}
+
+void rf_snapshot_warm_digests(struct rf_digest_cache *cache, const struct rf_arena *arena)
+{
+	/* The free part of the arena serves as scratch memory, and is zeroed again below. */
+	size_t scratch = (arena->used + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+	struct rf_maps maps = { 0 };
+	struct stat status;
+
+	if (scratch + MAPS_BUFFER_BYTES <= arena->bytes - RF_ARENA_STACK_BYTES)
+		rf_maps_read(&maps, arena->base + scratch, MAPS_BUFFER_BYTES);
+	for (size_t i = 0; i < maps.count; i++) {
+		const struct rf_map *map = &maps.entries[i];
+		struct rf_image_mapping mapping = { .start = map->start,
+						    .end = map->end,
+						    .file_offset = map->file_offset };
+		struct rf_image_file file;
+		uint64_t bytes;
+
+		if (map->kind != RF_MAP_FILE || map->deleted ||
+		    rf_sys_stat(map->path, &status) < 0 || !S_ISREG(status.st_mode))
+			continue;
+		file = rf_file_identity(&status);
+		bytes = visible_bytes(&file, mapping.file_offset, map->end - map->start);
+		if (!rf_digest_cache_find(cache, &file, mapping.file_offset, bytes,
+					  mapping.digest) &&
+		    digest_mapping(&mapping, &file, map->path, NULL) == 0)
+			rf_digest_cache_add(cache, &file, mapping.file_offset, bytes,
+					    mapping.digest);
+	}
+	rf_sys_madvise((uintptr_t)arena->base + scratch, MAPS_BUFFER_BYTES, MADV_DONTNEED);
+}
+
+/* -- mappings ------------------------------------------------------------------------ */
+
+static bool starts_with(const char *string, const char *prefix)
+{
+	return strncmp(string, prefix, strlen(prefix)) == 0;
+}
+
+/* Memory that is shared by its mapping alone: no path leads to it. */
+static bool is_shared_memory(const struct rf_map *map)
+{
+	return map->deleted &&
+	       (strcmp(map->path, "/dev/zero") == 0 || starts_with(map->path, "/memfd:") ||
+		starts_with(map->path, "/SYSV") || starts_with(map->path, "/anon_hugepage"));
+}
+
+static int refuse_mapping(const struct rf_map *map, const char *why, struct rf_report *report)
+{
+	return rf_report(report, ENOTSUP, "mapping %lx-%lx (%s%s): %s", map->start, map->end,
+			 map->path, map->deleted ? " (deleted)" : "", why);
+}
+
+/* A file mapping that takes its file along by name. */
+static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+			     const struct rf_map *map, const struct rf_image_file *identity,
+			     const struct rf_snapshot_request *request, struct rf_report *report)
+{
+	int error = 0;
+
+	mapping->image.kind = RF_MAPPING_FILE;
+	mapping->image.file_offset = map->file_offset;
+	mapping->image.file = intern_file(snapshot, identity, map->path);
+	if (mapping->image.file == RF_IMAGE_NONE)
+		return rf_report(report, ENOTSUP, "more than %zu mapped files",
+				 snapshot->file_capacity);
+	if (map->shared) {
+		mapping->image.flags |= RF_MAPPING_SHARED;
+		mapping->source = RF_SOURCE_NONE;
+	}
+	if (!request->same_boot && !(map->shared && map->protection & RF_PROTECTION_WRITE))
+		error = digest_mapping(&mapping->image, identity, map->path, request->digests);
+	/* Without a digest the node finds the file lacking, and the contents go. */
+	return error == -ENOMEM ? rf_report(report, ENOMEM, "%s: %m", map->path) : 0;
+}
+
+static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+		     const struct rf_map *map, const struct rf_snapshot_request *request,
+		     struct rf_report *report)
+{
+	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
+	struct rf_image_file identity;
+	struct stat status;
+	bool found;
+
+	if (is_shared_memory(map)) {
+		mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_CONTENTS;
+		return 0;
+	}
+	found = !map->deleted && rf_sys_stat(map->path, &status) == 0 &&
+		status.st_ino == map->inode && status.st_dev == map->device;
+	if (found && S_ISCHR(status.st_mode) && strcmp(map->path, "/dev/zero") == 0)
+		return 0; /* private: ordinary memory */
+	if (found && !S_ISREG(status.st_mode))
+		return refuse_mapping(map, "the memory of a device cannot travel", report);
+	if (found && !(request->flags & RFORK_SELF_CONTAINED)) {
+		identity = rf_file_identity(&status);
+		return take_by_reference(snapshot, mapping, map, &identity, request, report);
+	}
+	if (written_through)
+		return refuse_mapping(map,
+				      found ? "a shared writable file travels only by reference"
+					    : "a shared writable file without a path cannot "
+					      "travel",
+				      report);
+	mapping->source = RF_SOURCE_CONTENTS;
+	return 0;
+}
+
+static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
+			uint64_t end, const struct rf_snapshot_request *request,
+			struct rf_report *report)
+{
+	struct rf_snapshot_mapping *mapping = &snapshot->mappings[snapshot->mapping_count];
+
+	if (start >= end)
+		return 0;
+	mapping->image = (struct rf_image_mapping){
+		.start = start,
+		.end = end,
+		.protection = map->protection,
+		.flags = map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0,
+		.kind = RF_MAPPING_ANONYMOUS,
+		.file = RF_IMAGE_NONE,
+	};
+	mapping->source = RF_SOURCE_PRIVATE;
+	snapshot->mapping_count++;
+	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
+}
+
+/* Takes what of a mapping lies outside the arena, which the kernel may have joined to it. */
+static int take_map(struct rf_snapshot *snapshot, const struct rf_map *map,
+		    const struct rf_snapshot_request *request, struct rf_report *report)
+{
+	uint64_t arena_start = (uintptr_t)snapshot->arena->base;
+	uint64_t arena_end = arena_start + snapshot->arena->bytes;
+	int error;
+
+	if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR || map->kind == RF_MAP_KERNEL)
+		return 0;
+	if (map->end <= arena_start || map->start >= arena_end)
+		return take_mapping(snapshot, map, map->start, map->end, request, report);
+	error = take_mapping(snapshot, map, map->start, arena_start, request, report);
+	if (error < 0)
+		return error;
+	return take_mapping(snapshot, map, arena_end, map->end, request, report);
+}
+
+static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
+			    struct rf_report *report)
+{
+	void *buffer = rf_arena_take(snapshot->arena, MAPS_BUFFER_BYTES);
+	size_t capacity;
+	int error = buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_BUFFER_BYTES) : -ENOMEM;
+
+	if (error < 0)
+		return rf_report(report, error == -ENOBUFS ? ENOTSUP : -error,
+				 error == -ENOBUFS ? "too many mappings" : "/proc/self/maps: %m");
+	capacity = snapshot->maps.count + 1; /* one may be split */
+	snapshot->file_capacity = snapshot->maps.count + request->fds->count;
+	snapshot->mappings = rf_arena_take(snapshot->arena, capacity * sizeof(*snapshot->mappings));
+	snapshot->files = rf_arena_take(snapshot->arena,
+					(snapshot->file_capacity + 1) * sizeof(*snapshot->files));
+	if (!snapshot->mappings || !snapshot->files || capacity > RF_IMAGE_MAX_MAPPINGS)
+		return rf_report(report, ENOTSUP, "%zu mappings are too many",
+				 snapshot->maps.count);
+	for (size_t i = 0; i < snapshot->maps.count; i++) {
+		error = take_map(snapshot, &snapshot->maps.entries[i], request, report);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+/* -- pages ----------------------------------------------------------------------------- */
+
+static long find_runs(struct rf_snapshot *snapshot, const struct rf_snapshot_mapping *mapping,
+		      uint64_t start, struct rf_page_run *runs, size_t capacity, uint64_t *next)
+{
+	const struct rf_image_mapping *image = &mapping->image;
+
+	switch (mapping->source) {
+	case RF_SOURCE_PRIVATE:
+		return rf_pagemap_runs(&snapshot->pagemap, start, image->end, runs, capacity, next);
+	case RF_SOURCE_SHARED:
+		return rf_pagemap_shared_runs(start, image->end, runs, capacity, next);
+	case RF_SOURCE_CONTENTS:
+		*next = image->end;
+		if (!capacity) {
+			*next = start;
+			return 0;
+		}
+		runs[0] = (struct rf_page_run){ start, image->end, RF_PAGES_CAREFUL };
+		return 1;
+	case RF_SOURCE_NONE:
+		break;
+	}
+	*next = image->end;
+	return 0;
+}
+
+static void count_data_pages(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping)
+{
+	for (size_t i = 0; i < mapping->runs; i++) {
+		const struct rf_page_run *run = &snapshot->runs[mapping->first_run + i];
+
+		if (run->kind != RF_PAGES_GUARD)
+			mapping->image.data_pages += (run->end - run->start) / PAGE_BYTES;
+	}
+}
+
+/* Looks up the runs of all mappings and keeps them as far as there is room. */
+static int collect_runs(struct rf_snapshot *snapshot, struct rf_report *report)
+{
+	int error = rf_pagemap_open(&snapshot->pagemap);
+
+	if (error < 0)
+		return rf_report(report, -error, "/proc/self/pagemap: %m");
+	snapshot->run_capacity = RUNS_KEPT;
+	snapshot->runs = rf_arena_take(snapshot->arena, RUNS_KEPT * sizeof(*snapshot->runs));
+	if (!snapshot->runs)
+		return rf_report(report, ENOMEM, "no room for the list of pages");
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
+		uint64_t next = mapping->image.start;
+		long count = find_runs(snapshot, mapping, next,
+				       snapshot->runs + snapshot->run_count,
+				       snapshot->run_capacity - snapshot->run_count, &next);
+
+		if (count < 0)
+			return rf_report(report, (int)-count, "pages of %lx-%lx: %m",
+					 mapping->image.start, mapping->image.end);
+		mapping->first_run = snapshot->run_count;
+		mapping->runs = (size_t)count;
+		mapping->runs_complete = next == mapping->image.end;
+		snapshot->run_count += (size_t)count;
+		count_data_pages(snapshot, mapping);
+	}
+	return 0;
+}
+
+static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_mapping *mapping,
+		     const struct rf_page_run *run)
+{
+	uint64_t pages = (run->end - run->start) / PAGE_BYTES;
+
+	if (run->kind == RF_PAGES_GUARD)
+		return rf_image_write_guard(writer, run->start, pages);
+	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
+		return rf_image_write_pages(writer, run->start, pages);
+	return rf_image_write_pages_careful(writer, run->start, pages,
+					    mapping->source != RF_SOURCE_PRIVATE);
+}
+
+/* Calls visit for every run of a mapping; the first negative result ends it. */
+static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+			int (*visit)(void *context, const struct rf_snapshot_mapping *mapping,
+				     const struct rf_page_run *run),
+			void *context)
+{
+	enum { RUNS = 256 };
+	struct rf_page_run runs[RUNS];
+	uint64_t next = mapping->image.start;
+	int error = 0;
+
+	if (mapping->runs_complete) {
+		for (size_t i = 0; i < mapping->runs && error >= 0; i++)
+			error = visit(context, mapping, &snapshot->runs[mapping->first_run + i]);
+		return error;
+	}
+	while (next < mapping->image.end && error >= 0) {
+		long count = find_runs(snapshot, mapping, next, runs, RUNS, &next);
+
+		if (count < 0)
+			return (int)count;
+		for (long i = 0; i < count && error >= 0; i++)
+			error = visit(context, mapping, &runs[i]);
+	}
+	return error;
+}
+
+static int visit_write(void *context, const struct rf_snapshot_mapping *mapping,
+		       const struct rf_page_run *run)
+{
+	return write_run(context, mapping, run);
+}
+
+int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		int error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
+
+		if (error < 0)
+			return error;
+	}
+	return rf_image_writer_flush(writer);
+}
+
+int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			      uint32_t index)
+{
+	struct rf_image_mapping *mapping;
+
+	if (index >= snapshot->mapping_count)
+		return -EBADMSG;
+	mapping = &snapshot->mappings[index].image;
+	if (mapping->kind != RF_MAPPING_FILE)
+		return -EBADMSG;
+	return rf_image_write_pages_careful(writer, mapping->start,
+					    (mapping->end - mapping->start) / PAGE_BYTES, true);
+}
+
+static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping,
+			const struct rf_page_run *run)
+{
+	uint64_t *digest = context;
+	uint64_t parts[3] = { *digest, run->start, run->end };
+
+	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
+		parts[0] ^= rf_digest64((const void *)run->start, run->end - run->start);
+	*digest = rf_digest64(parts, sizeof(parts));
+	return 0;
+}
+
+uint64_t rf_snapshot_digest(struct rf_snapshot *snapshot)
+{
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_snapshot_mapping mapping = snapshot->mappings[i];
+
+		mapping.runs_complete = false; /* what the page table says now */
+		for_each_run(snapshot, &mapping, visit_digest, &digest);
+	}
+	return digest;
+}
+
+/* -- the whole -------------------------------------------------------------------------- */
+
+static int collect_vdso(struct rf_snapshot *snapshot, struct rf_report *report)
+{
+	struct rf_vdso vdso;
+	int error = rf_vdso_find(&vdso, &snapshot->maps);
+
+	if (error < 0)
+		return rf_report(report, ENOTSUP,
+				 "the vdso of this process cannot be described: %s",
+				 strerrordesc_np(-error));
+	snapshot->vdso = (struct rf_image_vdso){ .digest = vdso.digest, .areas = vdso.count };
+	memcpy(snapshot->vdso_areas, vdso.areas, vdso.count * sizeof(vdso.areas[0]));
+	return 0;
+}
+
+static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_fdtable *fds,
+				 struct rf_report *report)
+{
+	for (size_t i = 0; i < fds->count; i++) {
+		struct rf_fd *fd = &fds->entries[i];
+
+		if (fd->image.kind != RF_DESCRIPTOR_FILE || fd->image.same_as != RF_IMAGE_NONE)
+			continue;
+		fd->image.file = intern_file(snapshot, &fd->identity, fd->path);
+		if (fd->image.file == RF_IMAGE_NONE)
+			return rf_report(report, ENOTSUP, "too many files");
+	}
+	return 0;
+}
+
+int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
+			const struct rf_arch_context *context,
+			const struct rf_snapshot_request *request, struct rf_report *report)
+{
+	int error;
+
+	snapshot->arena = arena;
+	rf_procstate_sigactions(snapshot->sigactions);
+	rf_procstate_thread(&snapshot->thread, context, request->signal_mask);
+	error = rf_procstate_collect(&snapshot->process, snapshot->auxv, snapshot->cwd, report);
+	if (error < 0)
+		return error;
+	error = collect_mappings(snapshot, request, report);
+	if (error < 0)
+		return error;
+	error = collect_vdso(snapshot, report);
+	if (error < 0)
+		return error;
+	error = name_descriptor_files(snapshot, request->fds, report);
+	if (error < 0)
+		return error;
+	return collect_runs(snapshot, report);
+}
+
+static int write_one(struct rf_image_writer *writer, enum rf_record_type type, const void *data,
+		     size_t bytes)
+{
+	struct iovec piece = { (void *)data, bytes };
+
+	return rf_image_write(writer, type, &piece, 1);
+}
+
+static int write_head(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+		      const struct rf_snapshot_request *request)
+{
+	struct rf_image_head head = {
+		.version = RF_IMAGE_VERSION,
+		.architecture = RF_ARCHITECTURE_X86_64,
+		.page_bytes = PAGE_BYTES,
+		.threads = 1,
+		.files = (uint32_t)snapshot->file_count,
+		.descriptors = (uint32_t)request->fds->count,
+		.mappings = (uint32_t)snapshot->mapping_count,
+	};
+
+	memcpy(head.magic, RF_IMAGE_MAGIC, sizeof(head.magic));
+	memcpy(head.boot_id, request->boot_id, sizeof(head.boot_id));
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		head.data_pages += snapshot->mappings[i].image.data_pages;
+	return write_one(writer, RF_RECORD_IMAGE, &head, sizeof(head));
+}
+
+static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+{
+	struct iovec process[] = {
+		{ &snapshot->process, sizeof(snapshot->process) },
+		{ snapshot->auxv, snapshot->process.auxv_bytes },
+		{ snapshot->cwd, snapshot->process.cwd_bytes },
+	};
+	struct iovec vdso[] = {
+		{ &snapshot->vdso, sizeof(snapshot->vdso) },
+		{ snapshot->vdso_areas, snapshot->vdso.areas * sizeof(snapshot->vdso_areas[0]) },
+	};
+	int error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
+
+	if (error < 0)
+		return error;
+	error = write_one(writer, RF_RECORD_SIGACTIONS, snapshot->sigactions,
+			  sizeof(snapshot->sigactions));
+	if (error < 0)
+		return error;
+	error = write_one(writer, RF_RECORD_THREAD, &snapshot->thread, sizeof(snapshot->thread));
+	if (error < 0 || !snapshot->vdso.areas)
+		return error;
+	return rf_image_write(writer, RF_RECORD_VDSO, vdso, 2);
+}
+
+static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+		       const struct rf_fdtable *fds)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < snapshot->file_count && error >= 0; i++) {
+		struct rf_snapshot_file *file = &snapshot->files[i];
+		struct iovec pieces[] = { { &file->image, sizeof(file->image) },
+					  { (void *)file->path, strlen(file->path) } };
+
+		error = rf_image_write(writer, RF_RECORD_FILE, pieces, 2);
+	}
+	for (size_t i = 0; i < fds->count && error >= 0; i++)
+		error = write_one(writer, RF_RECORD_DESCRIPTOR, &fds->entries[i].image,
+				  sizeof(fds->entries[i].image));
+	return error;
+}
+
+static int write_mappings(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+{
+	enum { BATCH = 256 };
+	struct rf_image_mapping batch[BATCH];
+	size_t done = 0;
+
+	while (done < snapshot->mapping_count) {
+		size_t count = 0;
+		int error;
+
+		while (count < BATCH && done < snapshot->mapping_count)
+			batch[count++] = snapshot->mappings[done++].image;
+		error = write_one(writer, RF_RECORD_MAPPING, batch, count * sizeof(batch[0]));
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			     const struct rf_snapshot_request *request)
+{
+	int error = write_head(snapshot, writer, request);
+
+	if (error >= 0)
+		error = write_process(snapshot, writer);
+	if (error >= 0)
+		error = write_files(snapshot, writer, request->fds);
+	if (error >= 0)
+		error = write_mappings(snapshot, writer);
+	return error < 0 ? error : write_one(writer, RF_RECORD_LAYOUT, NULL, 0);
+}

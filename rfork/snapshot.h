@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an image says about a process before its pages: collected by the ghost at
+ * the capture point into its arena, then written out.
+ */
+#ifndef RF_SNAPSHOT_H
+#define RF_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/arch.h"
+#include "rfork/arena.h"
+#include "rfork/fdtable.h"
+#include "rfork/image_format.h"
+#include "rfork/image_writer.h"
+#include "rfork/maps.h"
+#include "rfork/pagemap.h"
+#include "rfork/report.h"
+
+struct rf_snapshot_file {
+	struct rf_image_file image;
+	const char *path;
+};
+
+/* How the pages of a mapping get into the image. */
+enum rf_page_source {
+	RF_SOURCE_PRIVATE,  /* own pages, by the page table */
+	RF_SOURCE_SHARED,   /* pages of shared anonymous memory */
+	RF_SOURCE_CONTENTS, /* every page: a file that does not travel by reference */
+	RF_SOURCE_NONE,	    /* shared file mapping: the file is the content */
+};
+
+struct rf_snapshot_mapping {
+	struct rf_image_mapping image;
+	enum rf_page_source source;
+	size_t first_run, runs; /* in rf_snapshot.runs */
+	bool runs_complete;	/* else look again when the pages are sent */
+};
+
+/* Where digests of file ranges come from when the node has another boot. */
+struct rf_digest_cache;
+
+struct rf_snapshot_request {
+	uint32_t flags;	      /* RFORK_* */
+	bool same_boot;	      /* the node runs on this very kernel */
+	uint8_t boot_id[16];  /* of this machine */
+	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
+	const struct rf_fdtable *fds;
+	const struct rf_digest_cache *digests; /* may be NULL */
+};
+
+struct rf_snapshot {
+	struct rf_arena *arena;
+	struct rf_maps maps;
+	struct rf_image_process process;
+	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
+	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
+	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
+	struct rf_image_thread thread;
+	struct rf_image_vdso vdso;
+	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
+	struct rf_snapshot_file *files;
+	size_t file_count, file_capacity;
+	struct rf_snapshot_mapping *mappings;
+	size_t mapping_count;
+	struct rf_page_run *runs;
+	size_t run_count, run_capacity;
+	struct rf_pagemap pagemap;
+};
+
+/*
+ * Collects the snapshot of the calling process.  Mappings of the arena itself are left out.
+ * 0 or a negative errno with a report.
+ */
+int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
+			const struct rf_arch_context *context,
+			const struct rf_snapshot_request *request, struct rf_report *report);
+
+/* Writes all records up to LAYOUT. */
+int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			     const struct rf_snapshot_request *request);
+
+/* Writes the pages that go by content whatever the node has. */
+int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
+
+/* Writes all pages of one file mapping whose file the node lacks; -EBADMSG for a bad index. */
+int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			      uint32_t index);
+
+/* Computes the digests of the calling process's mapped files that the cache lacks: in the caller,
+ * so that the next rfork() finds them too.  What fails is left to the ghost. */
+void rf_snapshot_warm_digests(struct rf_digest_cache *cache, const struct rf_arena *arena);
+
+/* XXH3-64 over address and bytes of every page that rf_snapshot_write_pages() would look at in
+ * place: equal before and after if the image is frozen. */
+uint64_t rf_snapshot_digest(struct rf_snapshot *snapshot);
+
+#endif

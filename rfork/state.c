@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The library's globals and the fork handler that keeps rfork() calls of several
+ * threads apart.
+ */
+#define _GNU_SOURCE
+#include "rfork/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "rfork/machine_facts.h"
+#include "rfork/sys.h"
+
+static struct rf_state {
+	pthread_mutex_t lock; /* guards all of it */
+	struct rf_flight *flights;
+	bool has_handlers;
+	bool has_facts;
+	struct rf_machine_facts facts;
+	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
+} state = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static __thread struct rf_flight *own_flight;
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		rf_sys_close(*fd);
+	*fd = -1;
+}
+
+static void drop_flight(struct rf_flight *flight)
+{
+	close_fd(&flight->connection);
+	close_fd(&flight->status_read);
+	close_fd(&flight->status_write);
+	rf_arena_unmap(&flight->arena);
+}
+
+static void lock_state(void)
+{
+	pthread_mutex_lock(&state.lock);
+}
+
+static void unlock_state(void)
+{
+	pthread_mutex_unlock(&state.lock);
+}
+
+/* In every fork child: other threads' connections would stay open in it, and their ends of file
+ * would never come.  The ghost itself keeps its own. */
+static void leave_flights(void)
+{
+	struct rf_flight *next;
+
+	for (struct rf_flight *flight = state.flights; flight; flight = next) {
+		next = flight->next;
+		if (flight != own_flight)
+			drop_flight(flight);
+	}
+	state.flights = NULL;
+	pthread_mutex_init(&state.lock, NULL);
+}
+
+int rf_flight_begin(struct rf_flight *flight)
+{
+	int error = 0;
+
+	*flight = (struct rf_flight){ .connection = -1, .status_read = -1, .status_write = -1 };
+	lock_state();
+	if (!state.has_handlers) {
+		error = pthread_atfork(lock_state, unlock_state, leave_flights);
+		state.has_handlers = error == 0;
+	}
+	flight->next = state.flights;
+	state.flights = flight;
+	unlock_state();
+	own_flight = flight;
+	if (error)
+		rf_flight_end(flight);
+	return -error;
+}
+
+void rf_flight_end(struct rf_flight *flight)
+{
+	struct rf_flight **link;
+
+	lock_state();
+	for (link = &state.flights; *link && *link != flight; link = &(*link)->next)
+		;
+	if (*link)
+		*link = flight->next;
+	drop_flight(flight);
+	unlock_state();
+	own_flight = NULL;
+}
+
+bool rf_flight_owns(int fd)
+{
+	bool found = false;
+
+	lock_state();
+	for (struct rf_flight *flight = state.flights; flight && !found; flight = flight->next)
+		found = flight->connection == fd || flight->status_read == fd ||
+			flight->status_write == fd;
+	unlock_state();
+	return found;
+}
+
+const struct rf_machine_facts *rf_state_facts(int *error)
+{
+	*error = 0;
+	lock_state();
+	if (!state.has_facts) {
+		*error = rf_machine_facts_collect(&state.facts);
+		state.has_facts = *error == 0;
+	}
+	unlock_state();
+	return *error ? NULL : &state.facts;
+}
+
+struct rf_digest_cache *rf_state_digests(void)
+{
+	lock_state();
+	if (!state.digests) {
+		void *memory = mmap(NULL, sizeof(*state.digests), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		state.digests = memory == MAP_FAILED ? NULL : memory;
+	}
+	unlock_state();
+	return state.digests;
+}
+
+void rf_state_reset(void)
+{
+	if (state.digests)
+		munmap(state.digests, sizeof(*state.digests));
+	/* Handlers stay registered in the memory that came along. */
+	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				   .has_handlers = state.has_handlers };
+	own_flight = NULL;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The x86_64 facts of a machine: CPUID feature words and the state components that
+ * the kernel has enabled.  Called through arch.h by machine_facts.c.  A bit counts only if
+ * it promises an instruction or state that user code may use; the tables name those, in
+ * the words of /proc/cpuinfo, and every other bit (APIC, hypervisor, pure speed hints,
+ * kernel-only features) is masked out, since a program runs as well without it.
+ */
+#define _GNU_SOURCE
+#include <cpuid.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "rfork/arch.h"
+
+/* With 4-level paging, and with 5-level paging for who does not ask for more. */
+#define MAX_ADDRESS 0x7ffffffff000u
+
+/* Which CPUID leaf and register a word is: the order on the wire, so only ever appended to. */
+enum { EAX, EBX, ECX, EDX };
+
+struct feature_word {
+	uint32_t leaf, subleaf;
+	int reg;
+	const char *names[32];
+};
+
+/* clang-format off */
+static const struct feature_word words[] = {
+	{ 1, 0, ECX,
+	  { [0] = "pni", [1] = "pclmulqdq", [9] = "ssse3", [12] = "fma", [13] = "cx16",
+	    [19] = "sse4_1", [20] = "sse4_2", [22] = "movbe", [23] = "popcnt", [25] = "aes",
+	    [26] = "xsave", [27] = "osxsave", [28] = "avx", [29] = "f16c", [30] = "rdrand" } },
+	{ 1, 0, EDX,
+	  { [0] = "fpu", [4] = "tsc", [8] = "cx8", [15] = "cmov", [19] = "clflush", [23] = "mmx",
+	    [24] = "fxsr", [25] = "sse", [26] = "sse2" } },
+	{ 7, 0, EBX,
+	  { [0] = "fsgsbase", [3] = "bmi1", [4] = "hle", [5] = "avx2", [8] = "bmi2",
+	    [11] = "rtm", [14] = "mpx", [16] = "avx512f", [17] = "avx512dq", [18] = "rdseed",
+	    [19] = "adx", [21] = "avx512ifma", [23] = "clflushopt", [24] = "clwb",
+	    [26] = "avx512pf", [27] = "avx512er", [28] = "avx512cd", [29] = "sha_ni",
+	    [30] = "avx512bw", [31] = "avx512vl" } },
+	{ 7, 0, ECX,
+	  { [1] = "avx512vbmi", [4] = "ospke", [5] = "waitpkg", [6] = "avx512_vbmi2",
+	    [8] = "gfni", [9] = "vaes", [10] = "vpclmulqdq", [11] = "avx512_vnni",
+	    [12] = "avx512_bitalg", [14] = "avx512_vpopcntdq", [22] = "rdpid",
+	    [27] = "movdiri", [28] = "movdir64b", [29] = "enqcmd" } },
+	{ 7, 0, EDX,
+	  { [2] = "avx512_4vnniw", [3] = "avx512_4fmaps", [5] = "uintr",
+	    [8] = "avx512_vp2intersect", [14] = "serialize", [16] = "tsxldtrk",
+	    [22] = "amx_bf16", [23] = "avx512_fp16", [24] = "amx_tile", [25] = "amx_int8" } },
+	{ 7, 1, EAX,
+	  { [0] = "sha512", [1] = "sm3", [2] = "sm4", [4] = "avx_vnni", [5] = "avx512_bf16",
+	    [7] = "cmpccxadd", [21] = "amx_fp16", [23] = "avx_ifma", [31] = "movrs" } },
+	{ 7, 1, EDX,
+	  { [4] = "avx_vnni_int8", [5] = "avx_ne_convert", [8] = "amx_complex",
+	    [10] = "avx_vnni_int16", [15] = "user_msr", [19] = "avx10", [21] = "apx_f" } },
+	{ 0xd, 1, EAX, { [0] = "xsaveopt", [1] = "xsavec", [2] = "xgetbv1" } },
+	{ 0x80000001, 0, ECX,
+	  { [0] = "lahf_lm", [5] = "abm", [6] = "sse4a", [7] = "misalignsse",
+	    [8] = "3dnowprefetch", [11] = "xop", [15] = "lwp", [16] = "fma4", [21] = "tbm",
+	    [29] = "mwaitx" } },
+	{ 0x80000001, 0, EDX,
+	  { [22] = "mmxext", [27] = "rdtscp", [29] = "lm", [30] = "3dnowext", [31] = "3dnow" } },
+	{ 0x80000008, 0, EBX, { [0] = "clzero", [4] = "rdpru" } },
+};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
+_Static_assert(WORDS <= RF_CPU_WORDS, "doc/protocol.txt, 3");
+
+static const char *const components[] = {
+	[0] = "x87",    [1] = "SSE",         [2] = "AVX",       [3] = "MPX bounds",
+	[4] = "MPX",    [5] = "AVX-512 k",   [6] = "ZMM upper", [7] = "ZMM 16 to 31",
+	[9] = "PKRU",   [17] = "AMX config", [18] = "AMX tile", [19] = "APX",
+};
+/* clang-format on */
+
+#define COMPONENTS (sizeof(components) / sizeof(components[0]))
+
+static uint32_t usable_bits(const struct feature_word *word)
+{
+	uint32_t mask = 0;
+
+	for (unsigned bit = 0; bit < 32; bit++)
+		if (word->names[bit])
+			mask |= 1u << bit;
+	return mask;
+}
+
+static uint64_t read_xcr0(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
+}
+
+static bool same_leaf(const struct feature_word *a, const struct feature_word *b)
+{
+	return a->leaf == b->leaf && a->subleaf == b->subleaf;
+}
+
+/* CPUID leaves the virtual machine, which costs microseconds: words of one leaf stand together
+ * in the table, and it is asked once. */
+static void read_words(uint32_t *cpu)
+{
+	uint32_t basic = __get_cpuid_max(0, NULL);
+	uint32_t extended = __get_cpuid_max(0x80000000u, NULL);
+	uint32_t last_subleaf_of_7 = 0;
+	uint32_t registers[4];
+
+	for (size_t i = 0; i < WORDS; i++) {
+		const struct feature_word *word = &words[i];
+		uint32_t last = word->leaf & 0x80000000u ? extended : basic;
+
+		if (i == 0 || !same_leaf(word, word - 1)) {
+			memset(registers, 0, sizeof(registers));
+			if (word->leaf <= last &&
+			    (word->leaf != 7 || word->subleaf <= last_subleaf_of_7))
+				__cpuid_count(word->leaf, word->subleaf, registers[EAX],
+					      registers[EBX], registers[ECX], registers[EDX]);
+			if (word->leaf == 7 && word->subleaf == 0)
+				last_subleaf_of_7 = registers[EAX];
+		}
+		cpu[i] = registers[word->reg] & usable_bits(word);
+	}
+}
+
+void rf_arch_machine_facts(struct rf_machine_facts *facts)
+{
+	enum { OSXSAVE_WORD = 0, OSXSAVE_BIT = 27 };
+	uint32_t eax, ebx, ecx, edx;
+
+	facts->architecture = RF_ARCHITECTURE_X86_64;
+	facts->max_address = MAX_ADDRESS;
+	facts->cpu_words = WORDS;
+	read_words(facts->cpu);
+	/* Without XSAVE the kernel saves x87 and SSE in the 512 bytes of FXSAVE. */
+	facts->xcr0 = 3;
+	facts->xsave_bytes = 512;
+	if (facts->cpu[OSXSAVE_WORD] >> OSXSAVE_BIT & 1) {
+		facts->xcr0 = read_xcr0();
+		__cpuid_count(0xd, 0, eax, ebx, ecx, edx);
+		facts->xsave_bytes = ebx;
+	}
+}
+
+/* A word or bit from a newer library has no name here. */
+static void append_bit(char *text, size_t bytes, size_t word, unsigned bit)
+{
+	size_t used = strlen(text);
+	const char *comma = used ? ", " : "";
+
+	if (word < WORDS && words[word].names[bit])
+		rf_format(text + used, bytes - used, "%s%s", comma, words[word].names[bit]);
+	else
+		rf_format(text + used, bytes - used, "%sCPU feature %u.%u", comma, (unsigned)word,
+			  bit);
+}
+
+static void append_component(char *text, size_t bytes, unsigned bit)
+{
+	size_t used = strlen(text);
+	const char *comma = used ? ", " : "";
+
+	if (bit < COMPONENTS && components[bit])
+		rf_format(text + used, bytes - used, "%sthe %s state", comma, components[bit]);
+	else
+		rf_format(text + used, bytes - used, "%sstate component %u", comma, bit);
+}
+
+static uint32_t word_of(const struct rf_machine_facts *facts, size_t word)
+{
+	return word < facts->cpu_words ? facts->cpu[word] : 0;
+}
+
+size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
+				const struct rf_machine_facts *node, char *text, size_t bytes)
+{
+	uint64_t lacking = caller->xcr0 & ~node->xcr0;
+	size_t missing = 0;
+
+	for (size_t word = 0; word < RF_CPU_WORDS; word++) {
+		uint32_t bits = word_of(caller, word) & ~word_of(node, word);
+
+		for (unsigned bit = 0; bit < 32; bit++) {
+			if (!(bits >> bit & 1))
+				continue;
+			append_bit(text, bytes, word, bit);
+			missing++;
+		}
+	}
+	for (unsigned bit = 0; bit < 64; bit++) {
+		if (!(lacking >> bit & 1))
+			continue;
+		append_component(text, bytes, bit);
+		missing++;
+	}
+	return missing;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The signal frame with which rt_sigreturn restores a thread at once: registers,
+ * vector state, signal mask, alternate stack.  Called by the shell.
+ * Source of the layouts: Linux, arch/x86/include/uapi/asm/sigcontext.h and ucontext.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "rfork/arch.h"
+
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define UC_FP_XSTATE 0x1
+#define UC_SIGCONTEXT_SS 0x2
+#define UC_STRICT_RESTORE_SS 0x4
+#define XSTATE_MAGIC1 0x46505853u
+#define XSTATE_MAGIC2 0x46505845u
+#define FXSAVE_BYTES 512u
+#define XSAVE_MIN_BYTES 576u
+#define FEATURE_X87 UINT64_C(1)
+#define FEATURE_SSE UINT64_C(2)
+#define FRAME_ALIGNMENT 64u
+#define MAX_ADDRESS UINT64_C(0x7ffffffff000)
+/* CF PF AF ZF SF TF DF OF NT AC ID, and bit 1 and IF, which are always set in user mode. */
+#define USER_EFLAGS UINT64_C(0x244fd7)
+#define TRAP_FLAG UINT64_C(0x100)
+
+struct fxsave {
+	uint16_t control, status, tags, opcode;
+	uint64_t instruction, operand;
+	uint32_t mxcsr, mxcsr_mask;
+	unsigned char registers[128 + 256]; /* x87, then xmm */
+	unsigned char unused[48];
+	uint32_t magic1;
+	uint32_t extended_bytes;
+	uint64_t features;
+	uint32_t state_bytes;
+	uint32_t padding[7];
+};
+
+struct kernel_sigcontext {
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+	uint16_t cs, gs, fs, ss;
+	uint64_t error, trap, old_mask, cr2;
+	uint64_t fpstate;
+	uint64_t reserved[8];
+};
+
+struct kernel_ucontext {
+	uint64_t flags, link;
+	uint64_t stack_address;
+	uint32_t stack_flags, padding;
+	uint64_t stack_bytes;
+	struct kernel_sigcontext context;
+	uint64_t signal_mask;
+};
+
+struct signal_frame {
+	uint64_t return_address; /* of the handler: popped before rt_sigreturn */
+	struct kernel_ucontext ucontext;
+	unsigned char siginfo[128];
+};
+
+_Static_assert(sizeof(struct fxsave) == FXSAVE_BYTES, "FXSAVE area");
+_Static_assert(sizeof(struct kernel_sigcontext) == 256, "struct sigcontext_64");
+
+static size_t align_up(size_t bytes)
+{
+	return (bytes + FRAME_ALIGNMENT - 1) & ~(size_t)(FRAME_ALIGNMENT - 1);
+}
+
+/* Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A legacy
+ * area would not do: the kernel initializes what is not in it by an XRSTOR that also loads MXCSR
+ * from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c. */
+static size_t xsave_bytes(const struct rf_machine_facts *facts,
+			  const struct rf_image_thread *thread)
+{
+	return thread->xsave_bytes ? thread->xsave_bytes : facts->xsave_bytes;
+}
+
+/* The state comes first, for it must be aligned; the kernel's second mark follows an XSAVE area. */
+static size_t state_bytes(const struct rf_machine_facts *facts,
+			  const struct rf_image_thread *thread)
+{
+	size_t bytes = xsave_bytes(facts, thread);
+
+	return align_up(bytes ? bytes + sizeof(uint32_t) : FXSAVE_BYTES);
+}
+
+size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
+				  const struct rf_image_thread *thread)
+{
+	return state_bytes(facts, thread) + align_up(sizeof(struct signal_frame));
+}
+
+static void build_state(unsigned char *state, const struct rf_machine_facts *facts,
+			const struct rf_image_thread *thread, const void *xsave)
+{
+	const uint32_t magic2 = XSTATE_MAGIC2;
+	const uint64_t live = FEATURE_X87 | FEATURE_SSE;
+	struct fxsave *fxsave = (struct fxsave *)state;
+	size_t bytes = xsave_bytes(facts, thread);
+
+	memset(state, 0, state_bytes(facts, thread));
+	if (thread->xsave_bytes) {
+		memcpy(state, xsave, bytes);
+	} else {
+		/* the capture was a call: all x87 tags are empty, no vector register is live */
+		fxsave->control = thread->x87_control;
+		fxsave->mxcsr = thread->mxcsr;
+		if (bytes)
+			memcpy(state + FXSAVE_BYTES, &live, sizeof(live)); /* XSTATE_BV */
+	}
+	if (!bytes)
+		return; /* a CPU without XSAVE */
+	fxsave->magic1 = XSTATE_MAGIC1;
+	fxsave->extended_bytes = (uint32_t)(bytes + sizeof(magic2));
+	fxsave->features = facts->xcr0;
+	fxsave->state_bytes = (uint32_t)bytes;
+	memcpy(state + bytes, &magic2, sizeof(magic2));
+}
+
+static void build_context(struct kernel_sigcontext *context,
+			  const struct rf_image_registers *registers, uint64_t result)
+{
+	*context = (struct kernel_sigcontext){
+		.r8 = registers->r8,
+		.r9 = registers->r9,
+		.r10 = registers->r10,
+		.r11 = registers->r11,
+		.r12 = registers->r12,
+		.r13 = registers->r13,
+		.r14 = registers->r14,
+		.r15 = registers->r15,
+		.rdi = registers->rdi,
+		.rsi = registers->rsi,
+		.rbp = registers->rbp,
+		.rbx = registers->rbx,
+		.rdx = registers->rdx,
+		.rax = result,
+		.rcx = registers->rcx,
+		.rsp = registers->rsp,
+		.rip = registers->rip,
+		.eflags = registers->eflags,
+		.cs = USER_CS,
+		.ss = USER_SS,
+	};
+}
+
+uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
+				    const struct rf_machine_facts *facts,
+				    const struct rf_image_thread *thread, const void *xsave,
+				    uint64_t result)
+{
+	size_t offset = state_bytes(facts, thread);
+	struct signal_frame *frame = (struct signal_frame *)((unsigned char *)buffer + offset);
+	struct kernel_ucontext *ucontext = &frame->ucontext;
+
+	build_state(buffer, facts, thread, xsave);
+	memset(frame, 0, sizeof(*frame));
+	ucontext->flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS |
+			  (xsave_bytes(facts, thread) ? UC_FP_XSTATE : 0);
+	ucontext->stack_address = thread->altstack_address;
+	ucontext->stack_flags = thread->altstack_flags;
+	ucontext->stack_bytes = thread->altstack_bytes;
+	ucontext->signal_mask = thread->signal_mask;
+	build_context(&ucontext->context, &thread->registers, result);
+	ucontext->context.fpstate = address;
+	return address + offset + offsetof(struct signal_frame, ucontext);
+}
+
+int rf_arch_check_thread(const struct rf_image_thread *thread, struct rf_report *report)
+{
+	const struct rf_image_registers *registers = &thread->registers;
+	bool is_user_code = registers->cs == USER_CS && registers->ss == USER_SS &&
+			    !(registers->ds | registers->es | registers->fs | registers->gs) &&
+			    !(registers->eflags & (~USER_EFLAGS | TRAP_FLAG));
+	bool is_user_memory = registers->rip < MAX_ADDRESS && registers->rsp < MAX_ADDRESS &&
+			      registers->fs_base < MAX_ADDRESS && registers->gs_base < MAX_ADDRESS;
+
+	if (!is_user_code || !is_user_memory || thread->mxcsr >> 16 ||
+	    (thread->xsave_bytes &&
+	     (thread->xsave_bytes < XSAVE_MIN_BYTES || thread->xsave_bytes % FRAME_ALIGNMENT)))
+		return rf_report(report, EBADMSG,
+				 "the image is corrupt: the registers are not those of user code");
+	return 0;
+}

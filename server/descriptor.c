@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Passing, moving and closing descriptors.  Called by handover.c, session.c and spawn.c.
+ */
+#define _GNU_SOURCE
+#include "server/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int rf_descriptor_send(int socket, struct iovec *iov, size_t count, int fd)
+{
+	union control control = { 0 };
+	struct msghdr message = { .msg_iov = iov,
+				  .msg_iovlen = count,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	ssize_t sent;
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	do
+		sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+int rf_descriptor_receive(int socket, struct iovec *iov, size_t count, size_t bytes)
+{
+	union control control = { 0 };
+	struct msghdr message = { .msg_iov = iov,
+				  .msg_iovlen = count,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	const struct cmsghdr *header;
+	ssize_t got;
+	int fd = -1;
+
+	do
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	if (got == 0 && fd < 0)
+		return -ECONNRESET;
+	if ((size_t)got != bytes || fd < 0) {
+		rf_descriptor_close(&fd);
+		return -EBADMSG;
+	}
+	return fd;
+}
+
+int rf_descriptor_raise(int *fd, int lowest)
+{
+	int raised = fcntl(*fd, F_DUPFD_CLOEXEC, lowest);
+
+	if (raised < 0)
+		return -errno;
+	close(*fd);
+	*fd = raised;
+	return 0;
+}
+
+void rf_descriptor_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A message with one descriptor attached (SCM_RIGHTS), and moving descriptors out of
+ * the way.  Used by the listener, the sessions and spawn.
+ */
+#ifndef RF_DESCRIPTOR_H
+#define RF_DESCRIPTOR_H
+
+#include <stddef.h>
+#include <sys/uio.h>
+
+/* Sends one message that carries fd; 0 or a negative errno. */
+int rf_descriptor_send(int socket, struct iovec *iov, size_t count, int fd);
+
+/*
+ * Receives one message of exactly `bytes` with one descriptor, which is returned, close-on-exec.
+ * -ECONNRESET at end of file, -EBADMSG for anything else than such a message.
+ */
+int rf_descriptor_receive(int socket, struct iovec *iov, size_t count, size_t bytes);
+
+/* Moves *fd to a number of at least `lowest`, close-on-exec; 0 or a negative errno, and then *fd is
+ * as before. */
+int rf_descriptor_raise(int *fd, int lowest);
+
+/* Closes *fd unless it is -1, and makes it -1. */
+void rf_descriptor_close(int *fd);
+
+#endif

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+#
+# rfork-server, and rfork-shell, the program that becomes a child.
+
+# -- rfork-server ------------------------------------------------------------------------
+# Any user may run one, hence bin and not sbin.
+
+bin_PROGRAMS += %D%/rfork-server
+%C%_rfork_server_SOURCES = \
+	%D%/config.c %D%/config.h \
+	%D%/daemon.c %D%/daemon.h \
+	%D%/descendants.c %D%/descendants.h \
+	%D%/descriptor.c %D%/descriptor.h \
+	%D%/handover.c %D%/handover.h \
+	%D%/listener.c %D%/listener.h \
+	%D%/log.c %D%/log.h \
+	%D%/main.c \
+	%D%/monitor.c %D%/monitor.h \
+	%D%/privilege.c %D%/privilege.h \
+	%D%/session.c %D%/session.h \
+	%D%/session_relay.c %D%/session_relay.h \
+	%D%/sessions.c %D%/sessions.h \
+	%D%/shell_protocol.h \
+	%D%/spawn.c %D%/spawn.h
+%C%_rfork_server_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
+	-DRF_SHELL_DIRECTORY='"$(pkglibexecdir)"'
+%C%_rfork_server_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_rfork_server_LDADD = $(rf_checked_common) $(LIBSODIUM_LIBS)
+%C%_rfork_server_LDFLAGS = -Wl,-z,now -Wl,-z,relro
+
+if SYSTEMD_UNITS
+nodist_systemduserunit_DATA = %D%/rfork-server.service
+dist_systemduserunit_DATA = %D%/rfork-server.socket
+endif
+%D%/rfork-server.service: %D%/rfork-server.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) %D% && $(SED) 's|@bindir[@]|$(bindir)|g' \
+		$(srcdir)/%D%/rfork-server.service.in >$@.tmp && mv $@.tmp $@
+CLEANFILES += %D%/rfork-server.service
+EXTRA_DIST += %D%/rfork-server.service.in
+
+# -- rfork-shell -------------------------------------------------------------------------
+# A static-PIE of its own objects: few mappings and no loader, small, without a library that would
+# have to vanish with it, and never with a sanitizer, for its address space becomes another.  No
+# libtool between it and the linker.  The uninstalled server finds it beside itself, the installed
+# one in $(pkglibexecdir).
+
+pkglibexec_PROGRAMS += %D%/rfork-shell
+%C%_rfork_shell_SOURCES = \
+	%D%/shell.c %D%/shell.h \
+	%D%/shell_descriptors.c \
+	%D%/shell_memory.c \
+	%D%/shell_overlay.c \
+	%D%/shell_protocol.h \
+	rfork/digest.c \
+	rfork/frame.c \
+	rfork/io.c \
+	rfork/machine_facts.c \
+	rfork/maps.c \
+	rfork/report.c \
+	rfork/vdso.c \
+	rfork/x86_64/cpu.c \
+	rfork/x86_64/restore_jump.S \
+	$(rf_restore_sources)
+%C%_rfork_shell_CFLAGS = $(AM_CFLAGS) -fPIE
+%C%_rfork_shell_CCASFLAGS = -g
+%C%_rfork_shell_LDADD =
+%C%_rfork_shell_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -fPIE -static-pie -Wl,-z,relro -o $@
+
+# The compiler's dependencies do not see .incbin.  Through a variable, or automake would take the
+# line for the object's whole rule.
+rf_shell_blob_object = rfork/x86_64/%C%_rfork_shell-restore_jump.o
+$(rf_shell_blob_object): rfork/restorer/restorer.bin

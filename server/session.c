@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session up to the moment when the child runs: drop privilege, start the shell,
+ * wait for a connection, authenticate, compare the machines, and let the shell read the
+ * image.  It must not touch the connection while the shell does (doc/protocol.txt, 1), and
+ * never parses an image.
+ */
+#define _GNU_SOURCE
+#include "server/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rfork/auth.h"
+#include "rfork/frame.h"
+#include "rfork/io.h"
+#include "rfork/machine_facts.h"
+#include "rfork/restore_plan.h"
+#include "server/descendants.h"
+#include "server/descriptor.h"
+#include "server/handover.h"
+#include "server/log.h"
+#include "server/session_relay.h"
+#include "server/shell_protocol.h"
+
+/* Beyond what rfork-shell gets as 3 to 5, so that starting it disturbs neither. */
+#define CHANNEL_FD 16
+#define PROGRAM_FD 17
+
+#define REFUSAL_TIMEOUT_MS 2000
+#define SEND_TIMEOUT_MS 10000
+
+struct session {
+	const struct rf_session_setup *setup;
+	int connection;
+	int signals; /* signalfd */
+	struct rf_shell shell;
+	struct rf_key key;
+	struct rf_handover handover;
+};
+
+static int move_descriptors(const struct rf_session_setup *setup)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int channel = fcntl(setup->channel, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+	int program = fcntl(setup->shell_program, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+
+	if (null < 0 || channel < 0 || program < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0 || dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 ||
+	    dup3(program, PROGRAM_FD, O_CLOEXEC) < 0)
+		return -errno;
+	if (close_range(STDERR_FILENO + 1, CHANNEL_FD - 1, 0) < 0 ||
+	    close_range(PROGRAM_FD + 1, ~0u, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * SIGTERM comes when the listener has died (the parent-death signal) or from an administrator.
+ * Before the shell has the image, nothing is lost by dying from it at once; later it is
+ * blocked, and read from the signalfd.
+ */
+static int prepare_signals(struct session *session)
+{
+	sigset_t mask;
+
+	if (signal(SIGTERM, SIG_DFL) == SIG_ERR || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+		return -errno;
+	sigfillset(&mask);
+	sigdelset(&mask, SIGTERM);
+	if (sigprocmask(SIG_SETMASK, &mask, NULL) < 0)
+		return -errno;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGTERM);
+	session->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return session->signals < 0 ? -errno : 0;
+}
+
+/* The listener's limit is not for a child.  An administrator may have changed it since. */
+static int restore_file_limit(rlim_t files)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	limit.rlim_cur = files < limit.rlim_max ? files : limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The kernel forgets the parent-death signal when the user changes: the order matters. */
+static int become_session(struct session *session, struct rf_report *report)
+{
+	const struct rf_session_setup *setup = session->setup;
+	int error = move_descriptors(setup);
+
+	if (error == 0)
+		error = prepare_signals(session);
+	if (error < 0)
+		return rf_report(report, -error, "descriptors and signals of a session: %m");
+	/* Out of reach of the terminal's signals, and of kill(0) in the listener's group. */
+	if (setpgid(0, 0) < 0 || restore_file_limit(setup->files) < 0)
+		return rf_report(report, errno, "process group and limits of a session: %m");
+	error = rf_privilege_drop(setup->user, report);
+	if (error < 0)
+		return error;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0)
+		return rf_report(report, errno, "process attributes of a session: %m");
+	if (getppid() != setup->listener)
+		return rf_report(report, ESRCH, "the listener ended");
+	return rf_key_allocate(&session->key, report);
+}
+
+/* Takes a pending signal; its number, or 0. */
+static int take_signal(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo
+									   : 0;
+}
+
+/* Ends the shell, if it still runs, and returns how it ended. */
+static int end_shell(struct session *session)
+{
+	int status = 0;
+
+	if (session->shell.pid <= 0)
+		return 0;
+	kill(session->shell.pid, SIGKILL);
+	while (waitpid(session->shell.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	session->shell.pid = 0;
+	(void)rf_descendants_end(0);
+	return status;
+}
+
+/* A spare waits here.  0 with a connection; -ECONNRESET if the listener wants no more. */
+static int await_connection(struct session *session, struct rf_report *report)
+{
+	struct pollfd polled[] = { { .fd = CHANNEL_FD, .events = POLLIN },
+				   { .fd = session->signals, .events = POLLIN } };
+
+	for (;;) {
+		if (poll(polled, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return rf_report(report, errno, "waiting for a connection: %m");
+		}
+		if (polled[0].revents) {
+			session->connection =
+				rf_handover_receive(CHANNEL_FD, &session->handover, &session->key);
+			return session->connection < 0 ? session->connection : 0;
+		}
+		if (take_signal(session->signals) == SIGCHLD &&
+		    waitpid(session->shell.pid, NULL, WNOHANG) == session->shell.pid) {
+			session->shell.pid = 0;
+			return rf_report(report, ECHILD, "the spare shell died");
+		}
+	}
+}
+
+/* Notices a machine that vanished without a word.  Not TCP_USER_TIMEOUT, which would also give up
+ * a ghost that is merely stopped. */
+static void prepare_connection(int fd, unsigned dead_after_s)
+{
+	int idle_s = dead_after_s >= 3 ? (int)dead_after_s / 3 : 1;
+	int probing_s = (int)dead_after_s > idle_s ? (int)dead_after_s - idle_s : 1;
+	int interval_s = probing_s >= 5 ? probing_s / 5 : 1;
+	int count = probing_s / interval_s;
+	int on = 1;
+	int domain = AF_UNIX;
+	socklen_t bytes = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) < 0 || domain == AF_UNIX)
+		return;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count)) < 0)
+		rf_log("socket options of the connection: %s", strerrordesc_np(errno));
+}
+
+/* Reads away what the peer still sends, so that closing does not reset the connection and take
+ * the refusal with it; for a short time only. */
+static void linger(int fd)
+{
+	int64_t deadline_ns = rf_io_deadline_ns(REFUSAL_TIMEOUT_MS);
+	char buffer[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (rf_io_wait(fd, POLLIN, deadline_ns) == 0 && rf_io_now_ns() < deadline_ns) {
+		ssize_t got = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			return;
+	}
+}
+
+/* Nothing of the child may be left when the caller hears that there is none. */
+static void refuse(struct session *session, const struct rf_report *report)
+{
+	end_shell(session);
+	rf_log("refused: %s", report->sentence);
+	rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
+	if (rf_frame_refuse(session->connection, report, rf_io_deadline_ns(REFUSAL_TIMEOUT_MS)) ==
+	    0)
+		linger(session->connection);
+}
+
+static int exchange_facts(struct session *session, int64_t deadline_ns, struct rf_report *report)
+{
+	struct rf_machine_facts caller;
+	int error = rf_frame_expect(session->connection, RF_FRAME_REQUEST, &caller, sizeof(caller),
+				    deadline_ns, "the caller", report);
+
+	if (error < 0)
+		return error;
+	error = rf_machine_facts_compare(&caller, session->setup->facts, report);
+	if (error < 0)
+		return error;
+	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, session->setup->facts,
+			      sizeof(*session->setup->facts), deadline_ns);
+	return error < 0 ? rf_report(report, -error, "welcoming the caller: %m") : 0;
+}
+
+static int order_shell(struct session *session, struct rf_report *report)
+{
+	struct rf_shell_order order = { .version = RF_SHELL_ORDER_VERSION,
+					.connection_id = session->handover.connection_id };
+	struct iovec iov = { &order, sizeof(order) };
+	int error = rf_descriptor_send(session->shell.socket, &iov, 1, session->connection);
+
+	return error < 0 ? rf_report(report, -error, "handing the connection to the shell: %m") : 0;
+}
+
+/* From here on SIGTERM and the end of the listener are events of the loops. */
+static void block_sigterm(void)
+{
+	sigset_t mask;
+
+	sigfillset(&mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+/* Reads the shell's report if there is one: 1, 0 if not yet, or -ECONNRESET at end of file. */
+static int read_report(const struct session *session, struct rf_shell_report *shell_report)
+{
+	ssize_t got;
+
+	memset(shell_report, 0, sizeof(*shell_report));
+	got = recv(session->shell.socket, shell_report, sizeof(*shell_report), MSG_DONTWAIT);
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
+	if (got < RF_SHELL_REPORT_SHORT_BYTES)
+		return -ECONNRESET;
+	shell_report->sentence[sizeof(shell_report->sentence) - 1] = '\0';
+	return 1;
+}
+
+/* Turns a report into 0 (the child runs) or a negative errno with a sentence. */
+static int judge_report(const struct rf_shell_report *shell_report, struct rf_report *report)
+{
+	int error = shell_report->error > 0 && shell_report->error < 4096 ? shell_report->error
+									  : EBADMSG;
+
+	switch (shell_report->kind) {
+	case RF_SHELL_RUNNING:
+		return 0;
+	case RF_SHELL_FAILED:
+		return rf_report(report, error, "%s",
+				 shell_report->sentence[0] ? shell_report->sentence
+							   : "the shell gave no reason");
+	case RF_SHELL_RESTORER:
+		return rf_report(report, error,
+				 "restoring: step %lu, system call %lu on 0x%lx failed: %m",
+				 shell_report->step, shell_report->number, shell_report->argument);
+	}
+	return rf_report(report, EBADMSG, "the shell sent a report of unknown kind %u",
+			 shell_report->kind);
+}
+
+static int report_death(int status, struct rf_report *report)
+{
+	if (WIFSIGNALED(status))
+		return rf_report(report, ECONNRESET, "the shell died by signal %d",
+				 WTERMSIG(status));
+	return rf_report(report, ECONNRESET, "the shell exited with %d", WEXITSTATUS(status));
+}
+
+/*
+ * Waits while the shell reads the image.  The connection is watched for the caller's end only,
+ * which a poll can see without reading a byte.  0 once the child runs.
+ */
+static int await_shell(struct session *session, struct rf_report *report)
+{
+	struct pollfd polled[] = { { .fd = session->shell.socket, .events = POLLIN },
+				   { .fd = session->signals, .events = POLLIN },
+				   { .fd = CHANNEL_FD, .events = POLLIN },
+				   { .fd = session->connection, .events = POLLRDHUP } };
+	struct rf_shell_report shell_report;
+	int status;
+
+	for (;;) {
+		int number = 0;
+		int got;
+
+		if (poll(polled, 4, -1) < 0 && errno != EINTR)
+			return rf_report(report, errno, "waiting for the shell: %m");
+		if (polled[1].revents)
+			number = take_signal(session->signals);
+		/* Death after the report is the child's own, and the relay's to tell. */
+		got = polled[0].fd >= 0 ? read_report(session, &shell_report) : 0;
+		if (got > 0)
+			return judge_report(&shell_report, report);
+		if (got < 0)
+			polled[0].fd = -1;
+		if (number == SIGCHLD &&
+		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
+			session->shell.pid = 0;
+			return report_death(status, report);
+		}
+		if (number == SIGTERM || polled[2].revents)
+			return rf_report(report, ECONNRESET, "the server ends");
+		if (polled[3].revents)
+			return rf_report(report, ECONNRESET, "the caller closed the connection");
+	}
+}
+
+static int hand_over(struct session *session, struct rf_report *report)
+{
+	int64_t deadline_ns = rf_io_deadline_ns(RF_AUTHENTICATION_TIMEOUT_MS);
+	int error;
+
+	if (session->handover.full)
+		return rf_report(report, EAGAIN, "node is full: %u children",
+				 session->handover.full);
+	error = exchange_facts(session, deadline_ns, report);
+	if (error < 0)
+		return error;
+	block_sigterm();
+	error = order_shell(session, report);
+	return error < 0 ? error : await_shell(session, report);
+}
+
+static void announce_child(struct session *session)
+{
+	struct rf_frame_running running = { .pid = (uint32_t)session->shell.pid };
+
+	rf_descriptor_close(&session->shell.socket);
+	rf_log("running as process %d", (int)session->shell.pid);
+	/* If it cannot be sent, the connection is lost: the relay will see that and act. */
+	if (rf_frame_send(session->connection, RF_FRAME_RUNNING, 0, 0, &running, sizeof(running),
+			  rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
+		shutdown(session->connection, SHUT_RDWR);
+	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
+}
+
+static void serve(struct session *session)
+{
+	struct rf_report report = { 0 };
+	int error;
+
+	rf_log_set_connection(session->handover.connection_id);
+	prepare_connection(session->connection, session->handover.dead_after_s);
+	error = rf_auth_node(session->connection, &session->key,
+			     rf_io_deadline_ns(RF_AUTHENTICATION_TIMEOUT_MS), &report);
+	rf_key_wipe(&session->key);
+	if (error < 0) {
+		/* The refusal has gone out; not another byte of this peer is looked at. */
+		rf_log("not authenticated: %s", report.sentence);
+		rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
+		end_shell(session);
+		return;
+	}
+	error = hand_over(session, &report);
+	if (error < 0) {
+		refuse(session, &report);
+		return;
+	}
+	announce_child(session);
+	rf_session_relay(session->connection, CHANNEL_FD, session->signals, &session->shell);
+}
+
+void rf_session_run(const struct rf_session_setup *setup)
+{
+	struct session session = { .setup = setup, .connection = -1, .signals = -1 };
+	struct rf_report report = { 0 };
+	int error = become_session(&session, &report);
+
+	if (error == 0)
+		error = rf_spawn_shell(&session.shell, PROGRAM_FD, setup->user, &report);
+	if (error == 0)
+		error = await_connection(&session, &report);
+	if (error == 0) {
+		serve(&session);
+		_exit(EXIT_SUCCESS);
+	}
+	end_shell(&session);
+	rf_key_wipe(&session.key);
+	if (!report.error)
+		_exit(EXIT_SUCCESS); /* a spare that is no longer wanted */
+	rf_log("session: %s", report.sentence);
+	_exit(EXIT_FAILURE);
+}

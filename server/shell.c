@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rfork-shell: started by a session as the target user, before any caller is there.
+ * Prepares, waits for its order, reads the image from the connection, and becomes it.
+ * Whatever goes wrong before, it tells its session in one report and exits.
+ */
+#define _GNU_SOURCE
+#include "server/shell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "rfork/io.h"
+#include "rfork/machine_facts.h"
+#include "rfork/restore_plan.h"
+#include "rfork/sys.h"
+#include "server/shell_protocol.h"
+
+/* Room for the kernel's limit of mappings; only what is used is touched. */
+#define MAPS_BUFFER_BYTES ((size_t)32 << 20)
+
+static int prepare(struct rf_shell *shell)
+{
+	struct rf_maps maps;
+	unsigned mm_map_bytes = 0;
+	int error = rf_machine_facts_collect(&shell->facts);
+
+	if (error < 0)
+		return rf_report(&shell->report, -error, "the facts of this node: %m");
+	shell->maps_bytes = MAPS_BUFFER_BYTES;
+	shell->maps_buffer = mmap(NULL, shell->maps_bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shell->maps_buffer == MAP_FAILED)
+		return rf_report(&shell->report, ENOMEM, "no memory for the list of mappings");
+	error = rf_maps_read(&maps, shell->maps_buffer, shell->maps_bytes);
+	if (error == 0)
+		error = rf_vdso_find(&shell->vdso, &maps);
+	if (error < 0)
+		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
+	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
+			    mm_map_bytes == sizeof(struct prctl_mm_map);
+	return rf_reader_init(&shell->reader, -1, shell->facts.min_address,
+			      shell->facts.max_address, &shell->report);
+}
+
+/* Waits for the order; 0, or -ECONNRESET if the session has no more use for this shell. */
+static int receive_order(struct rf_shell *shell)
+{
+	struct rf_shell_order order;
+	struct iovec iov = { &order, sizeof(order) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *header;
+	ssize_t got;
+
+	do
+		got = recvmsg(RF_SHELL_SESSION_FD, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return -ECONNRESET;
+	header = CMSG_FIRSTHDR(&message);
+	if (got != (ssize_t)sizeof(order) || order.version != RF_SHELL_ORDER_VERSION || !header ||
+	    header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return rf_report(&shell->report, EPROTONOSUPPORT,
+				 "rfork-shell and rfork-server are of different versions");
+	memcpy(&shell->connection, CMSG_DATA(header), sizeof(int));
+	shell->reader.fd = shell->connection;
+	return 0;
+}
+
+static int overlay(struct rf_shell *shell)
+{
+	int error = rf_reader_layout(&shell->reader, &shell->image);
+
+	if (error == 0 && !rf_plan_vdso_fits(&shell->image, &shell->vdso))
+		error = rf_report(
+			&shell->report, ENOEXEC,
+			"the vdso of the image is of another kernel build than the node's");
+	if (error == 0)
+		error = rf_shell_map_image(shell);
+	if (error == 0)
+		error = rf_shell_receive_pages(shell);
+	if (error == 0)
+		error = rf_shell_make_descriptors(shell);
+	return error == 0 ? rf_shell_become_image(shell) : error;
+}
+
+_Noreturn static void give_up(const struct rf_shell *shell)
+{
+	struct rf_shell_report report = { .kind = RF_SHELL_FAILED, .error = shell->report.error };
+
+	_Static_assert(sizeof(report.sentence) == sizeof(shell->report.sentence), "one sentence");
+	memcpy(report.sentence, shell->report.sentence, sizeof(report.sentence));
+	/* If the session is gone, nobody is left to tell. */
+	rf_io_write_full(shell->report_fd, &report, sizeof(report), RF_NO_DEADLINE);
+	rf_sys_exit(EXIT_FAILURE);
+}
+
+int main(void)
+{
+	static struct rf_shell shell = { .connection = -1, .report_fd = RF_SHELL_SESSION_FD };
+	int error = prepare(&shell);
+
+	if (error == 0) {
+		error = receive_order(&shell);
+		if (error == -ECONNRESET)
+			return EXIT_SUCCESS;
+	}
+	if (error == 0)
+		overlay(&shell);
+	give_up(&shell);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gives the shell the image's descriptors, and no others but the one that carries the
+ * report.  Runs after the pages have arrived: the connection is closed here.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "rfork/sys.h"
+#include "server/shell.h"
+#include "server/shell_protocol.h"
+
+/* What does not describe an open file but how it was opened. */
+#define CREATION_FLAGS (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
+
+/* Descriptors of the shell, moved above all of the image's. */
+struct high_fds {
+	unsigned first;
+	int report, output, error;
+};
+
+static int duplicate(int fd, unsigned lowest)
+{
+	return (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+static int move_up(struct rf_shell *shell, struct high_fds *high)
+{
+	const struct rf_image *image = &shell->image;
+	uint32_t count = image->head.descriptors;
+	struct rlimit limit;
+
+	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
+	if (high->first < RF_SHELL_STDERR_FD + 2)
+		high->first = RF_SHELL_STDERR_FD + 2;
+	/* The image may hold more than this node's default allows; the hard limit decides. */
+	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+	    limit.rlim_cur < high->first + 4 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+	}
+	high->report = duplicate(shell->report_fd, high->first);
+	high->output = duplicate(RF_SHELL_STDOUT_FD, high->first);
+	high->error = duplicate(RF_SHELL_STDERR_FD, high->first);
+	if (high->report < 0 || high->output < 0 || high->error < 0)
+		return rf_report(&shell->report, ENOTSUP,
+				 "descriptor %u is above the node's limit of open files",
+				 high->first - 1);
+	shell->report_fd = high->report;
+	return 0;
+}
+
+/* All that was the shell's; those that moved up are the only ones that stay. */
+static void close_low(const struct high_fds *high)
+{
+	if (rf_syscall(SYS_close_range, 0, high->first - 1, 0) == -ENOSYS)
+		for (unsigned fd = 0; fd < high->first; fd++)
+			rf_sys_close((int)fd);
+}
+
+/* Opens what the descriptor shows, under any number; a negative errno where the node cannot. */
+static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
+			   const struct rf_image_descriptor *descriptor)
+{
+	int flags = (int)(descriptor->status_flags & ~(uint32_t)CREATION_FLAGS) | O_NOCTTY;
+	int fd;
+
+	if (descriptor->same_as != RF_IMAGE_NONE)
+		return (int)rf_syscall(SYS_dup, descriptor->same_as);
+	switch (descriptor->kind) {
+	case RF_DESCRIPTOR_RELAY_OUT:
+		return (int)rf_syscall(SYS_dup,
+				       descriptor->number == 1 ? high->output : high->error);
+	case RF_DESCRIPTOR_EMPTY:
+		return rf_sys_open("/dev/null", flags);
+	}
+	fd = rf_shell_open_same(shell, &shell->image.files[descriptor->file], flags);
+	if (fd >= 0 && descriptor->offset &&
+	    rf_syscall(SYS_lseek, fd, descriptor->offset, SEEK_SET) < 0) {
+		rf_sys_close(fd);
+		return -ESPIPE;
+	}
+	return fd;
+}
+
+static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
+{
+	const char *path = descriptor->kind == RF_DESCRIPTOR_FILE &&
+					   descriptor->same_as == RF_IMAGE_NONE
+				   ? shell->image.files[descriptor->file].path
+				   : "standard stream or duplicate";
+
+	return rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): %s", descriptor->number,
+			 path,
+			 error == -ENOENT ? "the node has no such file, or another one"
+					  : strerrordesc_np(-error));
+}
+
+/* Puts one descriptor in its place.  All lower numbers are done, so the number is free. */
+static int make_descriptor(struct rf_shell *shell, const struct high_fds *high,
+			   const struct rf_image_descriptor *descriptor)
+{
+	int number = (int)descriptor->number;
+	int cloexec = descriptor->flags & RF_DESCRIPTOR_CLOEXEC ? FD_CLOEXEC : 0;
+	int fd = open_descriptor(shell, high, descriptor);
+	int error = fd < 0 ? fd : 0;
+
+	if (fd >= 0 && fd != number) {
+		error = (int)rf_syscall(SYS_dup3, fd, number, 0);
+		rf_sys_close(fd);
+	}
+	if (error >= 0)
+		error = (int)rf_syscall(SYS_fcntl, number, F_SETFD, cloexec);
+	if (error < 0 && descriptor->flags & RF_DESCRIPTOR_MAY_CLOSE)
+		return 0;
+	return error < 0 ? refuse(shell, descriptor, error) : 0;
+}
+
+int rf_shell_make_descriptors(struct rf_shell *shell)
+{
+	struct high_fds high;
+	int error = move_up(shell, &high);
+
+	if (error < 0)
+		return error;
+	close_low(&high);
+	for (uint32_t i = 0; i < shell->image.head.descriptors; i++) {
+		error = make_descriptor(shell, &high, &shell->image.descriptors[i]);
+		if (error < 0)
+			return error;
+	}
+	rf_sys_close(high.output);
+	rf_sys_close(high.error);
+	return 0;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps the image's memory: files by reference where they are provably the same, all
+ * else anonymous, at home where home is free; then receives the pages in place.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "rfork/arch.h"
+#include "rfork/digest.h"
+#include "rfork/file_identity.h"
+#include "rfork/frame.h"
+#include "rfork/io.h"
+#include "rfork/sys.h"
+#include "server/shell.h"
+
+#define PAGE_BYTES 4096u
+/* The shell maps a few more things of its own before it is left. */
+#define MAPS_MARGIN 64u
+#define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
+
+/* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
+#define ADVICE_GUARD_INSTALL 102
+
+/* -- files ---------------------------------------------------------------------------------- */
+
+/* The file that was opened last: mappings of one file are neighbours. */
+struct open_file {
+	uint32_t index; /* RF_IMAGE_NONE = none */
+	int flags;
+	int fd; /* negative errno if it could not be opened */
+	struct stat status;
+};
+
+static void close_file(struct open_file *open)
+{
+	if (open->index != RF_IMAGE_NONE && open->fd >= 0)
+		rf_sys_close(open->fd);
+	open->index = RF_IMAGE_NONE;
+}
+
+static void open_file(struct rf_shell *shell, struct open_file *open, uint32_t index, int flags)
+{
+	if (open->index == index && open->flags == flags)
+		return;
+	close_file(open);
+	open->index = index;
+	open->flags = flags;
+	open->fd = rf_sys_open(shell->image.files[index].path, flags | O_CLOEXEC | O_NONBLOCK);
+	if (open->fd >= 0 && rf_sys_fstat(open->fd, &open->status) < 0) {
+		rf_sys_close(open->fd);
+		open->fd = -EIO;
+	}
+}
+
+static bool is_same_boot(const struct rf_shell *shell)
+{
+	static const uint8_t unknown[sizeof(shell->facts.boot_id)];
+
+	return memcmp(shell->facts.boot_id, unknown, sizeof(unknown)) != 0 &&
+	       memcmp(shell->facts.boot_id, shell->image.head.boot_id, sizeof(unknown)) == 0;
+}
+
+static bool is_same_object(const struct rf_shell *shell, const struct rf_image_file *file,
+			   const struct stat *status)
+{
+	struct rf_image_file here = rf_file_identity(status);
+
+	return is_same_boot(shell) && here.device == file->device && here.inode == file->inode &&
+	       here.size_bytes == file->size_bytes && here.mtime_ns == file->mtime_ns &&
+	       here.ctime_ns == file->ctime_ns;
+}
+
+static bool has_same_digest(const struct rf_image_mapping *mapping,
+			    const struct rf_image_file *file, const struct open_file *open)
+{
+	uint64_t digest[2];
+
+	if (!(mapping->flags & RF_MAPPING_DIGEST) || !S_ISREG(open->status.st_mode) ||
+	    (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE) ||
+	    (uint64_t)open->status.st_size != file->size_bytes)
+		return false;
+	return rf_digest_file(open->fd, mapping->file_offset, mapping->end - mapping->start,
+			      digest) == 0 &&
+	       digest[0] == mapping->digest[0] && digest[1] == mapping->digest[1];
+}
+
+int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags)
+{
+	struct stat status;
+	int fd = rf_sys_open(file->path, flags);
+	bool is_same;
+
+	if (fd < 0)
+		return fd;
+	is_same = rf_sys_fstat(fd, &status) == 0 &&
+		  ((S_ISCHR(status.st_mode) && S_ISCHR(file->image.mode)) ||
+		   is_same_object(shell, &file->image, &status));
+	if (is_same)
+		return fd;
+	rf_sys_close(fd);
+	return -ENOENT;
+}
+
+/* -- mapping ---------------------------------------------------------------------------------- */
+
+static int map_failed(struct rf_shell *shell, const struct rf_image_mapping *mapping, long error)
+{
+	const char *path = mapping->kind == RF_MAPPING_FILE ? shell->image.files[mapping->file].path
+							    : "anonymous";
+
+	return rf_report(&shell->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
+			 mapping->end, path);
+}
+
+/* MAP_FIXED_NOREPLACE: a place that is taken after all is an error, never an overwrite. */
+static long map_at(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
+		   uint64_t offset)
+{
+	long result = rf_sys_mmap(address, bytes, (int)protection, flags | MAP_FIXED_NOREPLACE, fd,
+				  offset);
+
+	if (result >= 0 && (uint64_t)result != address) {
+		/* a kernel before 4.17 takes the flag for a hint */
+		rf_sys_munmap((uintptr_t)result, bytes);
+		return -EEXIST;
+	}
+	return result;
+}
+
+static int map_anonymous(struct rf_shell *shell, size_t index)
+{
+	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
+	struct rf_place *place = &shell->places.mappings[index];
+	uint64_t bytes = mapping->end - mapping->start;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
+		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
+	long result;
+
+	place->protection = mapping->protection | (mapping->data_pages ? RF_PROTECTION_WRITE : 0);
+	result = map_at(place->address, bytes, place->protection, flags, -1, 0);
+	/* What the caller reserved without commitment must be so here; but only then, for such
+	 * memory does not join its neighbours. */
+	if (result == -ENOMEM)
+		result = map_at(place->address, bytes, place->protection, flags | MAP_NORESERVE, -1,
+				0);
+	if (result < 0)
+		return map_failed(shell, mapping, result);
+	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice
+	 * only. */
+	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2)
+		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
+	return 0;
+}
+
+/* Maps a file if it is provably the same here: 1, or 0 if it is lacking. */
+static int map_file(struct rf_shell *shell, size_t index, struct open_file *open)
+{
+	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
+	const struct rf_image_file *file = &shell->image.files[mapping->file].image;
+	struct rf_place *place = &shell->places.mappings[index];
+	bool is_shared = mapping->flags & RF_MAPPING_SHARED;
+	bool is_written = is_shared && mapping->protection & RF_PROTECTION_WRITE;
+	long result;
+
+	open_file(shell, open, mapping->file, is_written ? O_RDWR : O_RDONLY);
+	if (open->fd < 0 ||
+	    (!is_same_object(shell, file, &open->status) && !has_same_digest(mapping, file, open)))
+		return 0;
+	place->protection = mapping->protection;
+	if (mapping->data_pages && !is_shared)
+		place->protection |= RF_PROTECTION_WRITE;
+	result = map_at(place->address, mapping->end - mapping->start, place->protection,
+			is_shared ? MAP_SHARED : MAP_PRIVATE, open->fd, mapping->file_offset);
+	return result < 0 ? map_failed(shell, mapping, result) : 1;
+}
+
+static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t count)
+{
+	const size_t most = RF_FRAME_MAX_BYTES / sizeof(*lacking);
+	size_t batch;
+
+	do {
+		int error;
+
+		batch = count < most ? count : most;
+		error = rf_frame_send(shell->connection, RF_FRAME_NEED,
+				      batch == count ? RF_NEED_LAST : 0, 0, lacking,
+				      batch * sizeof(*lacking), RF_NO_DEADLINE);
+		if (error < 0)
+			return rf_report(&shell->report, -error, "asking for missing files: %m");
+		lacking += batch;
+		count -= batch;
+	} while (count);
+	return 0;
+}
+
+/* A file that the node lacks: its contents will come, into memory without a name. */
+static int take_contents(struct rf_shell *shell, size_t index)
+{
+	struct rf_image_mapping *mapping = &shell->image.mappings[index];
+
+	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE)
+		return rf_report(&shell->report, ENOTSUP,
+				 "mapping %lx-%lx (%s): a shared writable file must be the same "
+				 "object on the node",
+				 mapping->start, mapping->end,
+				 shell->image.files[mapping->file].path);
+	mapping->kind = RF_MAPPING_ANONYMOUS;
+	mapping->flags = 0;
+	mapping->data_pages = (mapping->end - mapping->start) / PAGE_BYTES;
+	return map_anonymous(shell, index);
+}
+
+static int map_all(struct rf_shell *shell, uint32_t *lacking, size_t *lacking_count)
+{
+	struct open_file open = { .index = RF_IMAGE_NONE };
+	int error = 0;
+
+	for (size_t i = 0; i < shell->image.head.mappings && error >= 0; i++) {
+		if (shell->image.mappings[i].kind == RF_MAPPING_ANONYMOUS) {
+			error = map_anonymous(shell, i);
+			continue;
+		}
+		error = map_file(shell, i, &open);
+		if (error == 0) {
+			lacking[(*lacking_count)++] = (uint32_t)i;
+			error = take_contents(shell, i);
+		}
+	}
+	close_file(&open);
+	return error < 0 ? error : 0;
+}
+
+static int choose_places(struct rf_shell *shell)
+{
+	struct rf_places *places = &shell->places;
+	struct rf_maps maps;
+	int error = rf_maps_read(&maps, shell->maps_buffer, shell->maps_bytes);
+
+	if (error < 0)
+		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
+	shell->max_steps = rf_plan_max_steps(&shell->image,
+					     maps.count + shell->image.head.mappings + MAPS_MARGIN);
+	places->region_bytes = rf_shell_region_bytes(shell);
+	error = rf_plan_place(places, &shell->image, &maps, &shell->vdso, shell->facts.min_address,
+			      shell->facts.max_address, &shell->report);
+	if (error < 0)
+		return error;
+	/* The region now, lest anything of the shell's own gets there; the parking area stays
+	 * free for the vdso, and nothing is mapped any more before that is moved. */
+	error = (int)map_at(places->region_address, places->region_bytes,
+			    RF_PROTECTION_READ | RF_PROTECTION_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0) < 0
+			? -ENOMEM
+			: 0;
+	return error < 0 ? rf_report(&shell->report, ENOMEM, "the restorer's region: %m") : 0;
+}
+
+int rf_shell_map_image(struct rf_shell *shell)
+{
+	size_t count = shell->image.head.mappings;
+	uint32_t *lacking = malloc(count * sizeof(*lacking));
+	size_t lacking_count = 0;
+	int error;
+
+	shell->places.mappings = malloc(count * sizeof(*shell->places.mappings));
+	if (!lacking || !shell->places.mappings)
+		return rf_report(&shell->report, ENOMEM, "no memory to place the image");
+	error = choose_places(shell);
+	if (error == 0)
+		error = map_all(shell, lacking, &lacking_count);
+	if (error == 0)
+		error = send_need(shell, lacking, lacking_count);
+	free(lacking);
+	return error;
+}
+
+/* -- pages -------------------------------------------------------------------------------------- */
+
+/* Makes the place of a run ready to be written, and says where it is. */
+static int locate(void *context, size_t index, const struct rf_image_run *run, uint64_t *offset)
+{
+	struct rf_shell *shell = context;
+	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
+	struct rf_place *place = &shell->places.mappings[index];
+	int error;
+
+	*offset = place->address - mapping->start;
+	if (run->kind == RF_RUN_GUARD) {
+		error = rf_sys_madvise(run->address + *offset, (size_t)run->pages * PAGE_BYTES,
+				       ADVICE_GUARD_INSTALL);
+		return error < 0 ? rf_report(&shell->report, ENOTSUP,
+					     "guard pages at %lx are not supported by the node's "
+					     "kernel",
+					     run->address)
+				 : 0;
+	}
+	if (place->protection & RF_PROTECTION_WRITE)
+		return 0;
+	error = (int)rf_syscall(SYS_mprotect, place->address, mapping->end - mapping->start,
+				place->protection | RF_PROTECTION_WRITE);
+	if (error < 0)
+		return map_failed(shell, mapping, error);
+	place->protection |= RF_PROTECTION_WRITE;
+	return 0;
+}
+
+int rf_shell_receive_pages(struct rf_shell *shell)
+{
+	return rf_reader_pages(&shell->reader, &shell->image, locate, shell);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between a session and its shell: one SOCK_SEQPACKET socket pair.
+ *
+ * The session executes rfork-shell with the descriptors below and no others, as
+ * the target user, in a process group of its own, with a parent-death signal.
+ * When a caller has authenticated and both sides' facts fit, the session sends one
+ * struct rf_shell_order with the connection attached (SCM_RIGHTS).  The shell
+ * reads the image from it, answers NEED on it, and becomes the image.  Its
+ * answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell when it
+ * gives up, from the restorer when a step fails, or from the restored thread.
+ */
+#ifndef RF_SHELL_PROTOCOL_H
+#define RF_SHELL_PROTOCOL_H
+
+#include <stdint.h>
+
+#define RF_SHELL_ORDER_VERSION 1u
+
+/* Descriptors at the shell's start.  0 is /dev/null, 2 the server's log. */
+#define RF_SHELL_SESSION_FD 3
+#define RF_SHELL_STDOUT_FD 4 /* write end of the pipe for channel 1 */
+#define RF_SHELL_STDERR_FD 5 /* write end of the pipe for channel 2 */
+
+struct rf_shell_order {
+	uint32_t version;
+	uint32_t connection_id;
+};
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds and starts rfork-shell.  The finding is the listener's, once; the starting is
+ * each session's, after it has become the target user.  Between vfork and exec
+ * only system calls are allowed: the memory is the session's own.
+ */
+#define _GNU_SOURCE
+#include "server/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rfork/sys.h"
+#include "server/descriptor.h"
+#include "server/shell_protocol.h"
+
+#ifndef RF_SHELL_DIRECTORY
+#define RF_SHELL_DIRECTORY "/usr/local/libexec/rfork"
+#endif
+
+#define SHELL_NAME "rfork-shell"
+/* Above every number that the shell gets. */
+#define SPARE_FD 16
+
+struct ends {
+	int socket;		 /* the shell's */
+	int output[RF_CHANNELS]; /* write ends */
+};
+
+/* A descriptor of an executable regular file, or a negative errno. */
+static int open_program(const char *path)
+{
+	struct stat status;
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111))
+		return fd;
+	close(fd);
+	return -EACCES;
+}
+
+int rf_spawn_find_shell(struct rf_report *report)
+{
+	char path[PATH_MAX + sizeof(SHELL_NAME)];
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+	char *slash;
+	int fd;
+
+	if (length > 0 && length < PATH_MAX) {
+		path[length] = '\0';
+		slash = strrchr(path, '/');
+		memcpy(slash ? slash + 1 : path, SHELL_NAME, sizeof(SHELL_NAME));
+		fd = open_program(path);
+		if (fd >= 0)
+			return fd;
+	}
+	fd = open_program(RF_SHELL_DIRECTORY "/" SHELL_NAME);
+	if (fd < 0)
+		return rf_report(report, -fd, "%s is neither beside rfork-server nor in %s: %m",
+				 SHELL_NAME, RF_SHELL_DIRECTORY);
+	return fd;
+}
+
+static void close_shell(struct rf_shell *shell)
+{
+	rf_descriptor_close(&shell->socket);
+	for (int i = 0; i < RF_CHANNELS; i++)
+		rf_descriptor_close(&shell->output[i]);
+}
+
+static void close_ends(struct ends *ends)
+{
+	rf_descriptor_close(&ends->socket);
+	for (int i = 0; i < RF_CHANNELS; i++)
+		rf_descriptor_close(&ends->output[i]);
+}
+
+/* O_NONBLOCK is the read end's alone: each end of a pipe is an open file description. */
+static int open_pipe(int *read_end, int *write_end)
+{
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	*read_end = pair[0];
+	*write_end = pair[1];
+	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return rf_descriptor_raise(write_end, SPARE_FD);
+}
+
+static int open_ends(struct rf_shell *shell, struct ends *ends)
+{
+	int pair[2];
+	int error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	shell->socket = pair[0];
+	ends->socket = pair[1];
+	error = rf_descriptor_raise(&ends->socket, SPARE_FD);
+	for (int i = 1; i < RF_CHANNELS && error == 0; i++)
+		error = open_pipe(&shell->output[i], &ends->output[i]);
+	return error;
+}
+
+/* In the child, which shares our memory.  Returns a negative errno if it could not exec. */
+static int become_shell(const struct ends *ends, int program_fd, pid_t session,
+			char *const environment[])
+{
+	static char *const arguments[] = { (char *)SHELL_NAME, NULL };
+	const struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	if (getppid() != session)
+		return -ESRCH; /* the session died before the line above */
+	if (dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
+	    dup2(ends->output[1], RF_SHELL_STDOUT_FD) < 0 ||
+	    dup2(ends->output[2], RF_SHELL_STDERR_FD) < 0)
+		return -errno;
+	for (int number = 1; number < NSIG; number++)
+		(void)sigaction(number, &action, NULL); /* refused for SIGKILL and SIGSTOP */
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return -errno;
+	return (int)rf_syscall(SYS_execveat, program_fd, "", arguments, environment, AT_EMPTY_PATH);
+}
+
+/* The frame that calls vfork must not return before the child has executed. */
+static pid_t start(const struct ends *ends, int program_fd, char *const environment[],
+		   volatile int *error)
+{
+	pid_t session = getpid();
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		*error = become_shell(ends, program_fd, session, environment);
+		_exit(127);
+	}
+	if (pid < 0)
+		*error = -errno;
+	return pid;
+}
+
+int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_target_user *user,
+		   struct rf_report *report)
+{
+	char home[sizeof(user->home) + 8], name[sizeof(user->name) + 8];
+	char logname[sizeof(user->name) + 8], login[sizeof(user->shell) + 8];
+	char *environment[] = {
+		(char *)"PATH=/usr/local/bin:/usr/bin:/bin", home, name, logname, login, NULL
+	};
+	struct ends ends = { .socket = -1, .output = { -1, -1, -1 } };
+	volatile int failed = 0;
+	int error;
+
+	*shell = (struct rf_shell){ .socket = -1, .output = { -1, -1, -1 } };
+	rf_format(home, sizeof(home), "HOME=%s", user->home);
+	rf_format(name, sizeof(name), "USER=%s", user->name);
+	rf_format(logname, sizeof(logname), "LOGNAME=%s", user->name);
+	rf_format(login, sizeof(login), "SHELL=%s", user->shell);
+	if (!user->name[0])
+		environment[2] = NULL;
+	error = open_ends(shell, &ends);
+	if (error == 0) {
+		shell->pid = start(&ends, program_fd, environment, &failed);
+		error = failed;
+	}
+	close_ends(&ends);
+	if (error == 0)
+		return 0;
+	if (shell->pid > 0)
+		while (waitpid(shell->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	shell->pid = 0;
+	close_shell(shell);
+	return rf_report(report, -error, "%s cannot be started: %m", SHELL_NAME);
+}

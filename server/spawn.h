@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting the shell of a session: the program rfork-shell, with the descriptors that
+ * shell_protocol.h names.
+ */
+#ifndef RF_SPAWN_H
+#define RF_SPAWN_H
+
+#include <sys/types.h>
+
+#include "rfork/protocol.h"
+#include "rfork/report.h"
+#include "server/privilege.h"
+
+struct rf_shell {
+	pid_t pid;		 /* and the number of its process group; 0 = none */
+	int socket;		 /* our end of the pair; -1 = closed */
+	int output[RF_CHANNELS]; /* read ends, O_NONBLOCK; 0 is never open */
+};
+
+/* Opens the program, beside the server's own or where it is installed; O_PATH.  A descriptor,
+ * or a negative errno with a report. */
+int rf_spawn_find_shell(struct rf_report *report);
+
+/* Starts the program; 0, or a negative errno with a report and nothing left behind. */
+int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_target_user *user,
+		   struct rf_report *report);
+
+#endif

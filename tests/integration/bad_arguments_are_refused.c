@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: malformed hosts, unknown flags, compressions, timeouts and option sizes are refused
+ * before anything is done, and calls of later versions say ENOSYS.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+
+#include "tests/support/footprint.h"
+#include "tests/support/node.h"
+
+struct future_options {
+	struct rfork_options known;
+	uint64_t tail[4];
+};
+
+static void check_hosts(void)
+{
+	static const char *const hosts[] = {
+		"",
+		":",
+		":21062",
+		"127.0.0.1:",
+		"127.0.0.1:0",
+		"127.0.0.1:x",
+		"127.0.0.1:65536",
+		"127.0.0.1:-1",
+		"127.0.0.1:99999999999999999999",
+		"[::1",
+		"[::1]x",
+		"[]:1",
+		"[::1]:",
+		"ftp://127.0.0.1",
+		"tcp://",
+		"unix:",
+		"a b",
+		"127.0.0.1 :80",
+	};
+	char longest[400];
+
+	for (unsigned i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		footprint_expect_refusal(hosts[i], NULL, EINVAL, NULL);
+	memset(longest, 'h', sizeof(longest));
+	longest[399] = '\0';
+	footprint_expect_refusal(longest, NULL, EINVAL, NULL);
+	footprint_expect_refusal(NULL, NULL, EINVAL, NULL);
+}
+
+static void check_options(const char *host)
+{
+	struct rfork_options options = { .size = sizeof(options) };
+	struct future_options future = { .known = { .size = sizeof(future) } };
+	pid_t pid;
+
+	options.flags = 1ull << 6;
+	footprint_expect_refusal(host, &options, EINVAL, "flag");
+	options.flags = 1ull << 63;
+	footprint_expect_refusal(host, &options, EINVAL, "flag");
+	options.flags = 0;
+	options.timeout_ms = -2;
+	footprint_expect_refusal(host, &options, EINVAL, "timeout");
+	options.timeout_ms = 0;
+	options.compression = RFORK_COMPRESS_AUTO + 1;
+	footprint_expect_refusal(host, &options, EINVAL, "compression");
+	options.compression = RFORK_COMPRESS_ZSTD;
+	footprint_expect_refusal(host, &options, ENOSYS, NULL);
+	options.compression = 0;
+	options.flags = RFORK_DETACH;
+	footprint_expect_refusal(host, &options, ENOSYS, NULL);
+	options.flags = 0;
+	options.size = 0;
+	footprint_expect_refusal(host, &options, EINVAL, "size");
+	future.tail[3] = 1;
+	footprint_expect_refusal(host, &future.known, E2BIG, "options");
+	future.tail[3] = 0;
+	pid = rfork_with(host, &future.known);
+	if (!pid)
+		_Exit(3);
+	CHECK(pid > 0);
+	test_expect_exit(pid, 3);
+}
+
+int main(void)
+{
+	struct node node;
+
+	test_begin();
+	node_start(&node, NULL);
+	check_hosts();
+	check_options(node.host);
+	CHECK_EQUAL(rfork_checkpoint(0), -1);
+	CHECK_EQUAL(errno, ENOSYS);
+	CHECK_EQUAL(rfork_commit(1, 1), -1);
+	CHECK_EQUAL(errno, ENOSYS);
+	CHECK_EQUAL(rfork_discard(1), -1);
+	CHECK_EQUAL(errno, ENOSYS);
+	CHECK_EQUAL(rfork_undump("/nonexistent/file"), -1);
+	CHECK_EQUAL(errno, ENOSYS);
+	node_stop(&node);
+	return test_end();
+}

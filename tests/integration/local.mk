@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+#
+# One program per claim, named by it; each starts a server of its own, so they may run side by
+# side.  All are made of one source and the support library: a new one is a line in the list
+# and one below it.
+
+rf_integration_tests = \
+	%D%/alternate_stack_is_kept \
+	%D%/bad_arguments_are_refused \
+	%D%/broken_nodes_are_reported \
+	%D%/busy_threads_do_not_matter \
+	%D%/callee_saved_registers_are_kept \
+	%D%/child_has_equal_mappings \
+	%D%/child_sees_equal_memory \
+	%D%/children_may_move_on \
+	%D%/clocks_go_on \
+	%D%/command_line_and_environment_are_kept \
+	%D%/cut_streams_leave_nothing \
+	%D%/death_by_signal_comes_home \
+	%D%/deep_recursion_returns_after_the_move \
+	%D%/distant_host_needs_the_flag \
+	%D%/dlopen_works_after_the_move \
+	%D%/dontfork_memory_stays_home \
+	%D%/exit_status_comes_home \
+	%D%/fifty_children_at_once \
+	%D%/flipped_bits_are_refused \
+	%D%/float_control_is_kept \
+	%D%/foreign_machines_are_refused \
+	%D%/full_node_says_again \
+	%D%/guard_pages_are_kept \
+	%D%/hangup_rereads_the_key \
+	%D%/heap_grows_as_one_mapping \
+	%D%/holes_stay_holes \
+	%D%/hostile_mappings_are_refused \
+	%D%/image_is_frozen \
+	%D%/key_is_never_in_the_image \
+	%D%/killing_the_ghost_ends_the_child \
+	%D%/killing_the_server_ends_everything \
+	%D%/killing_the_session_ends_the_ghost \
+	%D%/large_output_arrives \
+	%D%/losing_the_link_ends_the_child \
+	%D%/malloc_works_after_the_move \
+	%D%/mapped_files_go_by_reference \
+	%D%/missing_key_is_reported \
+	%D%/ordinary_user_can_move \
+	%D%/other_versions_are_refused \
+	%D%/output_arrives_in_order \
+	%D%/oversized_counts_are_refused \
+	%D%/plain_call_is_a_fork \
+	%D%/protected_memory_is_kept \
+	%D%/read_only_files_are_reopened \
+	%D%/refused_connection_is_reported \
+	%D%/replayed_image_runs \
+	%D%/robust_list_is_kept \
+	%D%/sched_getcpu_follows_the_child \
+	%D%/segment_bases_are_kept \
+	%D%/server_needs_explicit_trust \
+	%D%/several_threads_may_move \
+	%D%/signal_actions_are_kept \
+	%D%/silent_node_times_out \
+	%D%/stack_grows_after_the_move \
+	%D%/stopping_the_server_waits_for_its_children \
+	%D%/strangers_get_nothing \
+	%D%/ten_moves_in_a_row \
+	%D%/thread_id_is_renewed \
+	%D%/thread_local_data_is_kept \
+	%D%/threads_start_after_the_move \
+	%D%/umask_and_directory_are_kept \
+	%D%/unix_socket_works \
+	%D%/unknown_host_is_refused \
+	%D%/unsupported_descriptor_is_named \
+	%D%/untouched_memory_costs_nothing \
+	%D%/wrong_keys_are_refused
+
+check_PROGRAMS += $(rf_integration_tests)
+TESTS += $(rf_integration_tests)
+
+# The support library has its own copy of the common part: librfork hides those symbols.
+check_LTLIBRARIES += tests/support/libsupport.la
+tests_support_libsupport_la_SOURCES = \
+	tests/support/fake_node.c tests/support/fake_node.h \
+	tests/support/footprint.c tests/support/footprint.h \
+	tests/support/handshake.c tests/support/handshake.h \
+	tests/support/image.c tests/support/image.h \
+	tests/support/node.c tests/support/node.h \
+	tests/support/proxy.c tests/support/proxy.h \
+	tests/support/test.c tests/support/test.h
+tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
+
+# Opened by name: a shared object although it is never installed.
+check_LTLIBRARIES += %D%/tls_module.la
+%C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
+%C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+rf_integration_ldadd = tests/support/libsupport.la librfork.la
+%C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
+%C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
+%C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
+%C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
+%C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
+%C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
+%C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
+%C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
+%C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
+%C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
+%C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
+%C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
+%C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
+%C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
+%C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
+%C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
+%C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)
+%C%_killing_the_server_ends_everything_LDADD = $(rf_integration_ldadd)
+%C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
+%C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
+%C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
+%C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
+%C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
+%C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
+%C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
+%C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
+%C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
+%C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
+%C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
+%C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
+%C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_silent_node_times_out_LDADD = $(rf_integration_ldadd)
+%C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
+%C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
+%C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
+%C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
+%C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_unix_socket_works_LDADD = $(rf_integration_ldadd)
+%C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
+%C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
+%C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
+%C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: a descriptor that cannot travel is ENOTSUP with its number and kind in the sentence;
+ * under RFORK_CLOSE_OTHERS it is closed in the child and stays open in the caller.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/footprint.h"
+#include "tests/support/node.h"
+
+#define NUMBER 17
+
+static struct node node;
+
+static void check(int fd, const char *names)
+{
+	pid_t pid;
+
+	CHECK_CALL(fd);
+	CHECK_CALL(dup2(fd, NUMBER));
+	close_range(3, NUMBER - 1, 0);
+	footprint_expect_refusal(node.host, NULL, ENOTSUP, "17");
+	CHECK(strstr(rfork_error(), names));
+	pid = node_move_returns_twice(&node, RFORK_CLOSE_OTHERS);
+	if (!pid) {
+		CHECK_EQUAL(fcntl(NUMBER, F_GETFD), -1);
+		CHECK_EQUAL(errno, EBADF);
+		_exit(0);
+	}
+	CHECK_CALL(fcntl(NUMBER, F_GETFD));
+	test_expect_exit(pid, 0);
+	close(NUMBER);
+}
+
+int main(void)
+{
+	int ends[2];
+	char path[96];
+
+	test_begin();
+	node_start(&node, NULL);
+	CHECK_CALL(pipe(ends));
+	check(ends[0], "pipe");
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	check(ends[0], "socket");
+	check(eventfd(0, 0), "eventfd");
+	check(epoll_create1(0), "eventpoll");
+	check(memfd_create("memory", 0), "memory");
+	check(open("/proc/self/status", O_RDONLY), "status");
+	check(open("/tmp", O_RDONLY | O_DIRECTORY), "/tmp");
+	snprintf(path, sizeof(path), "%s/written", node.directory);
+	check(open(path, O_RDWR | O_CREAT, 0600), path);
+	CHECK_CALL(unlink(path));
+	node_stop(&node);
+	return test_end();
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+#
+# Three kinds of tests, all run by `make check`, exit status 0 passed, 1 failed, 77 skipped:
+# unit/ one Check program per module, integration/ one claim per program, build/ what must be
+# true of the artefacts and of the sources themselves.
+
+include %D%/unit/local.mk
+include %D%/integration/local.mk
+include %D%/build/local.mk

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proofs of the handshake, written from doc/protocol.txt and apart from the library's own.
+ */
+#ifndef TEST_SUPPORT_HANDSHAKE_H
+#define TEST_SUPPORT_HANDSHAKE_H
+
+#include <stddef.h>
+
+#include "rfork/protocol.h"
+
+#define HANDSHAKE_NODE_LABEL "rfork node proof"
+#define HANDSHAKE_NODE_BYTES 40 /* of CHALLENGE that the node's proof covers */
+#define HANDSHAKE_CALLER_LABEL "rfork caller proof"
+#define HANDSHAKE_CALLER_BYTES 72
+
+/* What the caller has sent before the first image record, with the headers. */
+#define HANDSHAKE_BYTES                                                                            \
+	(3 * sizeof(struct rf_frame_header) + sizeof(struct rf_frame_hello) +                      \
+	 sizeof(struct rf_frame_proof) + sizeof(struct rf_machine_facts))
+
+void handshake_prove(unsigned char proof[RF_PROOF_BYTES], const char *label,
+		     const struct rf_frame_hello *hello, const struct rf_frame_challenge *challenge,
+		     size_t challenge_bytes, const unsigned char key[RF_KEY_BYTES]);
+
+#endif

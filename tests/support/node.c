@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starts and stops a real rfork-server for a test, and looks at what it holds.
+ * Called by the test programs; never talks the protocol itself.
+ */
+#define _GNU_SOURCE
+#include "tests/support/node.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SETTLED_MS 100
+#define MAX_PROCESSES 4096
+#define MAX_ARGUMENTS 16
+
+void node_random_key(char text[65], unsigned char key[32])
+{
+	CHECK_EQUAL(getrandom(key, 32, 0), 32);
+	for (int i = 0; i < 32; i++)
+		sprintf(text + 2 * i, "%02x", key[i]);
+}
+
+void node_write_key(const char *path, const char *text, mode_t mode)
+{
+	int fd = CHECK_CALL(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+
+	test_write(fd, text, strlen(text));
+	test_write(fd, "\n", 1);
+	CHECK_CALL(fchmod(fd, mode));
+	close(fd);
+}
+
+static _Noreturn void become_server(const struct node *node, const char *port_file,
+				    const char *const *arguments)
+{
+	const char *vector[MAX_ARGUMENTS + 8] = { "rfork-server", "--listen", "127.0.0.1:0",
+						  "--port-file",  port_file,  "--key-file",
+						  node->key_file };
+	const char *path = test_build_path("server/rfork-server");
+
+	for (int i = 0; arguments && arguments[i] && i < MAX_ARGUMENTS; i++)
+		vector[7 + i] = arguments[i];
+	/* A test that dies takes its server along. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	dup2(2, 1);
+	execv(path, (char *const *)vector);
+	dprintf(2, "%s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+static void await_port_file(struct node *node, const char *port_file)
+{
+	int pid_fd = CHECK_CALL((int)syscall(SYS_pidfd_open, node->pid, 0));
+	int watch = CHECK_CALL(inotify_init1(IN_CLOEXEC));
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	char events[4096], text[64];
+	int fd;
+
+	CHECK_CALL(inotify_add_watch(watch, node->directory, IN_MOVED_TO));
+	while ((fd = open(port_file, O_RDONLY | O_CLOEXEC)) < 0) {
+		struct pollfd fds[2] = { { .fd = watch, .events = POLLIN },
+					 { .fd = pid_fd, .events = POLLIN } };
+
+		CHECK(poll(fds, 2, (int)(deadline_ms - test_now_ms())) > 0);
+		if (fds[1].revents)
+			test_fail(__FILE__, __LINE__, "the server ended at its start");
+		CHECK_CALL(read(watch, events, sizeof(events)));
+	}
+	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
+	node->port = (unsigned)strtoul(text, NULL, 10);
+	CHECK(node->port > 0 && node->port < 65536);
+	snprintf(node->host, sizeof(node->host), "127.0.0.1:%u", node->port);
+	close(fd);
+	close(watch);
+	close(pid_fd);
+}
+
+void node_start(struct node *node, const char *const *arguments)
+{
+	char port_file[96];
+
+	memset(node, 0, sizeof(*node));
+	strcpy(node->directory, "/tmp/rfork-test-XXXXXX");
+	CHECK(mkdtemp(node->directory));
+	test_guard_directory(node->directory);
+	snprintf(node->key_file, sizeof(node->key_file), "%s/key", node->directory);
+	snprintf(port_file, sizeof(port_file), "%s/port", node->directory);
+	node_random_key(node->key_text, node->key);
+	node_write_key(node->key_file, node->key_text, 0600);
+	CHECK_CALL(setenv("RFORK_KEY_FILE", node->key_file, 1));
+	test_build_path("server/rfork-server"); /* skips here, not in the new process */
+	node->pid = CHECK_CALL(fork());
+	if (!node->pid)
+		become_server(node, port_file, arguments);
+	test_guard_process(node->pid);
+	await_port_file(node, port_file);
+}
+
+static void expect_no_file(const struct node *node)
+{
+	DIR *directory = opendir(node->directory);
+	struct dirent *entry;
+
+	CHECK(directory);
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "key") &&
+		    strcmp(entry->d_name, "port"))
+			test_fail(__FILE__, __LINE__, "the server left %s/%s", node->directory,
+				  entry->d_name);
+	closedir(directory);
+}
+
+void node_stop(struct node *node)
+{
+	CHECK_CALL(kill(node->pid, SIGTERM));
+	test_expect_exit(node->pid, 0);
+	test_forget_process(node->pid);
+	expect_no_file(node);
+	test_remove_directory(node->directory);
+	test_guard_directory(NULL);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512], *after;
+	int fd;
+	ssize_t count;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	count = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (count <= 0)
+		return -1;
+	text[count] = '\0';
+	after = strrchr(text, ')'); /* the name may hold anything */
+	return after && after[2] != 'Z' ? (pid_t)atoi(after + 4) : -1;
+}
+
+unsigned node_descendants(pid_t pid, pid_t *pids, unsigned capacity)
+{
+	static pid_t all[MAX_PROCESSES], parents[MAX_PROCESSES];
+	DIR *directory = opendir("/proc");
+	struct dirent *entry;
+	unsigned count = 0, found = 0;
+	bool grown = true;
+
+	CHECK(directory);
+	while ((entry = readdir(directory)) && count < MAX_PROCESSES) {
+		all[count] = (pid_t)atoi(entry->d_name);
+		if (all[count] > 0 && (parents[count] = parent_of(all[count])) > 0)
+			count++;
+	}
+	closedir(directory);
+	while (grown) {
+		grown = false;
+		for (unsigned i = 0; i < count && found < capacity; i++) {
+			bool ours = parents[i] == pid;
+
+			for (unsigned j = 0; j < found && !ours; j++)
+				ours = pids[j] == parents[i];
+			if (!ours)
+				continue;
+			pids[found++] = all[i];
+			parents[i] = 0;
+			grown = true;
+		}
+	}
+	return found;
+}
+
+static struct node_load look(const struct node *node)
+{
+	pid_t pids[1024];
+	struct node_load load = { .descriptors = 0 };
+	char path[64];
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)node->pid);
+	directory = opendir(path);
+	CHECK(directory);
+	for (struct dirent *entry; (entry = readdir(directory));)
+		load.descriptors += entry->d_name[0] != '.';
+	closedir(directory);
+	load.processes = node_descendants(node->pid, pids, 1024);
+	return load;
+}
+
+static bool same_load(struct node_load a, struct node_load b)
+{
+	return a.descriptors == b.descriptors && a.processes == b.processes;
+}
+
+struct node_load node_settle(const struct node *node)
+{
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	int64_t since_ms = test_now_ms();
+	struct node_load load = look(node);
+
+	/* Spares are refilled at the server's leisure, and no event tells that it is done. */
+	while (test_now_ms() - since_ms < SETTLED_MS) {
+		struct node_load now;
+
+		poll(NULL, 0, 5);
+		now = look(node);
+		if (!same_load(now, load))
+			since_ms = test_now_ms();
+		load = now;
+		CHECK(test_now_ms() < deadline_ms);
+	}
+	return load;
+}
+
+void node_expect_load(const struct node *node, struct node_load load)
+{
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS / 3;
+	struct node_load now;
+
+	while (!same_load(now = look(node), load)) {
+		if (test_now_ms() > deadline_ms)
+			test_fail(__FILE__, __LINE__,
+				  "the server holds %u descriptors and %u processes, not %u and %u",
+				  now.descriptors, now.processes, load.descriptors, load.processes);
+		poll(NULL, 0, 5);
+	}
+}
+
+pid_t node_move_returns_twice(const struct node *node, uint64_t flags)
+{
+	struct rfork_options options = { .size = sizeof(options), .flags = flags };
+	pid_t pid = rfork_with(node->host, &options);
+
+	if (pid < 0)
+		test_fail(__FILE__, __LINE__, "rfork: %s: %s", strerror(errno), rfork_error());
+	return pid;
+}
+
+void node_expect_service(const struct node *node)
+{
+	pid_t pid = node_move_returns_twice(node, RFORK_CLOSE_OTHERS);
+
+	if (!pid)
+		_exit(23);
+	test_expect_exit(pid, 23);
+}
+
+int node_three_beats_with(uint64_t flags, void (*build)(void), void (*verify)(void))
+{
+	struct node node;
+	pid_t pid;
+
+	test_begin();
+	node_start(&node, NULL);
+	if (build)
+		build();
+	pid = node_move_returns_twice(&node, flags);
+	if (!pid) {
+		verify();
+		_exit(0);
+	}
+	test_expect_exit(pid, 0);
+	node_stop(&node);
+	return test_end();
+}
+
+int node_three_beats(void (*build)(void), void (*verify)(void))
+{
+	return node_three_beats_with(0, build, verify);
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+#
+# One Check program per module, named test_MODULE.  They link the sources of all sides, with
+# the sanitizers in that flavour; what only a program has (the server's configuration, the
+# shell's parts) is compiled in by name.
+
+rf_unit_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(LIBSODIUM_CFLAGS)
+rf_unit_ldadd = $(rf_checked_capture) $(rf_checked_common) $(LIBSODIUM_LIBS) $(CHECK_LIBS)
+
+if UNIT_TESTS
+rf_unit_tests = \
+	%D%/test_auth \
+	%D%/test_config \
+	%D%/test_facts \
+	%D%/test_frame \
+	%D%/test_key \
+	%D%/test_maps \
+	%D%/test_pagemap \
+	%D%/test_report \
+	%D%/test_transport \
+	%D%/test_writer
+
+check_PROGRAMS += $(rf_unit_tests)
+TESTS += $(rf_unit_tests)
+endif
+
+%C%_test_auth_SOURCES = %D%/test_auth.c
+%C%_test_auth_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_auth_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_auth_LDADD = $(rf_unit_ldadd)
+
+%C%_test_config_SOURCES = %D%/test_config.c server/config.c server/config.h
+%C%_test_config_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_config_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_config_LDADD = $(rf_unit_ldadd)
+
+%C%_test_facts_SOURCES = %D%/test_facts.c
+%C%_test_facts_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_facts_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_facts_LDADD = $(rf_unit_ldadd)
+
+%C%_test_frame_SOURCES = %D%/test_frame.c
+%C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_frame_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_key_SOURCES = %D%/test_key.c
+%C%_test_key_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_key_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_key_LDADD = $(rf_unit_ldadd)
+
+%C%_test_maps_SOURCES = %D%/test_maps.c
+%C%_test_maps_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_maps_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_maps_LDADD = $(rf_unit_ldadd)
+
+%C%_test_pagemap_SOURCES = %D%/test_pagemap.c
+%C%_test_pagemap_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_pagemap_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_pagemap_LDADD = $(rf_unit_ldadd)
+
+%C%_test_report_SOURCES = %D%/test_report.c
+%C%_test_report_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_report_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_report_LDADD = $(rf_unit_ldadd)
+
+%C%_test_transport_SOURCES = %D%/test_transport.c
+%C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_transport_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_transport_LDADD = $(rf_unit_ldadd)
+
+%C%_test_writer_SOURCES = %D%/test_writer.c
+%C%_test_writer_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_writer_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_writer_LDADD = $(rf_unit_ldadd)

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unit tests of rfork/image_writer.c: what it sends is what doc/image-format.txt says,
+ * read back here without the project's own reader.
+ */
+#define _GNU_SOURCE
+#include "rfork/image_writer.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rfork/digest.h"
+
+#define PAGE 4096ul
+
+static struct rf_image_writer *writer;
+static int stream; /* a memfd that takes the image */
+static int memory_fd;
+static unsigned char *bounce;
+static uint64_t sequence;
+static off_t position;
+
+static void set_up(void)
+{
+	stream = memfd_create("image", MFD_CLOEXEC);
+	memory_fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	bounce = malloc(RF_PAGES_MAX_DATA_PAGES * PAGE);
+	writer = malloc(sizeof(*writer));
+	rf_image_writer_init(writer, stream, memory_fd, bounce);
+	sequence = 0;
+	position = 0;
+}
+
+static void tear_down(void)
+{
+	close(stream);
+	close(memory_fd);
+	free(bounce);
+	free(writer);
+}
+
+static void read_bytes(void *buffer, size_t bytes)
+{
+	ck_assert_int_eq(pread(stream, buffer, bytes, position), (ssize_t)bytes);
+	position += (off_t)bytes;
+}
+
+/* Reads the next record and checks all that holds for every record; the caller frees the payload. */
+static unsigned char *next_record(struct rf_record_header *header)
+{
+	unsigned char *payload;
+
+	read_bytes(header, sizeof(*header));
+	ck_assert_uint_eq(header->header_digest, rf_digest64(header, 24));
+	ck_assert_uint_eq(header->sequence, sequence++);
+	ck_assert_uint_eq(header->flags, 0);
+	ck_assert_uint_le(header->length_bytes, RF_RECORD_MAX_BYTES);
+	payload = malloc(header->length_bytes + 1);
+	read_bytes(payload, header->length_bytes);
+	ck_assert_uint_eq(header->payload_digest, rf_digest64(payload, header->length_bytes));
+	return payload;
+}
+
+/* Reads PAGES records to END and applies them to `image`, which stands for [base, base + bytes);
+ * returns the pages of data. */
+static uint64_t apply_pages(uint64_t base, unsigned char *image, size_t bytes, uint64_t *guards)
+{
+	uint64_t data_pages = 0;
+
+	for (;;) {
+		struct rf_record_header header;
+		unsigned char *payload = next_record(&header);
+		struct rf_image_pages *pages = (struct rf_image_pages *)payload;
+		struct rf_image_run *run = (struct rf_image_run *)(pages + 1);
+		struct rf_image_end *end = (struct rf_image_end *)payload;
+		unsigned char *data = (unsigned char *)(run + pages->runs);
+		uint64_t in_record = 0;
+
+		if (header.type == RF_RECORD_END) {
+			ck_assert_uint_eq(end->records, sequence);
+			ck_assert_uint_eq(end->data_pages, data_pages);
+			free(payload);
+			return data_pages;
+		}
+		ck_assert_uint_eq(header.type, RF_RECORD_PAGES);
+		ck_assert_uint_ge(pages->runs, 1);
+		ck_assert_uint_le(pages->runs, RF_PAGES_MAX_RUNS);
+		for (uint32_t i = 0; i < pages->runs; i++) {
+			size_t run_bytes = run[i].pages * PAGE;
+
+			ck_assert_uint_gt(run[i].pages, 0);
+			if (i)
+				ck_assert_uint_ge(run[i].address,
+						  run[i - 1].address + run[i - 1].pages * PAGE);
+			if (run[i].kind == RF_RUN_GUARD) {
+				*guards += run[i].pages;
+				continue;
+			}
+			ck_assert_uint_ge(run[i].address, base);
+			ck_assert_uint_le(run[i].address + run_bytes, base + bytes);
+			memcpy(image + (run[i].address - base), data, run_bytes);
+			data += run_bytes;
+			in_record += run[i].pages;
+		}
+		ck_assert_uint_le(in_record, RF_PAGES_MAX_DATA_PAGES);
+		ck_assert_ptr_eq(data, payload + header.length_bytes);
+		data_pages += in_record;
+		free(payload);
+	}
+}
+
+static unsigned char *map(size_t pages)
+{
+	unsigned char *memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(memory, MAP_FAILED);
+	return memory;
+}
+
+static void check_equal(unsigned char *memory, size_t pages, uint64_t expected_pages)
+{
+	unsigned char *image = calloc(pages, PAGE);
+	uint64_t guards = 0;
+
+	ck_assert_int_eq(rf_image_write_end(writer), 0);
+	ck_assert_uint_eq(apply_pages((uintptr_t)memory, image, pages * PAGE, &guards),
+			  expected_pages);
+	ck_assert_uint_eq(guards, 0);
+	ck_assert_mem_eq(image, memory, pages * PAGE);
+	free(image);
+}
+
+START_TEST(small_records_keep_their_order_and_bytes)
+{
+	char text[5000];
+	struct iovec pieces[] = { { "head", 4 }, { text, sizeof(text) } };
+	struct rf_record_header header;
+	unsigned char *payload;
+
+	memset(text, 'x', sizeof(text));
+	for (int i = 0; i < 40; i++) /* more than the buffer holds */
+		ck_assert_int_eq(rf_image_write(writer, RF_RECORD_FILE, pieces, 2), 0);
+	ck_assert_int_eq(rf_image_write(writer, RF_RECORD_LAYOUT, NULL, 0), 0);
+	ck_assert_int_eq(rf_image_writer_flush(writer), 0);
+	for (int i = 0; i < 40; i++) {
+		payload = next_record(&header);
+		ck_assert_uint_eq(header.type, RF_RECORD_FILE);
+		ck_assert_uint_eq(header.length_bytes, 5004);
+		ck_assert_mem_eq(payload, "headxxxx", 8);
+		free(payload);
+	}
+	payload = next_record(&header);
+	ck_assert_uint_eq(header.type, RF_RECORD_LAYOUT);
+	ck_assert_uint_eq(header.length_bytes, 0);
+	free(payload);
+}
+END_TEST
+
+START_TEST(record_larger_than_the_buffer_goes_whole)
+{
+	size_t bytes = RF_WRITER_BUFFER_BYTES * 2;
+	struct iovec piece = { calloc(1, bytes), bytes };
+	struct rf_record_header header;
+
+	ck_assert_int_eq(rf_image_write(writer, RF_RECORD_MAPPING, &piece, 1), 0);
+	free(next_record(&header));
+	ck_assert_uint_eq(header.length_bytes, bytes);
+	piece.iov_len = RF_RECORD_MAX_BYTES + 1;
+	ck_assert_int_eq(rf_image_write(writer, RF_RECORD_MAPPING, &piece, 1), -EMSGSIZE);
+	free(piece.iov_base);
+}
+END_TEST
+
+START_TEST(dense_pages_arrive)
+{
+	unsigned char *memory = map(1000);
+
+	for (size_t i = 0; i < 1000 * PAGE; i++)
+		memory[i] = (unsigned char)(i * 2654435761u >> 13 | 1);
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 1000), 0);
+	check_equal(memory, 1000, 1000);
+}
+END_TEST
+
+START_TEST(zero_pages_cost_nothing)
+{
+	unsigned char *memory = map(2000);
+
+	memory[1234 * PAGE + 4095] = 1; /* the last byte counts */
+	memory[77 * PAGE] = 1;
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 2000), 0);
+	check_equal(memory, 2000, 2);
+}
+END_TEST
+
+START_TEST(checkerboard_arrives)
+{
+	unsigned char *memory = map(3000);
+
+	for (size_t page = 0; page < 3000; page += 2)
+		memset(memory + page * PAGE, (int)(page % 255) + 1, PAGE);
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 3000), 0);
+	check_equal(memory, 3000, 1500);
+}
+END_TEST
+
+START_TEST(unreadable_pages_arrive_by_the_kernel)
+{
+	unsigned char *memory = map(1500);
+
+	for (size_t page = 0; page < 1500; page++)
+		if (page % 3)
+			memset(memory + page * PAGE, (int)(page % 255) + 1, PAGE);
+	ck_assert_int_eq(mprotect(memory, 1500 * PAGE, PROT_NONE), 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 1500, false), 0);
+	ck_assert_int_eq(mprotect(memory, 1500 * PAGE, PROT_READ), 0);
+	check_equal(memory, 1500, 1000);
+}
+END_TEST
+
+START_TEST(both_ways_of_reading_mix)
+{
+	unsigned char *memory = map(1200);
+
+	for (size_t i = 0; i < 1200 * PAGE; i += 512)
+		memory[i] = (unsigned char)(i >> 9 | 1);
+	for (size_t page = 0; page < 1200; page += 6) {
+		ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory + page * PAGE, 3),
+				 0);
+		ck_assert_int_eq(rf_image_write_pages_careful(
+					 writer, (uintptr_t)memory + (page + 3) * PAGE, 3, false),
+				 0);
+	}
+	check_equal(memory, 1200, 1200);
+}
+END_TEST
+
+START_TEST(hole_is_a_guard_or_nothing)
+{
+	unsigned char *memory = map(10);
+	unsigned char image[10 * PAGE];
+	uint64_t guards = 0;
+
+	memset(memory, 5, 10 * PAGE);
+	munmap(memory + 4 * PAGE, PAGE);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10, false), 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10, true), 0);
+	ck_assert_int_eq(rf_image_write_end(writer), 0);
+	ck_assert_uint_eq(apply_pages((uintptr_t)memory, image, sizeof(image), &guards), 18);
+	ck_assert_uint_eq(guards, 1);
+}
+END_TEST
+
+START_TEST(lost_reader_is_an_error)
+{
+	unsigned char *memory = map(4);
+	int pipes[2];
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	close(pipes[0]);
+	signal(SIGPIPE, SIG_IGN);
+	memset(memory, 1, 4 * PAGE);
+	writer->fd = pipes[1];
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 4), 0);
+	ck_assert_int_eq(rf_image_write_end(writer), -EPIPE);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("writer");
+	TCase *tcase = tcase_create("writer");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, small_records_keep_their_order_and_bytes);
+	tcase_add_test(tcase, record_larger_than_the_buffer_goes_whole);
+	tcase_add_test(tcase, dense_pages_arrive);
+	tcase_add_test(tcase, zero_pages_cost_nothing);
+	tcase_add_test(tcase, checkerboard_arrives);
+	tcase_add_test(tcase, unreadable_pages_arrive_by_the_kernel);
+	tcase_add_test(tcase, both_ways_of_reading_mix);
+	tcase_add_test(tcase, hole_is_a_guard_or_nothing);
+	tcase_add_test(tcase, lost_reader_is_an_error);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
