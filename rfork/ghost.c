@@ -96,6 +96,15 @@ static void plan_relays(struct ghost *ghost)
 				(int)fds->entries[i].image.number;
 }
 
+/* The kernel writes the number of the CPU into a registered area whenever the thread migrates,
+ * and that area is in the image, which is frozen from now on. */
+static void leave_rseq(const struct rf_image_thread *thread)
+{
+	if (thread->rseq_address)
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes,
+			   RSEQ_FLAG_UNREGISTER, thread->rseq_signature);
+}
+
 /* What must not be done before the state of the process has been collected. */
 static void disguise(struct ghost *ghost)
 {
@@ -103,6 +112,24 @@ static void disguise(struct ghost *ghost)
 
 	rf_sys_prctl(PR_SET_NAME, (unsigned long)ghost->order->name, 0, 0, 0);
 	rf_syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+}
+
+/* -- the frozen image ---------------------------------------------------------------------------- */
+
+static void freeze(struct ghost *ghost)
+{
+	if (ghost->order->frozen != RF_FROZEN_TRUSTED)
+		ghost->digest = rf_snapshot_digest(ghost->snapshot);
+	if (ghost->order->frozen == RF_FROZEN_BROKEN)
+		*(volatile uint64_t *)(ghost->context.rsp - 4096) ^= 1;
+}
+
+static int check_frozen(struct ghost *ghost)
+{
+	if (ghost->order->frozen == RF_FROZEN_TRUSTED ||
+	    ghost->digest == rf_snapshot_digest(ghost->snapshot))
+		return 0;
+	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
 }
 
 /* -- the image ---------------------------------------------------------------------------------- */
@@ -204,6 +231,10 @@ static int send_image(struct ghost *ghost)
 	error = send_what_node_needs(ghost);
 	if (error < 0)
 		return error;
+	/* before END: a child of a changed image must not start */
+	error = check_frozen(ghost);
+	if (error < 0)
+		return error;
 	error = rf_image_write_end(ghost->writer);
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
@@ -233,24 +264,6 @@ static int take_snapshot(struct ghost *ghost)
 		return rf_report(&ghost->report, -memory_fd, "/proc/self/mem: %m");
 	rf_image_writer_init(ghost->writer, ghost->order->connection, memory_fd, bounce);
 	return 0;
-}
-
-/* -- the frozen image ---------------------------------------------------------------------------- */
-
-static void freeze(struct ghost *ghost)
-{
-	if (ghost->order->frozen != RF_FROZEN_TRUSTED)
-		ghost->digest = rf_snapshot_digest(ghost->snapshot);
-	if (ghost->order->frozen == RF_FROZEN_BROKEN)
-		*(volatile uint64_t *)(ghost->context.rsp - 4096) ^= 1;
-}
-
-static int check_frozen(struct ghost *ghost)
-{
-	if (ghost->order->frozen == RF_FROZEN_TRUSTED ||
-	    ghost->digest == rf_snapshot_digest(ghost->snapshot))
-		return 0;
-	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
 }
 
 /* -- giving back ------------------------------------------------------------------------------------ */
@@ -309,13 +322,8 @@ static void give_back(struct ghost *ghost)
 	uint64_t arena_end = arena_start + arena->bytes;
 	uintptr_t scratch = ((uintptr_t)arena->base + ghost->scratch + PAGE_BYTES - 1) &
 			    ~(uintptr_t)(PAGE_BYTES - 1);
-	const struct rf_image_thread *thread = &ghost->snapshot->thread;
 	bool needed = false;
 
-	/* The kernel writes to this area whenever it schedules the thread. */
-	if (thread->rseq_address)
-		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, RSEQ_FLAG_UNREGISTER,
-			   thread->rseq_signature);
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct rf_map *map = &maps->entries[i];
 
@@ -352,11 +360,10 @@ static void live(void *argument)
 	error = take_snapshot(ghost);
 	disguise(ghost);
 	if (error == 0) {
+		leave_rseq(&ghost->snapshot->thread);
 		freeze(ghost);
 		error = send_image(ghost);
 	}
-	if (error == 0)
-		error = check_frozen(ghost);
 	if (error == 0)
 		error = await_child(ghost);
 	if (error == 0) {

@@ -246,7 +246,10 @@ static int order_shell(struct session *session, struct rf_report *report)
 	struct iovec iov = { &order, sizeof(order) };
 	int error = rf_descriptor_send(session->shell.socket, &iov, 1, session->connection);
 
-	return error < 0 ? rf_report(report, -error, "handing the connection to the shell: %m") : 0;
+	/* the spare may have died since it was made */
+	return error < 0 ? rf_report(report, ECONNRESET, "the shell is gone: %s",
+				     strerrordesc_np(-error))
+			 : 0;
 }
 
 /* From here on SIGTERM and the end of the listener are events of the loops. */

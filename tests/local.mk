@@ -7,3 +7,7 @@
 include %D%/unit/local.mk
 include %D%/integration/local.mk
 include %D%/build/local.mk
+
+# The main example as a test: a script, so that it also shows how to run it by hand.
+dist_check_SCRIPTS += %D%/integration/render_over_three_clones.sh
+TESTS += %D%/integration/render_over_three_clones.sh

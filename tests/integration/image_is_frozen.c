@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: from the first page to the last the ghost does not change a byte of the image; and the
- * check that says so, RFORK_CHECK_FROZEN, does see a byte that changes.
+ * Claim: from the first page to the last the ghost does not change a byte of the image, nor does
+ * the kernel (rseq); and the check that says so, RFORK_CHECK_FROZEN, does see a byte that changes.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "tests/support/node.h"
 
 #define BLOCK_BYTES (20ul << 20)
+#define MOVES 20 /* enough for the ghost to migrate between CPUs while it sends */
 
 int main(void)
 {
@@ -22,7 +23,7 @@ int main(void)
 	block = malloc(BLOCK_BYTES);
 	test_fill(block, BLOCK_BYTES, 6);
 	CHECK_CALL(setenv("RFORK_CHECK_FROZEN", "1", 1));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < MOVES; i++)
 		node_expect_service(&node);
 	CHECK_CALL(setenv("RFORK_CHECK_FROZEN", "break", 1));
 	footprint_expect_refusal(node.host, NULL, EIO, "changed");

@@ -23,7 +23,9 @@ static bool is_at(const unsigned char *at, const unsigned char *hidden, size_t b
 /* Where the key or its text is in a range, or NULL. */
 static const void *find(uint64_t start, uint64_t end)
 {
-	for (const unsigned char *at = (const void *)start; at + 64 <= (const void *)end; at++)
+	const unsigned char *last = (const unsigned char *)end - 64;
+
+	for (const unsigned char *at = (const unsigned char *)start; at <= last; at++)
 		if (is_at(at, hidden_key, sizeof(hidden_key)) ||
 		    is_at(at, hidden_text, sizeof(hidden_text)))
 			return at;

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "tests/support/footprint.h"
@@ -41,7 +42,7 @@ static void check(int fd, const char *names)
 
 int main(void)
 {
-	int ends[2];
+	int ends[2], fd;
 	char path[96];
 
 	test_begin();
@@ -53,11 +54,11 @@ int main(void)
 	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");
 	check(memfd_create("memory", 0), "memory");
-	check(open("/proc/self/status", O_RDONLY), "status");
-	check(open("/tmp", O_RDONLY | O_DIRECTORY), "/tmp");
-	snprintf(path, sizeof(path), "%s/written", node.directory);
-	check(open(path, O_RDWR | O_CREAT, 0600), path);
+	check(timerfd_create(CLOCK_MONOTONIC, 0), "timerfd");
+	snprintf(path, sizeof(path), "%s/deleted", node.directory);
+	fd = CHECK_CALL(open(path, O_RDWR | O_CREAT, 0600));
 	CHECK_CALL(unlink(path));
+	check(fd, path);
 	node_stop(&node);
 	return test_end();
 }
