@@ -98,29 +98,36 @@ static int check_challenge(const struct rf_frame_hello *hello,
 	return 0;
 }
 
-int rf_auth_caller(int fd, const struct rf_key *key, int64_t deadline_ns, const char *peer_name,
-		   struct rf_report *report)
+int rf_auth_hello(int fd, struct rf_frame_hello *hello, int64_t deadline_ns, const char *peer_name,
+		  struct rf_report *report)
 {
-	struct rf_frame_hello hello = { .version_min = RF_PROTOCOL_VERSION,
-					.version_max = RF_PROTOCOL_VERSION };
-	struct rf_frame_challenge challenge;
-	struct rf_frame_proof proof;
-	int error = fill_nonce(hello.nonce, report);
+	int error;
 
+	*hello = (struct rf_frame_hello){ .version_min = RF_PROTOCOL_VERSION,
+					  .version_max = RF_PROTOCOL_VERSION };
+	error = fill_nonce(hello->nonce, report);
 	if (error < 0)
 		return error;
-	memcpy(hello.magic, RF_PROTOCOL_MAGIC, sizeof(hello.magic));
-	error = rf_frame_send(fd, RF_FRAME_HELLO, 0, 0, &hello, sizeof(hello), deadline_ns);
-	if (error < 0)
-		return report_sending(report, error, peer_name);
+	memcpy(hello->magic, RF_PROTOCOL_MAGIC, sizeof(hello->magic));
+	error = rf_frame_send(fd, RF_FRAME_HELLO, 0, 0, hello, sizeof(*hello), deadline_ns);
+	return error < 0 ? report_sending(report, error, peer_name) : 0;
+}
+
+int rf_auth_caller(int fd, const struct rf_frame_hello *hello, const struct rf_key *key,
+		   int64_t deadline_ns, const char *peer_name, struct rf_report *report)
+{
+	struct rf_frame_challenge challenge;
+	struct rf_frame_proof proof;
+	int error;
+
 	error = rf_frame_expect(fd, RF_FRAME_CHALLENGE, &challenge, sizeof(challenge), deadline_ns,
 				peer_name, report);
 	if (error < 0)
 		return error;
-	error = check_challenge(&hello, &challenge, key, peer_name, report);
+	error = check_challenge(hello, &challenge, key, peer_name, report);
 	if (error < 0)
 		return error;
-	make_caller_proof(proof.proof, &hello, &challenge, key);
+	make_caller_proof(proof.proof, hello, &challenge, key);
 	error = rf_frame_send(fd, RF_FRAME_PROOF, 0, 0, &proof, sizeof(proof), deadline_ns);
 	return error < 0 ? report_sending(report, error, peer_name) : 0;
 }

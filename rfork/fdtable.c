@@ -11,7 +11,6 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "rfork/file_identity.h"
@@ -48,14 +47,6 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 			return;
 		}
 	}
-}
-
-/* /dev/null, zero, full, random, urandom, which are the same everywhere. */
-static bool is_common_device(const struct stat *status)
-{
-	return S_ISCHR(status->st_mode) && major(status->st_rdev) == 1 &&
-	       (minor(status->st_rdev) == 3 || minor(status->st_rdev) == 5 ||
-		(minor(status->st_rdev) >= 7 && minor(status->st_rdev) <= 9));
 }
 
 static const char *name_type(const struct stat *status)
@@ -107,7 +98,7 @@ static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
 {
 	if (entry->image.status_flags & (O_PATH | O_TMPFILE) & ~(uint32_t)O_DIRECTORY)
 		return false;
-	if (is_common_device(status))
+	if (rf_is_common_device(status))
 		return true;
 	return (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
 	       is_reachable(entry->path, status);

@@ -223,7 +223,9 @@ static int send_image(struct ghost *ghost)
 	int error =
 		rf_snapshot_write_layout(ghost->snapshot, ghost->writer, &ghost->order->request);
 
-	/* The small records leave together with the first pages. */
+	/* The node maps what the layout says while the pages are read and digested here. */
+	if (error == 0)
+		error = rf_image_writer_flush(ghost->writer);
 	if (error == 0)
 		error = rf_snapshot_write_pages(ghost->snapshot, ghost->writer);
 	if (error < 0)

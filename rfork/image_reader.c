@@ -14,11 +14,19 @@
 #include "rfork/arch.h"
 #include "rfork/digest.h"
 #include "rfork/io.h"
+#include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
 #define KNOWN_MAPPING_FLAGS (RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST)
 #define KNOWN_DESCRIPTOR_FLAGS (RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE)
+
+/* The shortest records: what is certain to follow may be read ahead. */
+#define HEADER_BYTES sizeof(struct rf_record_header)
+#define END_BYTES (HEADER_BYTES + sizeof(struct rf_image_end))
+#define LEAST_FILE_BYTES (HEADER_BYTES + sizeof(struct rf_image_file) + 1)
+#define LEAST_PROCESS_BYTES (HEADER_BYTES + sizeof(struct rf_image_process) + 1)
+#define SIGACTIONS_BYTES (HEADER_BYTES + RF_IMAGE_SIGNALS * sizeof(struct rf_image_sigaction))
 
 int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint64_t max_address,
 		   struct rf_report *report)
@@ -65,16 +73,62 @@ static int read_failed(struct rf_reader *reader, int error)
 	return rf_report(reader->report, -error, "reading the image: %m");
 }
 
-static int read_bytes(struct rf_reader *reader, void *buffer, size_t bytes)
+/* Reads until the buffer holds `bytes`, and as many of the `ahead` bytes after them as are there. */
+static int fill(struct rf_reader *reader, size_t bytes, size_t ahead)
 {
-	int error = rf_io_read_full(reader->fd, buffer, bytes, RF_NO_DEADLINE);
+	size_t room = sizeof(reader->buffer) - bytes;
+	size_t want = bytes + (ahead < room ? ahead : room);
 
-	return error < 0 ? read_failed(reader, error) : 0;
+	reader->filled -= reader->next;
+	memmove(reader->buffer, reader->buffer + reader->next, reader->filled);
+	reader->next = 0;
+	while (reader->filled < bytes) {
+		ssize_t got = rf_sys_read(reader->fd, reader->buffer + reader->filled,
+					  want - reader->filled);
+
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return read_failed(reader, got ? (int)got : -ECONNRESET);
+		reader->filled += (size_t)got;
+	}
+	return 0;
 }
 
-static int read_header(struct rf_reader *reader, struct rf_record_header *header)
+static size_t take_buffered(struct rf_reader *reader, void *buffer, size_t bytes)
 {
-	int error = read_bytes(reader, header, sizeof(*header));
+	size_t there = reader->filled - reader->next;
+
+	if (bytes > there)
+		bytes = there;
+	memcpy(buffer, reader->buffer + reader->next, bytes);
+	reader->next += bytes;
+	return bytes;
+}
+
+/* Reads `bytes`; the stream is certain to hold another `ahead` bytes after them. */
+static int read_bytes(struct rf_reader *reader, void *buffer, size_t bytes, size_t ahead)
+{
+	size_t done = take_buffered(reader, buffer, bytes);
+	int error;
+
+	if (done == bytes)
+		return 0;
+	if (bytes - done > sizeof(reader->buffer)) {
+		error = rf_io_read_full(reader->fd, (char *)buffer + done, bytes - done,
+					RF_NO_DEADLINE);
+		return error < 0 ? read_failed(reader, error) : 0;
+	}
+	error = fill(reader, bytes - done, ahead);
+	if (error == 0)
+		take_buffered(reader, (char *)buffer + done, bytes - done);
+	return error;
+}
+
+/* `left`: bytes that the stream is certain to hold from this header on. */
+static int read_header(struct rf_reader *reader, struct rf_record_header *header, size_t left)
+{
+	int error = read_bytes(reader, header, sizeof(*header), left - sizeof(*header));
 
 	if (error < 0)
 		return error;
@@ -91,9 +145,10 @@ static int read_header(struct rf_reader *reader, struct rf_record_header *header
 	return 0;
 }
 
-static int read_payload(struct rf_reader *reader, const struct rf_record_header *header)
+static int read_payload(struct rf_reader *reader, const struct rf_record_header *header,
+			size_t ahead)
 {
-	int error = read_bytes(reader, reader->payload, header->length_bytes);
+	int error = read_bytes(reader, reader->payload, header->length_bytes, ahead);
 
 	if (error < 0)
 		return error;
@@ -108,7 +163,7 @@ static int skip_unknown(struct rf_reader *reader, const struct rf_record_header 
 	if (!(header->flags & RF_RECORD_OPTIONAL))
 		return rf_report(reader->report, ENOTSUP, "record type %u is not supported",
 				 header->type);
-	return read_payload(reader, header);
+	return read_payload(reader, header, END_BYTES);
 }
 
 /* -- records of the layout ---------------------------------------------------------------------- */
@@ -257,10 +312,19 @@ static int take_file(struct rf_reader *reader, struct rf_image *image, size_t by
 /* Whether same_as names an earlier descriptor that stands for itself. */
 static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
 {
-	for (uint32_t i = 0; i < image->descriptors_read; i++)
-		if (image->descriptors[i].number == number)
-			return image->descriptors[i].same_as == RF_IMAGE_NONE;
-	return false;
+	uint32_t low = 0;
+	uint32_t high = image->descriptors_read;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (image->descriptors[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < image->descriptors_read && image->descriptors[low].number == number &&
+	       image->descriptors[low].same_as == RF_IMAGE_NONE;
 }
 
 static int take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes)
@@ -396,16 +460,40 @@ static int check_order(struct rf_reader *reader, uint16_t type)
 	return 0;
 }
 
+/* The least that a whole image holds from the next record on. */
+static size_t least_left(const struct rf_reader *reader, const struct rf_image *image)
+{
+	size_t mappings = image->head.mappings - image->mappings_read;
+	size_t bytes = HEADER_BYTES + END_BYTES; /* LAYOUT and END */
+
+	if (reader->last_type < RF_RECORD_IMAGE)
+		bytes += HEADER_BYTES + sizeof(struct rf_image_head);
+	if (reader->last_type < RF_RECORD_PROCESS)
+		bytes += LEAST_PROCESS_BYTES;
+	if (reader->last_type < RF_RECORD_SIGACTIONS)
+		bytes += SIGACTIONS_BYTES;
+	if (reader->last_type < RF_RECORD_THREAD)
+		bytes += HEADER_BYTES + sizeof(struct rf_image_thread);
+	bytes += (image->head.files - image->files_read) * LEAST_FILE_BYTES;
+	bytes += (image->head.descriptors - image->descriptors_read) *
+		 (HEADER_BYTES + sizeof(struct rf_image_descriptor));
+	return bytes + (mappings ? HEADER_BYTES : 0) + mappings * sizeof(struct rf_image_mapping);
+}
+
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 {
 	memset(image, 0, sizeof(*image));
 	while (reader->last_type != RF_RECORD_LAYOUT) {
 		struct rf_record_header header;
+		size_t left = least_left(reader, image);
 		bool is_known;
-		int error = read_header(reader, &header);
+		int error = read_header(reader, &header, left);
 
 		if (error < 0)
 			return error;
+		left = left > END_BYTES + HEADER_BYTES + header.length_bytes
+			       ? left - HEADER_BYTES - header.length_bytes
+			       : END_BYTES;
 		is_known = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_END;
 		if (!is_known && reader->last_type) {
 			error = skip_unknown(reader, &header);
@@ -414,7 +502,7 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 					? check_order(reader, header.type)
 					: corrupt(reader, "it is out of order");
 			if (error == 0)
-				error = read_payload(reader, &header);
+				error = read_payload(reader, &header, left);
 			if (error == 0)
 				error = layout_records[header.type].take(reader, image,
 									 header.length_bytes);
@@ -511,7 +599,7 @@ static int read_run_table(struct rf_reader *reader, const struct rf_record_heade
 
 	if (header->length_bytes < sizeof(record->head))
 		return corrupt(reader, "PAGES is too short");
-	error = read_bytes(reader, &record->head, sizeof(record->head));
+	error = read_bytes(reader, &record->head, sizeof(record->head), 0);
 	if (error < 0)
 		return error;
 	if (record->head.runs == 0 || record->head.runs > RF_PAGES_MAX_RUNS ||
@@ -523,12 +611,30 @@ static int read_run_table(struct rf_reader *reader, const struct rf_record_heade
 	record->data[0] = (struct iovec){ &record->head, sizeof(record->head) + table_bytes };
 	record->pieces = 1;
 	record->data_pages = 0;
-	return read_bytes(reader, record->runs, table_bytes);
+	return read_bytes(reader, record->runs, table_bytes, 0);
 }
 
 _Static_assert(offsetof(struct page_record, runs) ==
 		       offsetof(struct page_record, head) + sizeof(struct rf_image_pages),
 	       "head and runs lie together, as they are digested");
+
+/* Reads page data straight to where they belong; modifies iov. */
+static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
+{
+	int error;
+
+	for (; count; iov++, count--) {
+		size_t done = take_buffered(reader, iov->iov_base, iov->iov_len);
+
+		if (done < iov->iov_len) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= done;
+			break;
+		}
+	}
+	error = rf_io_readv_full(reader->fd, iov, count);
+	return error < 0 ? read_failed(reader, error) : 0;
+}
 
 static int read_pages(struct rf_reader *reader, const struct rf_image *image,
 		      const struct rf_record_header *header, struct page_record *record,
@@ -545,9 +651,9 @@ static int read_pages(struct rf_reader *reader, const struct rf_image *image,
 	    record->data[0].iov_len + (size_t)record->data_pages * PAGE_BYTES)
 		return corrupt(reader, "PAGES has another length");
 	memcpy(remaining, record->data + 1, (size_t)(record->pieces - 1) * sizeof(remaining[0]));
-	error = rf_io_readv_full(reader->fd, remaining, record->pieces - 1);
+	error = read_data(reader, remaining, record->pieces - 1);
 	if (error < 0)
-		return read_failed(reader, error);
+		return error;
 	if (header->payload_digest != rf_digest64_iov(record->data, record->pieces))
 		return corrupt(reader, "the pages' digest is wrong");
 	reader->data_pages += record->data_pages;
@@ -561,7 +667,7 @@ static int take_end(struct rf_reader *reader, const struct rf_record_header *hea
 
 	if (header->length_bytes != sizeof(end))
 		return corrupt(reader, "END has another length");
-	error = read_payload(reader, header);
+	error = read_payload(reader, header, 0);
 	if (error < 0)
 		return error;
 	memcpy(&end, reader->payload, sizeof(end));
@@ -577,7 +683,7 @@ int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_r
 	struct rf_record_header header;
 
 	for (;; reader->sequence++) {
-		int error = read_header(reader, &header);
+		int error = read_header(reader, &header, END_BYTES);
 
 		if (error < 0)
 			return error;

@@ -37,6 +37,9 @@ struct rf_image {
 	uint32_t files_read, descriptors_read, mappings_read;
 };
 
+/* Holds the layout of a small image at once. */
+#define RF_READER_BUFFER_BYTES 16384u
+
 struct rf_reader {
 	int fd;
 	uint64_t min_address, max_address; /* what can be mapped on this machine */
@@ -45,6 +48,9 @@ struct rf_reader {
 	uint16_t last_type;
 	unsigned char *payload; /* of the current record, but for page data */
 	struct rf_report *report;
+	/* Bytes that have been read ahead, never beyond END: what follows it is not ours. */
+	size_t next, filled;
+	unsigned char buffer[RF_READER_BUFFER_BYTES];
 };
 
 /*

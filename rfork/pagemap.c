@@ -200,6 +200,62 @@ long rf_pagemap_runs(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
 	return runs_by_file(pagemap, start, end, &list, next);
 }
 
+void rf_pagemap_walk_begin(struct rf_pagemap_walk *walk, struct rf_pagemap *pagemap, uint64_t start,
+			   uint64_t limit)
+{
+	walk->pagemap = pagemap;
+	walk->scanned = start;
+	walk->limit = limit;
+	walk->count = walk->index = 0;
+}
+
+/* Makes the walk's first run one that ends above `start`; 1, 0 when there is none below `end`, or a
+ * negative errno. */
+static int advance_walk(struct rf_pagemap_walk *walk, uint64_t start, uint64_t end)
+{
+	for (;;) {
+		long count;
+
+		while (walk->index < walk->count && walk->runs[walk->index].end <= start)
+			walk->index++;
+		if (walk->index < walk->count)
+			return walk->runs[walk->index].start < end;
+		if (walk->scanned >= end)
+			return 0;
+		if (walk->scanned < start)
+			walk->scanned = start;
+		count = rf_pagemap_runs(walk->pagemap, walk->scanned, walk->limit, walk->runs,
+					sizeof(walk->runs) / sizeof(walk->runs[0]), &walk->scanned);
+		if (count < 0)
+			return (int)count;
+		walk->count = (size_t)count;
+		walk->index = 0;
+	}
+}
+
+long rf_pagemap_walk_runs(struct rf_pagemap_walk *walk, uint64_t start, uint64_t end,
+			  struct rf_page_run *runs, size_t capacity, uint64_t *next)
+{
+	struct run_list list = { .runs = runs, .capacity = capacity };
+	int more = 0;
+
+	if (!walk->pagemap->has_scan) /* the file would read the gaps, too */
+		return rf_pagemap_runs(walk->pagemap, start, end, runs, capacity, next);
+	while (start < end && (more = advance_walk(walk, start, end)) > 0) {
+		const struct rf_page_run *run = &walk->runs[walk->index];
+		uint64_t from = run->start > start ? run->start : start;
+		uint64_t to = run->end < end ? run->end : end;
+
+		if (!add_run(&list, from, to, run->kind)) {
+			*next = from;
+			return (long)list.count;
+		}
+		start = to;
+	}
+	*next = end;
+	return more < 0 ? more : (long)list.count;
+}
+
 static bool nothing_is_swapped_out(void)
 {
 	struct sysinfo info;

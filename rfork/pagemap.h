@@ -41,6 +41,26 @@ long rf_pagemap_runs(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
 		     struct rf_page_run *runs, size_t capacity, uint64_t *next);
 
 /*
+ * A walk over the whole address space, mapping by mapping in ascending order: one scan by the
+ * kernel serves many small mappings.  Lives in the ghost's arena or stack.
+ */
+struct rf_pagemap_walk {
+	struct rf_pagemap *pagemap;
+	uint64_t scanned; /* everything below has been asked for */
+	uint64_t limit;
+	size_t count, index; /* of runs: what was found and not yet taken */
+	struct rf_page_run runs[128];
+};
+
+/* Starts a walk over [start, limit). */
+void rf_pagemap_walk_begin(struct rf_pagemap_walk *walk, struct rf_pagemap *pagemap, uint64_t start,
+			   uint64_t limit);
+
+/* As rf_pagemap_runs(); start must not be below the end of what was asked for before. */
+long rf_pagemap_walk_runs(struct rf_pagemap_walk *walk, uint64_t start, uint64_t end,
+			  struct rf_page_run *runs, size_t capacity, uint64_t *next);
+
+/*
  * The same for a shared mapping, whose pages a fork child cannot see in its own page table: the
  * pages that the page cache holds, by mincore(2).  Where pages may be swapped out, every page.
  */

@@ -8,6 +8,7 @@
 
 #include <asm/prctl.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/rseq.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -19,6 +20,7 @@
  * position independent, and null pointers with an offset, have their place. */
 #define PREFERRED_ADDRESS UINT64_C(0x10000000)
 #define KERNEL_SIGSET_BYTES 8u
+#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
 
 /* -- places ------------------------------------------------------------------------------- */
 
@@ -79,6 +81,22 @@ static uint64_t find_gap(const struct rf_image *image, const struct rf_maps *she
 	return low < max_address && max_address - low >= bytes ? low : 0;
 }
 
+/* A large mapping is staged at home's offset within a huge page, or the kernel would split its huge
+ * pages to move it. */
+static uint64_t staged_bytes(const struct rf_image_mapping *mapping)
+{
+	uint64_t bytes = mapping->end - mapping->start;
+
+	return bytes < HUGE_PAGE_BYTES ? bytes : bytes + HUGE_PAGE_BYTES;
+}
+
+static uint64_t staged_address(const struct rf_image_mapping *mapping, uint64_t low)
+{
+	return mapping->end - mapping->start < HUGE_PAGE_BYTES
+		       ? low
+		       : low + ((mapping->start - low) & (HUGE_PAGE_BYTES - 1));
+}
+
 /* Sets the homes that are free, and the size of the staging area for the others. */
 static void place_mappings(struct rf_places *places, const struct rf_image *image,
 			   const struct rf_maps *shell)
@@ -94,7 +112,7 @@ static void place_mappings(struct rf_places *places, const struct rf_image *imag
 		places->mappings[i] = (struct rf_place){ .address = mapping->start };
 		if (map < shell->count && shell->entries[map].start < mapping->end) {
 			places->mappings[i].address = 0;
-			places->staging_bytes += mapping->end - mapping->start;
+			places->staging_bytes += staged_bytes(mapping);
 		}
 	}
 }
@@ -120,8 +138,8 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 	for (size_t i = 0; i < image->head.mappings; i++) {
 		if (places->mappings[i].address)
 			continue;
-		places->mappings[i].address = gap;
-		gap += image->mappings[i].end - image->mappings[i].start;
+		places->mappings[i].address = staged_address(&image->mappings[i], gap);
+		gap += staged_bytes(&image->mappings[i]);
 	}
 	return 0;
 }
@@ -230,32 +248,20 @@ static void unmap(struct writer *writer, uint64_t start, uint64_t end)
 		add_step(writer, SYS_munmap, start, end - start, 0, 0, 0);
 }
 
-/* Unmaps what of the shell is not kept. */
+/* Unmaps all that is not kept, whatever it is: nothing of the shell can be forgotten.  The vdso is
+ * parked by now; where nothing is mapped, unmapping costs little. */
 static void leave_shell(struct writer *writer, const struct rf_image *image,
-			const struct rf_places *places, const struct rf_maps *maps)
+			const struct rf_places *places, const struct rf_plan_shell *shell)
 {
 	struct kept kept = { .image = image, .places = places };
-	uint64_t start = 0, end = 0;
-	bool is_more = next_kept(&kept, &start, &end);
+	uint64_t from = shell->min_address;
+	uint64_t start, end;
 
-	for (size_t i = 0; i < maps->count; i++) {
-		const struct rf_map *map = &maps->entries[i];
-		uint64_t from = map->start;
-
-		if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR ||
-		    map->kind == RF_MAP_KERNEL)
-			continue; /* parked by now, or the kernel's own */
-		while (is_more && end <= from)
-			is_more = next_kept(&kept, &start, &end);
-		while (is_more && start < map->end) {
-			unmap(writer, from, start);
-			from = end;
-			if (end >= map->end)
-				break; /* it may reach into the next map */
-			is_more = next_kept(&kept, &start, &end);
-		}
-		unmap(writer, from, map->end);
+	while (next_kept(&kept, &start, &end)) {
+		unmap(writer, from, start);
+		from = end;
 	}
+	unmap(writer, from, shell->max_address);
 }
 
 static void bring_mappings_home(struct writer *writer, const struct rf_image *image,
@@ -303,26 +309,25 @@ static void restore_thread(struct writer *writer, const struct rf_image *image,
 
 	add_step(writer, SYS_arch_prctl, ARCH_SET_FS, thread->registers.fs_base, 0, 0, 0);
 	add_step(writer, SYS_arch_prctl, ARCH_SET_GS, thread->registers.gs_base, 0, 0, 0);
-	if (thread->tid_address) {
-		step = add_step(writer, SYS_set_tid_address, thread->tid_address, 0, 0, 0, 0);
-		if (shell->is_tid_cached) {
-			step->check = RF_STEP_STORES;
-			step->expected = thread->tid_address;
-		}
+	/* also where the image has none: the shell's would be written to when the thread exits */
+	step = add_step(writer, SYS_set_tid_address, thread->tid_address, 0, 0, 0, 0);
+	if (thread->tid_address && shell->is_tid_cached) {
+		step->check = RF_STEP_STORES;
+		step->expected = thread->tid_address;
 	}
-	if (thread->robust_list)
-		add_step(writer, SYS_set_robust_list, thread->robust_list,
-			 thread->robust_list_bytes, 0, 0, 0);
+	add_step(writer, SYS_set_robust_list, thread->robust_list,
+		 thread->robust_list ? thread->robust_list_bytes : sizeof(struct robust_list_head),
+		 0, 0, 0);
 	if (thread->rseq_address)
 		add_step(writer, SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
 			 thread->rseq_signature, 0);
 }
 
-size_t rf_plan_max_steps(const struct rf_image *image, size_t shell_maps)
+size_t rf_plan_max_steps(const struct rf_image *image)
 {
-	/* a move and a protection for each mapping, and a remainder of the shell beside it */
-	return 3 * (size_t)image->head.mappings + shell_maps + 2 * RF_IMAGE_MAX_VDSO_AREAS +
-	       RF_IMAGE_SIGNALS + 16;
+	/* for each mapping a gap before it, a move and a protection */
+	return 3 * (size_t)image->head.mappings + 2 * RF_IMAGE_MAX_VDSO_AREAS + RF_IMAGE_SIGNALS +
+	       16;
 }
 
 size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
@@ -332,7 +337,7 @@ size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 
 	leave_rseq(&writer, shell);
 	park_vdso(&writer, places, shell->vdso);
-	leave_shell(&writer, image, places, shell->maps);
+	leave_shell(&writer, image, places, shell);
 	bring_mappings_home(&writer, image, places);
 	bring_vdso_home(&writer, image, places, shell->vdso);
 	if (shell->has_mm_map)
@@ -352,7 +357,10 @@ bool rf_plan_vdso_fits(const struct rf_image *image, const struct rf_vdso *vdso)
 	for (uint32_t i = 0; i < vdso->count; i++)
 		if (image->vdso_areas[i].kind != vdso->areas[i].kind ||
 		    image->vdso_areas[i].end - image->vdso_areas[i].start !=
-			    vdso->areas[i].end - vdso->areas[i].start)
+			    vdso->areas[i].end - vdso->areas[i].start ||
+		    /* the code finds its data relative to itself */
+		    image->vdso_areas[i].start - image->vdso_areas[0].start !=
+			    vdso->areas[i].start - vdso->areas[0].start)
 			return false;
 	return true;
 }

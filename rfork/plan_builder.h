@@ -41,19 +41,19 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 
 /* Facts of the shell that end with it. */
 struct rf_plan_shell {
-	const struct rf_maps *maps; /* as it is now, the image's mappings included */
 	const struct rf_vdso *vdso;
 	uint64_t rseq_address; /* 0 = none registered */
 	uint32_t rseq_bytes, rseq_signature;
-	bool has_mm_map;	  /* prctl(PR_SET_MM_MAP) works */
-	bool is_tid_cached;	  /* the image's tid_address holds its tid */
-	uint64_t actions_address; /* where the image's sigactions lie in the region */
-	uint64_t mm_map_address;  /* where struct prctl_mm_map lies in the region */
+	bool has_mm_map;		   /* prctl(PR_SET_MM_MAP) works */
+	bool is_tid_cached;		   /* the image's tid_address holds its tid */
+	uint64_t min_address, max_address; /* what can be mapped here */
+	uint64_t actions_address;	   /* where the image's sigactions lie in the region */
+	uint64_t mm_map_address;	   /* where struct prctl_mm_map lies in the region */
 	uint64_t mm_map_bytes;
 };
 
 /* How many steps rf_plan_build() writes at most. */
-size_t rf_plan_max_steps(const struct rf_image *image, size_t shell_maps);
+size_t rf_plan_max_steps(const struct rf_image *image);
 
 /*
  * Writes the steps; returns their number.  The shell's vdso must have the same areas as the

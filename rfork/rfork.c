@@ -86,31 +86,28 @@ static uint16_t default_port(void)
 									: RFORK_DEFAULT_PORT;
 }
 
-static int authenticate(struct rf_flight *flight, const struct rf_options *options,
-			const char *host, struct rf_report *report)
+static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *hello,
+			const struct rf_options *options, const char *host,
+			struct rf_report *report)
 {
 	struct rf_key key;
 	int error = rf_key_load(&key, options->key_file, report);
 
 	if (error < 0)
 		return error;
-	error = rf_auth_caller(flight->connection, &key, options->deadline_ns, host, report);
+	error = rf_auth_caller(flight->connection, hello, &key, options->deadline_ns, host, report);
 	rf_key_wipe(&key);
 	return error;
 }
 
 /* REQUEST and WELCOME; fills the node's facts. */
 static int agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
-		 struct rf_machine_facts *node, struct rf_report *report)
+		 const struct rf_machine_facts *facts, struct rf_machine_facts *node,
+		 struct rf_report *report)
 {
-	const struct rf_machine_facts *facts;
-	struct rf_machine_facts request;
+	struct rf_machine_facts request = *facts;
 	int error;
 
-	facts = rf_state_facts(&error);
-	if (!facts)
-		return rf_report(report, -error, "the facts of this machine: %m");
-	request = *facts;
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	error = rf_frame_send(flight->connection, RF_FRAME_REQUEST, 0, 0, &request, sizeof(request),
 			      options->deadline_ns);
@@ -123,7 +120,7 @@ static int agree(struct rf_flight *flight, const struct rf_options *options, con
 }
 
 static int reach_node(struct rf_flight *flight, const char *host, const struct rf_options *options,
-		      struct rf_machine_facts *node, struct rf_report *report)
+		      struct rf_frame_hello *hello, struct rf_report *report)
 {
 	struct rf_address address;
 	int error = rf_address_parse(&address, host, default_port(), report);
@@ -134,8 +131,7 @@ static int reach_node(struct rf_flight *flight, const char *host, const struct r
 		&address, options->flags & RFORK_INSECURE_PLAINTEXT, options->deadline_ns, report);
 	if (flight->connection < 0)
 		return flight->connection;
-	error = authenticate(flight, options, host, report);
-	return error < 0 ? error : agree(flight, options, host, node, report);
+	return rf_auth_hello(flight->connection, hello, options->deadline_ns, host, report);
 }
 
 static enum rf_frozen_check frozen_check(void)
@@ -155,14 +151,14 @@ static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_ma
 	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
 }
 
-/* Makes the ghost's order in the flight's arena; NULL with a report. */
+/* Makes the ghost's order in the flight's arena, as far as it does not depend on the node.  Refuses
+ * what cannot travel.  NULL with a report. */
 static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
 					    const struct rf_options *options,
-					    const struct rf_machine_facts *node,
 					    struct rf_report *report)
 {
 	struct rf_ghost_order *order;
-	const struct rf_machine_facts *here;
+	int status[2];
 	int error = rf_arena_map(&flight->arena);
 
 	if (error < 0) {
@@ -170,27 +166,39 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 		return NULL;
 	}
 	order = rf_arena_take(&flight->arena, sizeof(*order));
-	here = rf_state_facts(&error);
 	order->connection = flight->connection;
 	order->deadline_ns = options->deadline_ns;
 	order->frozen = frozen_check();
 	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
 	rf_format(order->host, sizeof(order->host), "%s", host);
 	order->request.flags = options->flags;
-	order->request.same_boot = is_same_boot(node, here);
-	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
 	order->request.fds = &order->fds;
-	if (!order->request.same_boot) {
-		struct rf_digest_cache *digests = rf_state_digests();
-
-		if (digests)
-			rf_snapshot_warm_digests(digests, &flight->arena);
-		order->request.digests = digests;
-	}
 	if (rf_fdtable_collect(&order->fds, &flight->arena, options->flags & RFORK_CLOSE_OTHERS,
 			       rf_flight_owns, report) < 0)
 		return NULL;
+	if (pipe2(status, O_CLOEXEC) < 0) {
+		rf_report(report, errno, "pipe: %m");
+		return NULL;
+	}
+	flight->status_read = status[0];
+	flight->status_write = status[1];
 	return order;
+}
+
+/* Adds to the order what depends on the node. */
+static void complete_order(struct rf_ghost_order *order, const struct rf_flight *flight,
+			   const struct rf_machine_facts *here, const struct rf_machine_facts *node)
+{
+	struct rf_digest_cache *digests;
+
+	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
+	order->request.same_boot = is_same_boot(node, here);
+	if (order->request.same_boot)
+		return;
+	digests = rf_state_digests();
+	if (digests)
+		rf_snapshot_warm_digests(digests, &flight->arena);
+	order->request.digests = digests;
 }
 
 /* -- the fork ---------------------------------------------------------------------------------- */
@@ -315,19 +323,28 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 				 const struct rf_options *options, struct rf_report *report)
 {
+	const struct rf_machine_facts *here;
 	struct rf_machine_facts node;
+	struct rf_frame_hello hello;
 	struct rf_ghost_order *order;
-	int status[2];
-	int error = reach_node(flight, host, options, &node, report);
+	int error = reach_node(flight, host, options, &hello, report);
 
 	if (error < 0)
 		return error;
-	if (pipe2(status, O_CLOEXEC) < 0)
-		return rf_report(report, errno, "pipe: %m");
-	flight->status_read = status[0];
-	flight->status_write = status[1];
-	order = prepare_order(flight, host, options, &node, report);
-	return order ? hand_over(flight, order, options, report) : -report->error;
+	/* The node makes its challenge while we look at ourselves. */
+	order = prepare_order(flight, host, options, report);
+	if (!order)
+		return -report->error;
+	here = rf_state_facts(&error);
+	if (!here)
+		return rf_report(report, -error, "the facts of this machine: %m");
+	error = authenticate(flight, &hello, options, host, report);
+	if (error == 0)
+		error = agree(flight, options, host, here, &node, report);
+	if (error < 0)
+		return error;
+	complete_order(order, flight, here, &node);
+	return hand_over(flight, order, options, report);
 }
 
 pid_t rfork_with(const char *host, const struct rfork_options *options)

@@ -152,27 +152,39 @@ static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_ma
 	return error == -ENOMEM ? rf_report(report, ENOMEM, "%s: %m", map->path) : 0;
 }
 
+/* Looks a path up, or takes the answer of the last time: neighbouring mappings share their file. */
+static bool find_status(struct rf_snapshot *snapshot, const char *path)
+{
+	if (!snapshot->last_path || strcmp(path, snapshot->last_path) != 0) {
+		snapshot->last_path = NULL;
+		if (rf_sys_stat(path, &snapshot->last_status) < 0)
+			return false;
+		snapshot->last_path = path;
+	}
+	return true;
+}
+
 static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
 		     const struct rf_map *map, const struct rf_snapshot_request *request,
 		     struct rf_report *report)
 {
 	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
+	const struct stat *status = &snapshot->last_status;
 	struct rf_image_file identity;
-	struct stat status;
 	bool found;
 
 	if (is_shared_memory(map)) {
 		mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_CONTENTS;
 		return 0;
 	}
-	found = !map->deleted && rf_sys_stat(map->path, &status) == 0 &&
-		status.st_ino == map->inode && status.st_dev == map->device;
-	if (found && S_ISCHR(status.st_mode) && strcmp(map->path, "/dev/zero") == 0)
+	found = !map->deleted && find_status(snapshot, map->path) && status->st_ino == map->inode &&
+		status->st_dev == map->device;
+	if (found && S_ISCHR(status->st_mode) && strcmp(map->path, "/dev/zero") == 0)
 		return 0; /* private: ordinary memory */
-	if (found && !S_ISREG(status.st_mode))
+	if (found && !S_ISREG(status->st_mode))
 		return refuse_mapping(map, "the memory of a device cannot travel", report);
 	if (found && !(request->flags & RFORK_SELF_CONTAINED)) {
-		identity = rf_file_identity(&status);
+		identity = rf_file_identity(status);
 		return take_by_reference(snapshot, mapping, map, &identity, request, report);
 	}
 	if (written_through)
@@ -252,14 +264,15 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 
 /* -- pages ----------------------------------------------------------------------------- */
 
-static long find_runs(struct rf_snapshot *snapshot, const struct rf_snapshot_mapping *mapping,
+/* Finds runs of a mapping from `start` on; all mappings of a walk must come in their order. */
+static long find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
 		      uint64_t start, struct rf_page_run *runs, size_t capacity, uint64_t *next)
 {
 	const struct rf_image_mapping *image = &mapping->image;
 
 	switch (mapping->source) {
 	case RF_SOURCE_PRIVATE:
-		return rf_pagemap_runs(&snapshot->pagemap, start, image->end, runs, capacity, next);
+		return rf_pagemap_walk_runs(walk, start, image->end, runs, capacity, next);
 	case RF_SOURCE_SHARED:
 		return rf_pagemap_shared_runs(start, image->end, runs, capacity, next);
 	case RF_SOURCE_CONTENTS:
@@ -287,9 +300,17 @@ static void count_data_pages(struct rf_snapshot *snapshot, struct rf_snapshot_ma
 	}
 }
 
+static void begin_walk(struct rf_pagemap_walk *walk, struct rf_snapshot *snapshot)
+{
+	if (snapshot->mapping_count)
+		rf_pagemap_walk_begin(walk, &snapshot->pagemap, snapshot->mappings[0].image.start,
+				      snapshot->mappings[snapshot->mapping_count - 1].image.end);
+}
+
 /* Looks up the runs of all mappings and keeps them as far as there is room. */
 static int collect_runs(struct rf_snapshot *snapshot, struct rf_report *report)
 {
+	struct rf_pagemap_walk walk;
 	int error = rf_pagemap_open(&snapshot->pagemap);
 
 	if (error < 0)
@@ -298,11 +319,11 @@ static int collect_runs(struct rf_snapshot *snapshot, struct rf_report *report)
 	snapshot->runs = rf_arena_take(snapshot->arena, RUNS_KEPT * sizeof(*snapshot->runs));
 	if (!snapshot->runs)
 		return rf_report(report, ENOMEM, "no room for the list of pages");
+	begin_walk(&walk, snapshot);
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
 		uint64_t next = mapping->image.start;
-		long count = find_runs(snapshot, mapping, next,
-				       snapshot->runs + snapshot->run_count,
+		long count = find_runs(&walk, mapping, next, snapshot->runs + snapshot->run_count,
 				       snapshot->run_capacity - snapshot->run_count, &next);
 
 		if (count < 0)
@@ -338,6 +359,7 @@ static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping
 {
 	enum { RUNS = 256 };
 	struct rf_page_run runs[RUNS];
+	struct rf_pagemap_walk walk;
 	uint64_t next = mapping->image.start;
 	int error = 0;
 
@@ -346,8 +368,9 @@ static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping
 			error = visit(context, mapping, &snapshot->runs[mapping->first_run + i]);
 		return error;
 	}
+	rf_pagemap_walk_begin(&walk, &snapshot->pagemap, next, mapping->image.end);
 	while (next < mapping->image.end && error >= 0) {
-		long count = find_runs(snapshot, mapping, next, runs, RUNS, &next);
+		long count = find_runs(&walk, mapping, next, runs, RUNS, &next);
 
 		if (count < 0)
 			return (int)count;

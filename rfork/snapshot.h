@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "rfork/arch.h"
 #include "rfork/arena.h"
@@ -63,6 +64,8 @@ struct rf_snapshot {
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
 	struct rf_snapshot_file *files;
 	size_t file_count, file_capacity;
+	const char *last_path; /* what last_status is of; NULL = nothing */
+	struct stat last_status;
 	struct rf_snapshot_mapping *mappings;
 	size_t mapping_count;
 	struct rf_page_run *runs;

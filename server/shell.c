@@ -22,29 +22,43 @@
 
 /* Room for the kernel's limit of mappings; only what is used is touched. */
 #define MAPS_BUFFER_BYTES ((size_t)32 << 20)
+/* Below malloc's threshold for a mapping of its own, above what the tables of a small image take. */
+#define SETTLED_BYTES ((size_t)96 << 10)
+
+/* Makes the heap and the stack as large as a small image needs them, so that the list of mappings
+ * which is read now still holds when the order comes. */
+static void settle(void)
+{
+	volatile char stack[SETTLED_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += 4096)
+		stack[i] = 0;
+	free(malloc(SETTLED_BYTES));
+}
 
 static int prepare(struct rf_shell *shell)
 {
-	struct rf_maps maps;
 	unsigned mm_map_bytes = 0;
 	int error = rf_machine_facts_collect(&shell->facts);
 
 	if (error < 0)
 		return rf_report(&shell->report, -error, "the facts of this node: %m");
+	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
+			    mm_map_bytes == sizeof(struct prctl_mm_map);
 	shell->maps_bytes = MAPS_BUFFER_BYTES;
 	shell->maps_buffer = mmap(NULL, shell->maps_bytes, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shell->maps_buffer == MAP_FAILED)
 		return rf_report(&shell->report, ENOMEM, "no memory for the list of mappings");
-	error = rf_maps_read(&maps, shell->maps_buffer, shell->maps_bytes);
-	if (error == 0)
-		error = rf_vdso_find(&shell->vdso, &maps);
+	error = rf_reader_init(&shell->reader, -1, shell->facts.min_address,
+			       shell->facts.max_address, &shell->report);
 	if (error < 0)
-		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
-	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
-			    mm_map_bytes == sizeof(struct prctl_mm_map);
-	return rf_reader_init(&shell->reader, -1, shell->facts.min_address,
-			      shell->facts.max_address, &shell->report);
+		return error;
+	settle();
+	error = rf_maps_read(&shell->maps, shell->maps_buffer, shell->maps_bytes);
+	if (error == 0)
+		error = rf_vdso_find(&shell->vdso, &shell->maps);
+	return error < 0 ? rf_report(&shell->report, -error, "the mappings of the shell: %m") : 0;
 }
 
 /* Waits for the order; 0, or -ECONNRESET if the session has no more use for this shell. */

@@ -21,12 +21,12 @@ struct rf_shell {
 	bool has_mm_map; /* prctl(PR_SET_MM_MAP) works here */
 	void *maps_buffer;
 	size_t maps_bytes;
+	struct rf_maps maps; /* of this shell, when it was ready */
 	int connection;
 	int report_fd;
 	struct rf_reader reader;
 	struct rf_image image;
 	struct rf_places places;
-	size_t max_steps; /* of the plan, as far as the region has room */
 	struct rf_report report;
 };
 
@@ -50,7 +50,7 @@ int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file
 
 /* shell_overlay.c */
 
-/* Bytes of the restorer's region for max_steps steps. */
+/* Bytes of the restorer's region. */
 uint64_t rf_shell_region_bytes(const struct rf_shell *shell);
 
 /* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report. */

@@ -15,10 +15,15 @@
 /* What does not describe an open file but how it was opened. */
 #define CREATION_FLAGS (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
 
+/* What means something for a stream that is not opened by its own path. */
+#define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
+
 /* Descriptors of the shell, moved above all of the image's. */
 struct high_fds {
 	unsigned first;
 	int report, output, error;
+	struct rlimit limit; /* as it was */
+	bool is_limit_raised;
 };
 
 static int duplicate(int fd, unsigned lowest)
@@ -30,16 +35,18 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 {
 	const struct rf_image *image = &shell->image;
 	uint32_t count = image->head.descriptors;
-	struct rlimit limit;
 
+	*high = (struct high_fds){ 0 };
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
 	if (high->first < RF_SHELL_STDERR_FD + 2)
 		high->first = RF_SHELL_STDERR_FD + 2;
 	/* The image may hold more than this node's default allows; the hard limit decides. */
-	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
-	    limit.rlim_cur < high->first + 4 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL);
+	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) == 0 &&
+	    high->limit.rlim_cur < high->first + 4 && high->limit.rlim_cur < high->limit.rlim_max) {
+		struct rlimit raised = { high->limit.rlim_max, high->limit.rlim_max };
+
+		high->is_limit_raised =
+			rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
 	}
 	high->report = duplicate(shell->report_fd, high->first);
 	high->output = duplicate(RF_SHELL_STDOUT_FD, high->first);
@@ -71,10 +78,12 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 		return (int)rf_syscall(SYS_dup, descriptor->same_as);
 	switch (descriptor->kind) {
 	case RF_DESCRIPTOR_RELAY_OUT:
-		return (int)rf_syscall(SYS_dup,
-				       descriptor->number == 1 ? high->output : high->error);
+		fd = (int)rf_syscall(SYS_dup, descriptor->number == 1 ? high->output : high->error);
+		if (fd >= 0 && flags & O_NONBLOCK)
+			rf_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
+		return fd;
 	case RF_DESCRIPTOR_EMPTY:
-		return rf_sys_open("/dev/null", flags);
+		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
 	fd = rf_shell_open_same(shell, &shell->image.files[descriptor->file], flags);
 	if (fd >= 0 && descriptor->offset &&
@@ -133,5 +142,8 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 	}
 	rf_sys_close(high.output);
 	rf_sys_close(high.error);
+	/* what is open stays open under a lower limit */
+	if (high.is_limit_raised)
+		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);
 	return 0;
 }

@@ -18,8 +18,8 @@
 #include "server/shell.h"
 
 #define PAGE_BYTES 4096u
-/* The shell maps a few more things of its own before it is left. */
-#define MAPS_MARGIN 64u
+/* Up to here an image's tables come from the heap that the shell had when it was ready. */
+#define SMALL_COUNT 256u
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
 
 /* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
@@ -88,18 +88,27 @@ static bool has_same_digest(const struct rf_image_mapping *mapping,
 	       digest[0] == mapping->digest[0] && digest[1] == mapping->digest[1];
 }
 
+static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_file *file,
+			 const struct stat *status)
+{
+	return (rf_is_common_device(status) && S_ISCHR(file->mode)) ||
+	       is_same_object(shell, file, status);
+}
+
 int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags)
 {
 	struct stat status;
-	int fd = rf_sys_open(file->path, flags);
-	bool is_same;
+	int fd = rf_sys_stat(file->path, &status);
 
 	if (fd < 0)
 		return fd;
-	is_same = rf_sys_fstat(fd, &status) == 0 &&
-		  ((S_ISCHR(status.st_mode) && S_ISCHR(file->image.mode)) ||
-		   is_same_object(shell, &file->image, &status));
-	if (is_same)
+	/* before it is opened too: opening another object may block, or do something */
+	if (!can_stand_in(shell, &file->image, &status))
+		return -ENOENT;
+	fd = rf_sys_open(file->path, flags);
+	if (fd < 0)
+		return fd;
+	if (rf_sys_fstat(fd, &status) == 0 && can_stand_in(shell, &file->image, &status))
 		return fd;
 	rf_sys_close(fd);
 	return -ENOENT;
@@ -149,9 +158,11 @@ static int map_anonymous(struct rf_shell *shell, size_t index)
 				0);
 	if (result < 0)
 		return map_failed(shell, mapping, result);
-	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice
-	 * only. */
-	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2)
+	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only, and
+	 * not for the heap: what brk() adds would be a second mapping beside it. */
+	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2 &&
+	    !(mapping->start < shell->image.process.brk &&
+	      shell->image.process.brk <= mapping->end))
 		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
 	return 0;
 }
@@ -235,19 +246,25 @@ static int map_all(struct rf_shell *shell, uint32_t *lacking, size_t *lacking_co
 	return error < 0 ? error : 0;
 }
 
+/* Whether tables of this image may have grown the shell since it listed its mappings. */
+static bool is_small(const struct rf_image_head *head)
+{
+	return head->mappings <= SMALL_COUNT && head->files <= SMALL_COUNT &&
+	       head->descriptors <= SMALL_COUNT;
+}
+
 static int choose_places(struct rf_shell *shell)
 {
 	struct rf_places *places = &shell->places;
-	struct rf_maps maps;
-	int error = rf_maps_read(&maps, shell->maps_buffer, shell->maps_bytes);
+	int error = is_small(&shell->image.head)
+			    ? 0
+			    : rf_maps_read(&shell->maps, shell->maps_buffer, shell->maps_bytes);
 
 	if (error < 0)
 		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
-	shell->max_steps = rf_plan_max_steps(&shell->image,
-					     maps.count + shell->image.head.mappings + MAPS_MARGIN);
 	places->region_bytes = rf_shell_region_bytes(shell);
-	error = rf_plan_place(places, &shell->image, &maps, &shell->vdso, shell->facts.min_address,
-			      shell->facts.max_address, &shell->report);
+	error = rf_plan_place(places, &shell->image, &shell->maps, &shell->vdso,
+			      shell->facts.min_address, shell->facts.max_address, &shell->report);
 	if (error < 0)
 		return error;
 	/* The region now, lest anything of the shell's own gets there; the parking area stays

@@ -50,7 +50,8 @@ static uint64_t code_bytes(void)
 uint64_t rf_shell_region_bytes(const struct rf_shell *shell)
 {
 	return code_bytes() +
-	       page_align(sizeof(struct region) + shell->max_steps * sizeof(struct rf_step) +
+	       page_align(sizeof(struct region) +
+			  rf_plan_max_steps(&shell->image) * sizeof(struct rf_step) +
 			  FRAME_ALIGNMENT +
 			  rf_arch_signal_frame_bytes(&shell->facts, &shell->image.thread) +
 			  STACK_BYTES);
@@ -112,29 +113,27 @@ static int restore_process(struct rf_shell *shell)
 	return 0;
 }
 
-static int describe_shell(struct rf_shell *shell, struct rf_plan_shell *plan_shell,
-			  struct rf_maps *maps, const struct region *region)
+static struct rf_plan_shell describe_shell(const struct rf_shell *shell,
+					   const struct region *region)
 {
-	int error = rf_maps_read(maps, shell->maps_buffer, shell->maps_bytes);
-
-	if (error < 0)
-		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
-	*plan_shell = (struct rf_plan_shell){
-		.maps = maps,
+	struct rf_plan_shell plan_shell = {
 		.vdso = &shell->vdso,
+		.min_address = shell->facts.min_address,
+		.max_address = shell->facts.max_address,
 		.has_mm_map = shell->has_mm_map,
 		.is_tid_cached = is_tid_cached(shell),
 		.actions_address = (uintptr_t)region->sigactions,
 		.mm_map_address = (uintptr_t)&region->mm_map,
 		.mm_map_bytes = sizeof(region->mm_map),
 	};
+
 	if (&__rseq_size && __rseq_size) {
-		plan_shell->rseq_address =
+		plan_shell.rseq_address =
 			(uint64_t)((char *)__builtin_thread_pointer() + __rseq_offset);
-		plan_shell->rseq_bytes = RSEQ_REGISTERED_BYTES;
-		plan_shell->rseq_signature = RSEQ_SIGNATURE;
+		plan_shell.rseq_bytes = RSEQ_REGISTERED_BYTES;
+		plan_shell.rseq_signature = RSEQ_SIGNATURE;
 	}
-	return 0;
+	return plan_shell;
 }
 
 /* Fills the region behind its steps; the stack pointer for the restorer. */
@@ -164,16 +163,12 @@ int rf_shell_become_image(struct rf_shell *shell)
 	const struct rf_places *places = &shell->places;
 	unsigned char *code = (unsigned char *)(uintptr_t)places->region_address;
 	struct region *region = (struct region *)(code + code_bytes());
-	struct rf_plan_shell plan_shell;
-	struct rf_maps maps;
+	struct rf_plan_shell plan_shell = describe_shell(shell, region);
+	const uint64_t every_signal = UINT64_MAX;
 	int error = restore_process(shell);
 
-	if (error == 0)
-		error = describe_shell(shell, &plan_shell, &maps, region);
 	if (error < 0)
 		return error;
-	if (rf_plan_max_steps(&shell->image, maps.count) > shell->max_steps)
-		return rf_report(&shell->report, ENOMEM, "the shell's mappings outgrew the plan");
 	memcpy(region->sigactions, shell->image.sigactions, sizeof(region->sigactions));
 	fill_mm_map(region, &shell->image);
 	memcpy(code, rf_restorer_blob, (size_t)(rf_restorer_blob_end - rf_restorer_blob));
@@ -182,6 +177,8 @@ int rf_shell_become_image(struct rf_shell *shell)
 	error = (int)rf_syscall(SYS_mprotect, code, code_bytes(), PROT_READ | PROT_EXEC);
 	if (error < 0)
 		return rf_report(&shell->report, -error, "the restorer's code: %m");
+	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
+	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));
 	rf_arch_jump((uintptr_t)code, (uintptr_t)&region->plan,
 		     places->region_address + places->region_bytes);
 }

@@ -55,10 +55,19 @@ static void *run_node(void *unused)
 	return NULL;
 }
 
+static int say_hello_and_prove(int fd, const struct rf_key *key, int64_t deadline_ns,
+			       const char *peer_name, struct rf_report *report)
+{
+	struct rf_frame_hello hello;
+	int error = rf_auth_hello(fd, &hello, deadline_ns, peer_name, report);
+
+	return error < 0 ? error : rf_auth_caller(fd, &hello, key, deadline_ns, peer_name, report);
+}
+
 static int run_caller(void)
 {
-	return rf_auth_caller(ends[0], &caller_key, rf_io_deadline_ns(PATIENCE_MS), "node7",
-			      &caller_report);
+	return say_hello_and_prove(ends[0], &caller_key, rf_io_deadline_ns(PATIENCE_MS), "node7",
+				   &caller_report);
 }
 
 static void start_node(pthread_t *thread)
@@ -243,8 +252,8 @@ END_TEST
 
 START_TEST(silent_peers_end_at_the_deadline)
 {
-	ck_assert_int_eq(rf_auth_caller(ends[0], &caller_key, rf_io_deadline_ns(20), "node7",
-					&caller_report),
+	ck_assert_int_eq(say_hello_and_prove(ends[0], &caller_key, rf_io_deadline_ns(20), "node7",
+					     &caller_report),
 			 -ETIMEDOUT);
 	tear_down();
 	set_up();

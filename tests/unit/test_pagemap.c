@@ -182,6 +182,38 @@ START_TEST(looking_faults_nothing_in)
 }
 END_TEST
 
+/* One run of pages, seen through windows that cut it, as neighbouring mappings do. */
+START_TEST(walk_cuts_runs_at_its_windows)
+{
+	unsigned char *memory = map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	static const unsigned long windows[][4] = {
+		/* window; what is found in it */
+		{ 0, 10, 5, 10 },   { 10, 20, 10, 20 }, { 20, 21, 20, 21 },
+		{ 30, 50, 30, 40 }, { 50, 64, 0, 0 },
+	};
+	uint64_t start = (uintptr_t)memory;
+	struct rf_pagemap_walk walk;
+
+	memset(memory + 5 * PAGE, 1, 35 * PAGE);
+	rf_pagemap_walk_begin(&walk, &pagemap, start, start + PAGES * PAGE);
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		const unsigned long *window = windows[i];
+		struct rf_page_run runs[4];
+		uint64_t next;
+		long count = rf_pagemap_walk_runs(&walk, start + window[0] * PAGE,
+						  start + window[1] * PAGE, runs, 4, &next);
+
+		ck_assert_int_eq(count, window[3] ? 1 : 0);
+		ck_assert_uint_eq(next, start + window[1] * PAGE);
+		if (count) {
+			ck_assert_uint_eq(runs[0].start, start + window[2] * PAGE);
+			ck_assert_uint_eq(runs[0].end, start + window[3] * PAGE);
+		}
+	}
+	munmap(memory, PAGES * PAGE);
+}
+END_TEST
+
 START_TEST(shared_pages_are_found_without_a_page_table)
 {
 	unsigned char *memory = map(PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
@@ -211,6 +243,7 @@ int main(void)
 	tcase_add_test(tcase, zero_page_is_not_own);
 	tcase_add_test(tcase, runs_go_on_where_room_ended);
 	tcase_add_test(tcase, looking_faults_nothing_in);
+	tcase_add_test(tcase, walk_cuts_runs_at_its_windows);
 	tcase_add_test(tcase, shared_pages_are_found_without_a_page_table);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

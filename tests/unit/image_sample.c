@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Makes images for the tests of the reader and judges what the reader lets through.  Called by
+ * test_reader.c and test_reader_fuzz.c; shares no code with image_writer.c, so that reader and
+ * writer must both follow the document.
+ */
+#define _GNU_SOURCE
+#include "tests/unit/image_sample.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rfork/digest.h"
+
+#define TEXT UINT64_C(0x555555554000)
+#define STACK_END UINT64_C(0x7ffffffde000)
+#define VVAR UINT64_C(0x7ffff7fc0000)
+/* Twice a record's worth, so that no two runs of one record share memory. */
+#define SCRATCH_PAGES (2 * RF_PAGES_MAX_DATA_PAGES)
+
+static void *reserve(void *memory)
+{
+	if (!memory)
+		abort();
+	return memory;
+}
+
+/* -- records --------------------------------------------------------------------------------- */
+
+void sample_insert(struct sample *sample, unsigned index, uint16_t type, uint16_t flags,
+		   const void *payload, uint32_t bytes)
+{
+	struct sample_record *record = &sample->records[index];
+
+	if (sample->count == SAMPLE_RECORDS || index > sample->count)
+		abort();
+	memmove(record + 1, record, (sample->count - index) * sizeof(*record));
+	*record = (struct sample_record){ .type = type, .flags = flags };
+	sample_resize(record, bytes);
+	if (bytes)
+		memcpy(record->payload, payload, bytes);
+	sample->count++;
+}
+
+static void append(struct sample *sample, uint16_t type, const void *payload, size_t bytes)
+{
+	sample_insert(sample, sample->count, type, 0, payload, (uint32_t)bytes);
+}
+
+void sample_resize(struct sample_record *record, uint32_t bytes)
+{
+	record->payload = reserve(realloc(record->payload, bytes + 1ul));
+	if (bytes > record->bytes)
+		memset(record->payload + record->bytes, 0, bytes - record->bytes);
+	record->bytes = bytes;
+}
+
+void sample_remove(struct sample *sample, unsigned index)
+{
+	struct sample_record *record = &sample->records[index];
+
+	free(record->payload);
+	sample->count--;
+	memmove(record, record + 1, (sample->count - index) * sizeof(*record));
+}
+
+void sample_copy(struct sample *copy, const struct sample *sample)
+{
+	copy->count = 0;
+	for (unsigned i = 0; i < sample->count; i++) {
+		const struct sample_record *record = &sample->records[i];
+
+		sample_insert(copy, i, record->type, record->flags, record->payload, record->bytes);
+		copy->records[i].sequence_error = record->sequence_error;
+	}
+}
+
+void sample_free(struct sample *sample)
+{
+	while (sample->count)
+		free(sample->records[--sample->count].payload);
+}
+
+unsigned sample_index(struct sample *sample, uint16_t type, unsigned nth)
+{
+	for (unsigned i = 0; i < sample->count; i++)
+		if (sample->records[i].type == type && nth-- == 0)
+			return i;
+	abort();
+}
+
+struct sample_record *sample_find(struct sample *sample, uint16_t type, unsigned nth)
+{
+	return &sample->records[sample_index(sample, type, nth)];
+}
+
+void *sample_payload(struct sample *sample, uint16_t type, unsigned nth)
+{
+	return sample_find(sample, type, nth)->payload;
+}
+
+struct rf_image_head *sample_head(struct sample *sample)
+{
+	return sample_payload(sample, RF_RECORD_IMAGE, 0);
+}
+
+struct rf_image_mapping *sample_mapping(struct sample *sample, enum sample_mapping mapping)
+{
+	return (struct rf_image_mapping *)sample_payload(sample, RF_RECORD_MAPPING, 0) + mapping;
+}
+
+struct rf_image_run *sample_run(struct sample *sample, unsigned nth)
+{
+	struct rf_image_pages *pages = sample_payload(sample, RF_RECORD_PAGES, 0);
+
+	return (struct rf_image_run *)(pages + 1) + nth;
+}
+
+void sample_recount(struct sample *sample)
+{
+	struct rf_image_end *end = sample_payload(sample, RF_RECORD_END, 0);
+
+	end->records = sample->count;
+}
+
+/* -- the good sample ---------------------------------------------------------------------------- */
+
+static void append_process(struct sample *sample)
+{
+	static const char directory[] = "/home/user";
+	struct {
+		struct rf_image_process process;
+		uint64_t auxv[4];
+		char directory[sizeof(directory) - 1];
+	} record = {
+		.process = { .start_code = TEXT,
+			     .end_code = TEXT + 0x1000,
+			     .start_brk = TEXT + 0x4000,
+			     .brk = TEXT + 0xc000,
+			     .start_stack = STACK_END - 0x1000,
+			     .auxv_bytes = sizeof(record.auxv),
+			     .umask = 022,
+			     .cwd_bytes = sizeof(record.directory),
+			     .comm = "sample" },
+		.auxv = { 6, 4096, 0, 0 },
+	};
+
+	memcpy(record.directory, directory, sizeof(record.directory));
+	append(sample, RF_RECORD_PROCESS, &record,
+	       sizeof(record.process) + sizeof(record.auxv) + sizeof(record.directory));
+}
+
+static void append_thread(struct sample *sample)
+{
+	struct rf_image_thread thread = {
+		.registers = { .rip = TEXT + 0x100,
+			       .rsp = STACK_END - 0x2000,
+			       .cs = 0x33,
+			       .ss = 0x2b,
+			       .eflags = 0x246,
+			       .fs_base = TEXT + 0x5000 },
+		.signal_mask = 1,
+		.tid = 4711,
+		.rseq_address = TEXT + 0x5020,
+		.rseq_bytes = 32,
+		.rseq_signature = 0x53053053,
+		.robust_list = TEXT + 0x5100,
+		.robust_list_bytes = 24,
+		.tid_address = TEXT + 0x5200,
+		.mxcsr = 0x1f80,
+		.x87_control = 0x37f,
+	};
+
+	append(sample, RF_RECORD_THREAD, &thread, sizeof(thread));
+}
+
+static void append_vdso(struct sample *sample)
+{
+	struct {
+		struct rf_image_vdso vdso;
+		struct rf_image_vdso_area areas[2];
+	} record = {
+		.vdso = { .digest = 0x1234, .areas = 2 },
+		.areas = { { .start = VVAR, .end = VVAR + 0x4000, .kind = RF_VDSO_DATA },
+			   { .start = VVAR + 0x4000, .end = VVAR + 0x6000, .kind = RF_VDSO_CODE } },
+	};
+
+	append(sample, RF_RECORD_VDSO, &record, sizeof(record));
+}
+
+static void append_file(struct sample *sample, uint32_t index, const char *path)
+{
+	unsigned char record[sizeof(struct rf_image_file) + 64];
+	struct rf_image_file file = { .index = index,
+				      .mode = 0100755,
+				      .device = 0x801,
+				      .inode = 77 + index,
+				      .size_bytes = 0x4000 };
+	size_t length = strlen(path);
+
+	memcpy(record, &file, sizeof(file));
+	memcpy(record + sizeof(file), path, length);
+	append(sample, RF_RECORD_FILE, record, sizeof(file) + length);
+}
+
+static void append_descriptors(struct sample *sample)
+{
+	const struct rf_image_descriptor descriptors[] = {
+		{ .number = 0, .kind = RF_DESCRIPTOR_EMPTY },
+		{ .number = 1, .kind = RF_DESCRIPTOR_RELAY_OUT, .status_flags = 1 },
+		{ .number = 2, .kind = RF_DESCRIPTOR_RELAY_OUT, .status_flags = 1, .same_as = 1 },
+		{ .number = 9, .kind = RF_DESCRIPTOR_FILE, .flags = 1, .offset = 100 },
+	};
+
+	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
+		struct rf_image_descriptor descriptor = descriptors[i];
+
+		if (descriptor.same_as == 0)
+			descriptor.same_as = RF_IMAGE_NONE;
+		if (descriptor.kind != RF_DESCRIPTOR_FILE)
+			descriptor.file = RF_IMAGE_NONE;
+		append(sample, RF_RECORD_DESCRIPTOR, &descriptor, sizeof(descriptor));
+	}
+}
+
+static void append_mappings(struct sample *sample)
+{
+	const struct rf_image_mapping mappings[SAMPLE_MAPPINGS] = {
+		[SAMPLE_TEXT] = { .start = TEXT,
+				  .end = TEXT + 0x4000,
+				  .protection = 5,
+				  .flags = RF_MAPPING_DIGEST,
+				  .kind = RF_MAPPING_FILE,
+				  .digest = { 1, 2 } },
+		[SAMPLE_HEAP] = { .start = TEXT + 0x4000,
+				  .end = TEXT + 0xc000,
+				  .protection = 3,
+				  .file = RF_IMAGE_NONE,
+				  .data_pages = 2 },
+		[SAMPLE_SHARED] = { .start = TEXT + 0x20000,
+				    .end = TEXT + 0x22000,
+				    .protection = 3,
+				    .flags = RF_MAPPING_SHARED,
+				    .kind = RF_MAPPING_FILE,
+				    .file = 1,
+				    .file_offset = 0x1000 },
+		[SAMPLE_STACK] = { .start = STACK_END - 0x10000,
+				   .end = STACK_END,
+				   .protection = 3,
+				   .flags = RF_MAPPING_GROWSDOWN,
+				   .file = RF_IMAGE_NONE,
+				   .data_pages = 1 },
+	};
+
+	append(sample, RF_RECORD_MAPPING, mappings, sizeof(mappings));
+}
+
+static void append_pages(struct sample *sample)
+{
+	struct {
+		struct rf_image_pages pages;
+		struct rf_image_run runs[3];
+		unsigned char data[3 * SAMPLE_PAGE];
+	} record = {
+		.pages = { .runs = 3 },
+		.runs = { { .address = TEXT + 0x5000, .pages = 2 },
+			  { .address = TEXT + 0x8000, .pages = 1, .kind = RF_RUN_GUARD },
+			  { .address = STACK_END - 0x1000, .pages = 1 } },
+	};
+
+	for (size_t i = 0; i < sizeof(record.data); i++)
+		record.data[i] = (unsigned char)(i * 2654435761u >> 11);
+	append(sample, RF_RECORD_PAGES, &record, sizeof(record));
+}
+
+void sample_make(struct sample *sample)
+{
+	static const unsigned char no_actions[RF_IMAGE_SIGNALS * sizeof(struct rf_image_sigaction)];
+	struct rf_image_head head = { .magic = { 'R', 'F', 'O', 'R', 'K', 'I', 'M', 'G' },
+				      .version = RF_IMAGE_VERSION,
+				      .architecture = RF_ARCHITECTURE_X86_64,
+				      .page_bytes = SAMPLE_PAGE,
+				      .threads = 1,
+				      .files = 2,
+				      .descriptors = 4,
+				      .mappings = SAMPLE_MAPPINGS,
+				      .data_pages = 3 };
+	struct rf_image_end end = { .data_pages = 3 };
+
+	memset(sample, 0, sizeof(*sample));
+	append(sample, RF_RECORD_IMAGE, &head, sizeof(head));
+	append_process(sample);
+	append(sample, RF_RECORD_SIGACTIONS, no_actions, sizeof(no_actions));
+	append_thread(sample);
+	append_vdso(sample);
+	append_file(sample, 0, "/usr/bin/sample");
+	append_file(sample, 1, "/var/tmp/shared");
+	append_descriptors(sample);
+	append_mappings(sample);
+	append(sample, RF_RECORD_LAYOUT, NULL, 0);
+	append_pages(sample);
+	append(sample, RF_RECORD_END, &end, sizeof(end));
+	sample_recount(sample);
+}
+
+unsigned char *sample_encode(const struct sample *sample, size_t *bytes)
+{
+	unsigned char *stream, *next;
+
+	*bytes = 0;
+	for (unsigned i = 0; i < sample->count; i++)
+		*bytes += sizeof(struct rf_record_header) + sample->records[i].bytes;
+	next = stream = reserve(malloc(*bytes + 1));
+	for (unsigned i = 0; i < sample->count; i++) {
+		const struct sample_record *record = &sample->records[i];
+		struct rf_record_header header = {
+			.type = record->type,
+			.flags = record->flags,
+			.length_bytes = record->bytes,
+			.sequence = i + (uint64_t)record->sequence_error,
+			.payload_digest = rf_digest64(record->payload, record->bytes),
+		};
+
+		header.header_digest = rf_digest64(&header, 24);
+		memcpy(next, &header, sizeof(header));
+		memcpy(next + sizeof(header), record->payload, record->bytes);
+		next += sizeof(header) + record->bytes;
+	}
+	return stream;
+}
+
+/* -- the rules -------------------------------------------------------------------------------- */
+
+static bool is_page_range(uint64_t start, uint64_t end)
+{
+	return start % SAMPLE_PAGE == 0 && end % SAMPLE_PAGE == 0 && start < end &&
+	       start >= SAMPLE_MIN_ADDRESS && end <= SAMPLE_MAX_ADDRESS;
+}
+
+static const char *judge_mapping(const struct rf_image *image, uint32_t index)
+{
+	const struct rf_image_mapping *mapping = &image->mappings[index];
+
+	if (!is_page_range(mapping->start, mapping->end))
+		return "a mapping is unaligned, empty or out of range";
+	if (index && mapping->start < mapping[-1].end)
+		return "mappings overlap";
+	for (uint32_t i = 0; i < image->vdso.areas; i++)
+		if (mapping->start < image->vdso_areas[i].end &&
+		    image->vdso_areas[i].start < mapping->end)
+			return "a mapping overlaps the vdso";
+	if (mapping->protection > 7 || mapping->flags > 7 || mapping->kind > RF_MAPPING_FILE)
+		return "a mapping has an unknown property";
+	if (mapping->kind == RF_MAPPING_FILE) {
+		if (mapping->file >= image->head.files || mapping->file_offset % SAMPLE_PAGE ||
+		    mapping->file_offset + (mapping->end - mapping->start) > INT64_MAX ||
+		    mapping->flags & RF_MAPPING_GROWSDOWN)
+			return "a mapping of a file is wrong";
+	} else if (mapping->flags & ~RF_MAPPING_GROWSDOWN || mapping->file != RF_IMAGE_NONE) {
+		return "an anonymous mapping has something of a file";
+	}
+	return NULL;
+}
+
+static const char *judge_descriptor(const struct rf_image *image, uint32_t index)
+{
+	const struct rf_image_descriptor *descriptor = &image->descriptors[index];
+	bool is_known = descriptor->same_as == RF_IMAGE_NONE;
+
+	for (uint32_t i = 0; i < index; i++) {
+		if (image->descriptors[i].number >= descriptor->number)
+			return "descriptors do not ascend";
+		is_known |= image->descriptors[i].number == descriptor->same_as;
+	}
+	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 3 ||
+	    descriptor->reserved || descriptor->kind < RF_DESCRIPTOR_RELAY_OUT ||
+	    descriptor->kind > RF_DESCRIPTOR_FILE)
+		return "a descriptor has a field out of range";
+	if (descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
+	    descriptor->file >= image->head.files)
+		return "a descriptor has no file";
+	return NULL;
+}
+
+static const char *judge_vdso(const struct rf_image *image)
+{
+	unsigned codes = 0;
+
+	if (image->vdso.areas > RF_IMAGE_MAX_VDSO_AREAS)
+		return "too many areas of the vdso";
+	for (uint32_t i = 0; i < image->vdso.areas; i++) {
+		const struct rf_image_vdso_area *area = &image->vdso_areas[i];
+
+		if (!is_page_range(area->start, area->end) || (i && area->start < area[-1].end) ||
+		    area->reserved || (area->kind != RF_VDSO_CODE && area->kind != RF_VDSO_DATA))
+			return "an area of the vdso is wrong";
+		codes += area->kind == RF_VDSO_CODE;
+	}
+	return image->vdso.areas && codes != 1 ? "not one vdso" : NULL;
+}
+
+static const char *judge_process(const struct rf_image *image)
+{
+	const struct rf_image_head *head = &image->head;
+
+	if (memcmp(head->magic, "RFORKIMG", 8) != 0 || head->version != 1 ||
+	    head->architecture != 1 || head->page_bytes != SAMPLE_PAGE || head->threads != 1 ||
+	    head->reserved1 || head->reserved2 || head->files > 65536 ||
+	    head->descriptors > 65536 || head->mappings > 262144 || head->mappings == 0)
+		return "the head is wrong";
+	if (image->files_read != head->files || image->descriptors_read != head->descriptors ||
+	    image->mappings_read != head->mappings)
+		return "the counts of the head are not those read";
+	if (image->process.auxv_bytes > RF_IMAGE_MAX_AUXV_BYTES || image->process.auxv_bytes % 16 ||
+	    image->process.umask > 0777 || image->cwd[0] != '/' ||
+	    strlen(image->cwd) != image->process.cwd_bytes || image->process.comm[15])
+		return "the process is wrong";
+	if (image->thread.registers.cs != 0x33 || image->thread.registers.ss != 0x2b ||
+	    image->thread.registers.rip >= SAMPLE_MAX_ADDRESS ||
+	    image->thread.registers.rsp >= SAMPLE_MAX_ADDRESS ||
+	    image->thread.xsave_bytes > RF_IMAGE_MAX_XSAVE_BYTES)
+		return "the thread is wrong";
+	return NULL;
+}
+
+static const char *judge_layout(const struct rf_image *image)
+{
+	const char *fault = judge_process(image);
+
+	if (!fault)
+		fault = judge_vdso(image);
+	for (uint32_t i = 0; i < image->files_read && !fault; i++)
+		if (image->files[i].image.index != i || image->files[i].path[0] != '/' ||
+		    strlen(image->files[i].path) > RF_IMAGE_MAX_PATH_BYTES)
+			fault = "a file is wrong";
+	for (uint32_t i = 0; i < image->descriptors_read && !fault; i++)
+		fault = judge_descriptor(image, i);
+	for (uint32_t i = 0; i < image->mappings_read && !fault; i++)
+		fault = judge_mapping(image, i);
+	return fault;
+}
+
+/* -- reading ------------------------------------------------------------------------------------ */
+
+struct target {
+	struct sample_reading *reading;
+	unsigned char *scratch;
+	uint32_t used_pages;
+	const char *fault;
+};
+
+static const char *judge_run(const struct rf_image *image, size_t index,
+			     const struct rf_image_run *run)
+{
+	const struct rf_image_mapping *mapping;
+
+	if (index >= image->head.mappings)
+		return "a run is in no mapping";
+	mapping = &image->mappings[index];
+	if (run->address % SAMPLE_PAGE || run->pages == 0 || run->kind > RF_RUN_GUARD)
+		return "a run is malformed";
+	if (run->address < mapping->start ||
+	    run->pages > (mapping->end - run->address) / SAMPLE_PAGE)
+		return "a run is not within its mapping";
+	if (mapping->flags & RF_MAPPING_SHARED)
+		return "a run is in a shared file";
+	if (run->kind == RF_RUN_DATA && run->pages > RF_PAGES_MAX_DATA_PAGES)
+		return "a run has too many pages";
+	return NULL;
+}
+
+static int locate(void *context, size_t index, const struct rf_image_run *run, uint64_t *offset)
+{
+	struct target *target = context;
+
+	target->fault = judge_run(&target->reading->image, index, run);
+	if (target->fault)
+		return -EUCLEAN;
+	target->reading->located++;
+	if (run->kind != RF_RUN_DATA)
+		return 0;
+	if (target->used_pages + run->pages > SCRATCH_PAGES)
+		target->used_pages = 0;
+	*offset = (uintptr_t)target->scratch + (uint64_t)target->used_pages * SAMPLE_PAGE -
+		  run->address;
+	if (index < SAMPLE_MAPPINGS)
+		target->reading->pages[index] =
+			target->scratch + (size_t)target->used_pages * SAMPLE_PAGE;
+	target->used_pages += run->pages;
+	return 0;
+}
+
+static int open_stream(const unsigned char *stream, size_t bytes)
+{
+	static int fd = -1;
+
+	/* One file for all: thousands of streams are read. */
+	if (fd < 0)
+		fd = memfd_create("stream", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, stream, bytes, 0) != (ssize_t)bytes ||
+	    lseek(fd, 0, SEEK_SET) != 0)
+		abort();
+	return fd;
+}
+
+int sample_read(struct sample_reading *reading, const unsigned char *stream, size_t bytes,
+		const char **fault)
+{
+	static unsigned char *scratch;
+	struct target target = { .reading = reading };
+	static struct rf_reader reader;
+	int fd = open_stream(stream, bytes);
+	int answer;
+
+	if (!scratch)
+		scratch = reserve(malloc(SCRATCH_PAGES * SAMPLE_PAGE));
+	target.scratch = scratch;
+	memset(reading, 0, sizeof(*reading));
+	*fault = NULL;
+	answer = rf_reader_init(&reader, fd, SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
+				&reading->report);
+	if (answer < 0)
+		abort();
+	answer = rf_reader_layout(&reader, &reading->image);
+	if (answer == 0) {
+		reading->is_layout_read = true;
+		*fault = judge_layout(&reading->image);
+		if (!*fault)
+			answer = rf_reader_pages(&reader, &reading->image, locate, &target);
+	}
+	if (!*fault)
+		*fault = target.fault;
+	if (!*fault && answer < 0 &&
+	    (reading->report.error != -answer || !reading->report.sentence[0]))
+		*fault = "a refusal without a sentence";
+	reading->consumed = (size_t)lseek(fd, 0, SEEK_CUR);
+	rf_reader_release(&reader, &reading->image);
+	return answer;
+}
+
+bool sample_is_refusal(int answer)
+{
+	return answer == -EBADMSG || answer == -ENOTSUP || answer == -EPROTONOSUPPORT ||
+	       answer == -ENOEXEC || answer == -ECONNRESET;
+}

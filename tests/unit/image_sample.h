@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small image in memory, made by readable code and apart from the library's writer, for the
+ * tests of the reader: records can be changed, and every digest is made anew.
+ */
+#ifndef TEST_UNIT_IMAGE_SAMPLE_H
+#define TEST_UNIT_IMAGE_SAMPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/image_reader.h"
+
+#define SAMPLE_RECORDS 64
+#define SAMPLE_PAGE 4096u
+#define SAMPLE_MIN_ADDRESS UINT64_C(0x10000)
+#define SAMPLE_MAX_ADDRESS UINT64_C(0x7ffffffff000)
+
+/* Mappings of the good sample, by index. */
+enum sample_mapping {
+	SAMPLE_TEXT,   /* of file 0, 4 pages, by digest */
+	SAMPLE_HEAP,   /* 8 pages, just behind the text */
+	SAMPLE_SHARED, /* 2 pages of file 1 */
+	SAMPLE_STACK,  /* 16 pages, grows down */
+	SAMPLE_MAPPINGS,
+};
+
+/* Every digest is made from the fields; so is every header's length and sequence. */
+struct sample_record {
+	uint16_t type, flags;
+	uint32_t bytes;
+	unsigned char *payload;
+	int64_t sequence_error; /* added to the sequence number */
+};
+
+struct sample {
+	struct sample_record records[SAMPLE_RECORDS];
+	unsigned count;
+};
+
+/* An image that keeps to doc/image-format.txt; to be freed. */
+void sample_make(struct sample *sample);
+void sample_copy(struct sample *copy, const struct sample *sample);
+void sample_free(struct sample *sample);
+
+/* The n-th record of a type, and its payload; there must be one. */
+struct sample_record *sample_find(struct sample *sample, uint16_t type, unsigned nth);
+void *sample_payload(struct sample *sample, uint16_t type, unsigned nth);
+struct rf_image_head *sample_head(struct sample *sample);
+struct rf_image_mapping *sample_mapping(struct sample *sample, enum sample_mapping mapping);
+struct rf_image_run *sample_run(struct sample *sample, unsigned nth);
+
+/* New bytes are zero. */
+void sample_resize(struct sample_record *record, uint32_t bytes);
+void sample_insert(struct sample *sample, unsigned index, uint16_t type, uint16_t flags,
+		   const void *payload, uint32_t bytes);
+void sample_remove(struct sample *sample, unsigned index);
+unsigned sample_index(struct sample *sample, uint16_t type, unsigned nth);
+
+/* Lets END count the records that there are now. */
+void sample_recount(struct sample *sample);
+
+/* Bytes of the stream, to be freed. */
+unsigned char *sample_encode(const struct sample *sample, size_t *bytes);
+
+/* A reader and what it has found. */
+struct sample_reading {
+	struct rf_report report;
+	struct rf_image image;
+	bool is_layout_read; /* then the image keeps to the rules, or the reader is wrong */
+	uint64_t located;    /* runs for which memory was asked */
+	size_t consumed;     /* bytes taken from the stream */
+	unsigned char *pages[SAMPLE_MAPPINGS]; /* data pages of the good sample, where asked for */
+};
+
+/*
+ * Reads a stream; 0 or the reader's answer.  What is accepted is held against the format's rules
+ * in words of this file's own; `fault` takes the first rule that is broken, or NULL.
+ */
+int sample_read(struct sample_reading *reading, const unsigned char *stream, size_t bytes,
+		const char **fault);
+
+/* Whether the reader may give this answer to bytes that are not an image for it. */
+bool sample_is_refusal(int answer);
+
+#endif

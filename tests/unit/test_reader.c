@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unit tests of rfork/image_reader.c: a good image is accepted, and each way to break one
+ * has its answer.  What is accepted is held against the rules of doc/image-format.txt by
+ * image_sample.c.
+ */
+#define _GNU_SOURCE
+#include "rfork/image_reader.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/image_sample.h"
+
+#define PAGE SAMPLE_PAGE
+/* Has neither a meaning in the format nor bits in common with what has. */
+#define UNKNOWN_TYPE 4000
+
+static struct sample sample;
+static struct sample_reading reading;
+
+static void set_up(void)
+{
+	sample_make(&sample);
+}
+
+static void tear_down(void)
+{
+	sample_free(&sample);
+}
+
+static int read_bytes(const unsigned char *stream, size_t bytes)
+{
+	const char *fault;
+	int answer = sample_read(&reading, stream, bytes, &fault);
+
+	ck_assert_msg(!fault, "%s (answer %d, %s)", fault, answer, reading.report.sentence);
+	return answer;
+}
+
+static int read_sample(void)
+{
+	size_t bytes;
+	unsigned char *stream = sample_encode(&sample, &bytes);
+	int answer = read_bytes(stream, bytes);
+
+	free(stream);
+	return answer;
+}
+
+static void assert_accepted(void)
+{
+	ck_assert_msg(read_sample() == 0, "%s", reading.report.sentence);
+}
+
+/* -- what is good ------------------------------------------------------------------------------ */
+
+START_TEST(good_image_is_accepted)
+{
+	struct rf_image_pages *pages = sample_payload(&sample, RF_RECORD_PAGES, 0);
+	unsigned char *data = (unsigned char *)(sample_run(&sample, 0) + pages->runs);
+
+	assert_accepted();
+	ck_assert_uint_eq(reading.located, 3);
+	ck_assert_mem_eq(reading.pages[SAMPLE_HEAP], data, 2 * PAGE);
+	ck_assert_mem_eq(reading.pages[SAMPLE_STACK], data + 2 * PAGE, PAGE);
+	ck_assert_str_eq(reading.image.cwd, "/home/user");
+	ck_assert_uint_eq(reading.image.thread.tid, 4711);
+	ck_assert_uint_eq(reading.image.vdso_areas[1].kind, RF_VDSO_CODE);
+	ck_assert_int_eq(reading.report.error, 0);
+}
+END_TEST
+
+START_TEST(nothing_behind_the_end_is_read)
+{
+	size_t bytes;
+	unsigned char *stream = sample_encode(&sample, &bytes);
+	size_t longer = bytes + 3 * RF_READER_BUFFER_BYTES;
+
+	/* What follows are frames: they belong to the session. */
+	stream = realloc(stream, longer);
+	memset(stream + bytes, 0xee, longer - bytes);
+	ck_assert_int_eq(read_bytes(stream, longer), 0);
+	ck_assert_uint_eq(reading.consumed, bytes);
+	free(stream);
+}
+END_TEST
+
+struct dribble {
+	int fd;
+	const unsigned char *stream;
+	size_t bytes, at_once;
+};
+
+/* Sends a stream in small pieces and leaves the socket open. */
+static void *dribble(void *argument)
+{
+	const struct dribble *order = argument;
+
+	for (size_t at = 0; at < order->bytes; at += order->at_once) {
+		size_t rest = order->bytes - at;
+		size_t take = rest < order->at_once ? rest : order->at_once;
+
+		if (send(order->fd, order->stream + at, take, MSG_NOSIGNAL) != (ssize_t)take)
+			abort();
+	}
+	return NULL;
+}
+
+static int put_in_place(void *context, size_t mapping, const struct rf_image_run *run,
+			uint64_t *offset)
+{
+	unsigned char (*pages)[2 * PAGE] = context;
+
+	if (run->kind == RF_RUN_DATA)
+		*offset = (uintptr_t)pages[mapping] - run->address;
+	return 0;
+}
+
+/* Reads from a socket that stays open: a reader that wants more than there is would hang. */
+static void read_dribbled(size_t at_once)
+{
+	static unsigned char pages[SAMPLE_MAPPINGS][2 * PAGE];
+	static struct rf_reader reader;
+	static struct rf_image image;
+	struct dribble order = { .at_once = at_once };
+	struct rf_report report = { 0 };
+	unsigned char *stream = sample_encode(&sample, &order.bytes);
+	int ends[2];
+	pthread_t thread;
+
+	order.stream = stream;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	order.fd = ends[0];
+	ck_assert_int_eq(pthread_create(&thread, NULL, dribble, &order), 0);
+	ck_assert_int_eq(rf_reader_init(&reader, ends[1], SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
+					&report),
+			 0);
+	ck_assert_msg(rf_reader_layout(&reader, &image) == 0, "%s", report.sentence);
+	ck_assert_msg(rf_reader_pages(&reader, &image, put_in_place, pages) == 0, "%s",
+		      report.sentence);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	rf_reader_release(&reader, &image);
+	close(ends[0]);
+	close(ends[1]);
+	free(stream);
+}
+
+START_TEST(image_may_come_in_pieces_of_any_size)
+{
+	static const size_t sizes[] = { 1, 7, 31, 32, 33, 1000, 4096, 20000 };
+
+	read_dribbled(sizes[_i]);
+}
+END_TEST
+
+START_TEST(smallest_image_is_accepted)
+{
+	struct rf_image_mapping *mapping;
+
+	for (int i = 0; i < 4; i++)
+		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
+	for (int i = 0; i < 2; i++)
+		sample_remove(&sample, sample_index(&sample, RF_RECORD_FILE, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_PAGES, 0));
+	mapping = sample_mapping(&sample, SAMPLE_TEXT);
+	*mapping = *sample_mapping(&sample, SAMPLE_HEAP);
+	sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), sizeof(*mapping));
+	sample_head(&sample)->files = 0;
+	sample_head(&sample)->descriptors = 0;
+	sample_head(&sample)->mappings = 1;
+	((struct rf_image_end *)sample_payload(&sample, RF_RECORD_END, 0))->data_pages = 0;
+	sample_recount(&sample);
+	assert_accepted();
+}
+END_TEST
+
+START_TEST(mappings_may_come_in_several_records)
+{
+	struct sample_record *record = sample_find(&sample, RF_RECORD_MAPPING, 0);
+	unsigned index = sample_index(&sample, RF_RECORD_MAPPING, 0);
+	const size_t first = 3 * sizeof(struct rf_image_mapping);
+
+	sample_insert(&sample, index + 1, RF_RECORD_MAPPING, 0, record->payload + first,
+		      record->bytes - (uint32_t)first);
+	sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), (uint32_t)first);
+	sample_recount(&sample);
+	assert_accepted();
+}
+END_TEST
+
+START_TEST(many_records_are_more_than_the_buffer)
+{
+	char path[RF_IMAGE_MAX_PATH_BYTES];
+
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	for (uint32_t i = 0; i < 2; i++) {
+		struct sample_record *record = sample_find(&sample, RF_RECORD_FILE, i);
+
+		sample_resize(record, sizeof(struct rf_image_file) + sizeof(path));
+		memcpy(record->payload + sizeof(struct rf_image_file), path, sizeof(path));
+	}
+	for (uint16_t i = 0; i < 20; i++)
+		sample_insert(&sample, 3 + i % 10, UNKNOWN_TYPE + i, RF_RECORD_OPTIONAL, path,
+			      sizeof(path));
+	sample_recount(&sample);
+	assert_accepted();
+	ck_assert_uint_eq(strlen(reading.image.files_read ? "" : "unreleased"), 10);
+}
+END_TEST
+
+START_TEST(unknown_optional_record_is_skipped_anywhere)
+{
+	static const unsigned char noise[100] = { 1, 2, 3 };
+	unsigned count = sample.count;
+
+	for (unsigned index = 1; index < count; index++) {
+		sample_insert(&sample, index, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise,
+			      index % 2 ? sizeof(noise) : 0);
+		sample_recount(&sample);
+		assert_accepted();
+		sample_remove(&sample, index);
+	}
+}
+END_TEST
+
+START_TEST(largest_record_of_an_unknown_type_is_skipped)
+{
+	unsigned char *noise = calloc(1, RF_RECORD_MAX_BYTES);
+
+	sample_insert(&sample, 3, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise, RF_RECORD_MAX_BYTES);
+	sample_recount(&sample);
+	assert_accepted();
+	free(noise);
+}
+END_TEST
+
+START_TEST(vector_state_of_any_size_is_kept)
+{
+	/* what CPUs have: up to AVX, AMD's and Intel's AVX-512 with protection keys, AMX */
+	static const uint32_t sizes[] = { 576, 832, 2440, 2696, 11008 };
+	struct sample_record *record = sample_find(&sample, RF_RECORD_THREAD, 0);
+
+	sample_resize(record, sizeof(struct rf_image_thread) + sizes[_i]);
+	((struct rf_image_thread *)record->payload)->xsave_bytes = sizes[_i];
+	record->payload[record->bytes - 1] = 77;
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.xsave[sizes[_i] - 1], 77);
+}
+END_TEST
+
+START_TEST(mapping_is_found_by_any_of_its_ranges)
+{
+	struct rf_image_mapping mappings[] = {
+		{ .start = 0x1000, .end = 0x3000 },
+		{ .start = 0x3000, .end = 0x4000 },
+		{ .start = 0x8000, .end = 0x9000 },
+	};
+	struct rf_image image = { .head.mappings = 3, .mappings = mappings };
+
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x1000, 0x3000), 0);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x2ffc, 0x3000), 0);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x3000, 0x3001), 1);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x8fff, 0x9000), 2);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x2000, 0x4000), SIZE_MAX);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x0, 0x2000), SIZE_MAX);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x4000, 0x5000), SIZE_MAX);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, 0x9000, 0xa000), SIZE_MAX);
+	ck_assert_uint_eq(rf_image_find_mapping(&image, UINT64_MAX - 1, UINT64_MAX), SIZE_MAX);
+}
+END_TEST
+
+/* -- what is broken ---------------------------------------------------------------------------- */
+
+START_TEST(every_flipped_byte_is_noticed)
+{
+	static const unsigned char masks[] = { 0x01, 0x80 };
+	size_t bytes;
+	unsigned char *stream = sample_encode(&sample, &bytes);
+
+	for (size_t at = 0; at < bytes; at++) {
+		int answer;
+
+		stream[at] ^= masks[_i];
+		answer = read_bytes(stream, bytes);
+		/* in a run table, lengths and addresses are used before the digest is known */
+		ck_assert_msg(answer == -EBADMSG || answer == -ECONNRESET, "byte %zu: answer %d", at,
+			      answer);
+		stream[at] ^= masks[_i];
+	}
+	free(stream);
+}
+END_TEST
+
+START_TEST(fields_are_checked_behind_good_digests)
+{
+	static const unsigned char masks[] = { 0x01, 0x02, 0x10, 0x80, 0xff };
+	unsigned accepted = 0, refused = 0;
+
+	for (unsigned i = 0; i < sample.count; i++) {
+		struct sample_record *record = &sample.records[i];
+		uint32_t bytes = record->bytes;
+
+		/* the pages' own bytes mean nothing to the reader */
+		if (record->type == RF_RECORD_PAGES)
+			bytes -= 3 * PAGE;
+		for (uint32_t at = 0; at < bytes; at++) {
+			int answer;
+
+			record->payload[at] ^= masks[_i];
+			answer = read_sample(); /* which checks what is accepted */
+			ck_assert_msg(answer == 0 || sample_is_refusal(answer),
+				      "record %u, byte %u: answer %d", i, at, answer);
+			accepted += answer == 0;
+			refused += answer != 0;
+			record->payload[at] ^= masks[_i];
+		}
+	}
+	ck_assert_uint_gt(accepted, 500); /* such as registers */
+	ck_assert_uint_gt(refused, 200);
+}
+END_TEST
+
+START_TEST(headers_are_checked_behind_good_digests)
+{
+	for (unsigned i = 0; i < sample.count; i++) {
+		struct sample_record *record = &sample.records[i];
+		uint16_t type = record->type;
+
+		for (uint16_t other = 0; other < 14; other++) {
+			record->type = other;
+			ck_assert(other == type ? read_sample() == 0
+						: sample_is_refusal(read_sample()));
+		}
+		record->type = type;
+		for (unsigned bit = 1; bit < 16; bit++) {
+			record->flags = (uint16_t)(1u << bit);
+			ck_assert_int_eq(read_sample(), -EBADMSG);
+		}
+		record->flags = 0;
+		for (int64_t error = -1; error <= 1; error += 2) {
+			record->sequence_error = error;
+			ck_assert_int_eq(read_sample(), -EBADMSG);
+		}
+		record->sequence_error = 0;
+	}
+	assert_accepted();
+}
+END_TEST
+
+START_TEST(early_end_is_noticed_at_every_byte)
+{
+	size_t bytes;
+	unsigned char *stream = sample_encode(&sample, &bytes);
+
+	for (size_t left = 0; left < bytes; left++)
+		ck_assert_msg(read_bytes(stream, left) == -ECONNRESET, "%zu bytes: %s", left,
+			      reading.report.sentence);
+	free(stream);
+}
+END_TEST
+
+START_TEST(records_come_in_one_order)
+{
+	/* Two neighbours of unlike types change places; after LAYOUT there is one order, too. */
+	for (unsigned i = 0; i + 1 < sample.count; i++) {
+		struct sample_record first = sample.records[i];
+
+		if (first.type == sample.records[i + 1].type)
+			continue;
+		sample.records[i] = sample.records[i + 1];
+		sample.records[i + 1] = first;
+		ck_assert_msg(read_sample() == -EBADMSG, "record %u: %s", i,
+			      reading.report.sentence);
+		sample.records[i + 1] = sample.records[i];
+		sample.records[i] = first;
+	}
+	assert_accepted();
+}
+END_TEST
+
+START_TEST(no_record_may_be_missing)
+{
+	for (unsigned i = 0; i < sample.count; i++) {
+		struct sample changed;
+		uint16_t type = sample.records[i].type;
+		size_t bytes;
+		unsigned char *stream;
+		int answer;
+
+		sample_copy(&changed, &sample);
+		sample_remove(&changed, i);
+		if (type != RF_RECORD_END)
+			sample_recount(&changed);
+		stream = sample_encode(&changed, &bytes);
+		answer = read_bytes(stream, bytes);
+		/* A process may have no vdso; without END the stream ends early. */
+		ck_assert_msg(answer == (type == RF_RECORD_VDSO	 ? 0
+					 : type == RF_RECORD_END ? -ECONNRESET
+								 : -EBADMSG),
+			      "record %u: answer %d", i, answer);
+		free(stream);
+		sample_free(&changed);
+	}
+}
+END_TEST
+
+START_TEST(no_record_may_come_twice)
+{
+	unsigned count = sample.count;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct sample_record *record = &sample.records[i];
+		int answer;
+
+		sample_insert(&sample, i, record->type, 0, record->payload, record->bytes);
+		answer = read_sample();
+		/* What follows END is not the image's. */
+		ck_assert_msg(answer == -EBADMSG, "record %u: answer %d", i, answer);
+		sample_remove(&sample, i);
+	}
+}
+END_TEST
+
+/* -- one change, one answer -------------------------------------------------------------------- */
+
+static struct rf_image_process *process(void)
+{
+	return sample_payload(&sample, RF_RECORD_PROCESS, 0);
+}
+
+static struct rf_image_thread *thread(void)
+{
+	return sample_payload(&sample, RF_RECORD_THREAD, 0);
+}
+
+static struct rf_image_vdso *vdso(void)
+{
+	return sample_payload(&sample, RF_RECORD_VDSO, 0);
+}
+
+static struct rf_image_vdso_area *area(unsigned index)
+{
+	return (struct rf_image_vdso_area *)(vdso() + 1) + index;
+}
+
+static struct rf_image_file *file(unsigned index)
+{
+	return sample_payload(&sample, RF_RECORD_FILE, index);
+}
+
+static char *path(unsigned index)
+{
+	return (char *)(file(index) + 1);
+}
+
+static struct rf_image_descriptor *descriptor(unsigned index)
+{
+	return sample_payload(&sample, RF_RECORD_DESCRIPTOR, index);
+}
+
+static struct rf_image_pages *pages(void)
+{
+	return sample_payload(&sample, RF_RECORD_PAGES, 0);
+}
+
+static struct rf_image_end *end(void)
+{
+	return sample_payload(&sample, RF_RECORD_END, 0);
+}
+
+static void resize(uint16_t type, int change)
+{
+	struct sample_record *record = sample_find(&sample, type, 0);
+
+	sample_resize(record, (uint32_t)((int)record->bytes + change));
+}
+
+/* Makes PAGES one run of data, with so many pages of data behind the table. */
+static void one_run(uint64_t address, uint32_t run_pages, uint32_t data_pages)
+{
+	pages()->runs = 1;
+	sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0),
+		      (uint32_t)(sizeof(struct rf_image_pages) + sizeof(struct rf_image_run)) +
+			      data_pages * PAGE);
+	*sample_run(&sample, 0) = (struct rf_image_run){ .address = address, .pages = run_pages };
+}
+
+#define HEAP (sample_mapping(&sample, SAMPLE_HEAP))
+#define TEXT (sample_mapping(&sample, SAMPLE_TEXT))
+#define SHARED (sample_mapping(&sample, SAMPLE_SHARED))
+#define STACK (sample_mapping(&sample, SAMPLE_STACK))
+
+/* Changes, named by their claims: `NAME is refused`. */
+#define CHANGE(name, statement)                                                                    \
+	static void name(void)                                                                     \
+	{                                                                                          \
+		statement;                                                                         \
+	}
+
+CHANGE(other_magic, sample_head(&sample)->magic[7] = 'g')
+CHANGE(other_version, sample_head(&sample)->version = 2)
+CHANGE(other_architecture, sample_head(&sample)->architecture = 2)
+CHANGE(other_page_size, sample_head(&sample)->page_bytes = 16384)
+CHANGE(head_reserved1, sample_head(&sample)->reserved1 = 1)
+CHANGE(head_reserved2, sample_head(&sample)->reserved2 = 1)
+CHANGE(no_thread, sample_head(&sample)->threads = 0)
+CHANGE(two_threads, sample_head(&sample)->threads = 2)
+CHANGE(too_many_files, sample_head(&sample)->files = 65537)
+CHANGE(too_many_descriptors, sample_head(&sample)->descriptors = 65537)
+CHANGE(too_many_mappings, sample_head(&sample)->mappings = 262145)
+CHANGE(no_mapping, sample_head(&sample)->mappings = 0)
+CHANGE(largest_counts, sample_head(&sample)->files = 65536;
+       sample_head(&sample)->descriptors = 65536; sample_head(&sample)->mappings = 262144)
+CHANGE(all_ones_counts, sample_head(&sample)->files = UINT32_MAX)
+CHANGE(one_file_more, sample_head(&sample)->files++)
+CHANGE(one_file_less, sample_head(&sample)->files--)
+CHANGE(one_descriptor_more, sample_head(&sample)->descriptors++)
+CHANGE(one_descriptor_less, sample_head(&sample)->descriptors--)
+CHANGE(one_mapping_more, sample_head(&sample)->mappings++)
+CHANGE(one_mapping_less, sample_head(&sample)->mappings--)
+CHANGE(longer_head, resize(RF_RECORD_IMAGE, 8))
+CHANGE(shorter_head, resize(RF_RECORD_IMAGE, -8))
+CHANGE(longer_process, resize(RF_RECORD_PROCESS, 1))
+CHANGE(shorter_process, resize(RF_RECORD_PROCESS, -1))
+CHANGE(cut_process, sample_resize(sample_find(&sample, RF_RECORD_PROCESS, 0), 127))
+CHANGE(too_much_auxv, process()->auxv_bytes = 1040)
+CHANGE(odd_auxv, process()->auxv_bytes -= 8; process()->cwd_bytes += 8)
+CHANGE(wrapping_auxv, process()->auxv_bytes = UINT32_MAX - 15)
+CHANGE(long_directory, process()->cwd_bytes = UINT32_MAX)
+CHANGE(no_directory, process()->cwd_bytes = 0; resize(RF_RECORD_PROCESS, -10))
+CHANGE(relative_directory, ((char *)process())[128 + 32] = 'x')
+CHANGE(zero_in_directory, ((char *)process())[128 + 35] = '\0')
+CHANGE(wide_umask, process()->umask = 01000)
+CHANGE(process_reserved, process()->reserved2 = 1)
+CHANGE(longer_actions, resize(RF_RECORD_SIGACTIONS, 32))
+CHANGE(shorter_actions, resize(RF_RECORD_SIGACTIONS, -32))
+CHANGE(cut_thread, resize(RF_RECORD_THREAD, -1))
+CHANGE(longer_thread, resize(RF_RECORD_THREAD, 64))
+CHANGE(missing_xsave, thread()->xsave_bytes = 576)
+CHANGE(too_much_xsave, resize(RF_RECORD_THREAD, 16448); thread()->xsave_bytes = 16448)
+CHANGE(too_little_xsave, resize(RF_RECORD_THREAD, 512); thread()->xsave_bytes = 512)
+CHANGE(kernel_segment, thread()->registers.cs = 0x10)
+CHANGE(kernel_stack_segment, thread()->registers.ss = 0x18)
+CHANGE(compatibility_segment, thread()->registers.cs = 0x23)
+CHANGE(data_segment, thread()->registers.ds = 0x2b)
+CHANGE(io_privilege, thread()->registers.eflags |= 0x3000)
+CHANGE(trap_flag, thread()->registers.eflags |= 0x100)
+CHANGE(kernel_address, thread()->registers.rip = UINT64_C(0xffffffff80000000))
+CHANGE(odd_address, thread()->registers.rip = UINT64_C(0x800000000000))
+CHANGE(kernel_stack, thread()->registers.rsp = UINT64_MAX)
+CHANGE(kernel_fs_base, thread()->registers.fs_base = UINT64_C(0xffff888000000000))
+CHANGE(kernel_gs_base, thread()->registers.gs_base = UINT64_C(0xffff888000000000))
+CHANGE(wide_mxcsr, thread()->mxcsr = 0x10000)
+CHANGE(kernel_rseq, thread()->rseq_address = UINT64_MAX - 15)
+CHANGE(wide_rseq, thread()->rseq_address = SAMPLE_MAX_ADDRESS - 16)
+CHANGE(kernel_tid_address, thread()->tid_address = UINT64_C(0xffff888000000000))
+CHANGE(odd_tid_address, thread()->tid_address += 2)
+CHANGE(thread_reserved, thread()->reserved2 = 1)
+CHANGE(no_area, vdso()->areas = 0; resize(RF_RECORD_VDSO, -48))
+CHANGE(nine_areas, resize(RF_RECORD_VDSO, 7 * 24); vdso()->areas = 9)
+CHANGE(wrapping_areas, vdso()->areas = 0x0aaaaaac)
+CHANGE(two_vdsos, area(0)->kind = RF_VDSO_CODE)
+CHANGE(no_vdso_code, area(1)->kind = RF_VDSO_DATA)
+CHANGE(unknown_area, area(0)->kind = 3)
+CHANGE(unaligned_area, area(0)->start += 8)
+CHANGE(empty_area, area(0)->end = area(0)->start)
+CHANGE(overlapping_areas, area(0)->end += PAGE)
+CHANGE(kernel_area, area(1)->end = UINT64_C(0xffffffffff601000))
+CHANGE(low_area, area(0)->start = 0)
+CHANGE(area_reserved, area(0)->reserved = 1)
+CHANGE(cut_vdso, resize(RF_RECORD_VDSO, -24))
+CHANGE(swapped_files, file(0)->index = 1; file(1)->index = 0)
+CHANGE(relative_path, path(0)[0] = 'u')
+CHANGE(zero_in_path, path(0)[3] = '\0')
+CHANGE(no_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48))
+CHANGE(cut_file, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 20))
+CHANGE(long_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48 + 4096))
+CHANGE(cut_descriptor, resize(RF_RECORD_DESCRIPTOR, -1))
+CHANGE(descending_descriptors, descriptor(3)->number = 1)
+CHANGE(equal_descriptors, descriptor(3)->number = 2)
+CHANGE(high_descriptor, descriptor(3)->number = RF_IMAGE_MAX_FD + 1)
+CHANGE(same_as_later, descriptor(1)->same_as = 9)
+CHANGE(same_as_itself, descriptor(3)->same_as = 9)
+CHANGE(same_as_a_copy, descriptor(3)->same_as = 2)
+CHANGE(unknown_descriptor, descriptor(0)->kind = 4)
+CHANGE(descriptor_kind_zero, descriptor(0)->kind = 0)
+CHANGE(relay_of_another, descriptor(3)->kind = RF_DESCRIPTOR_RELAY_OUT)
+CHANGE(relay_of_input, descriptor(0)->kind = RF_DESCRIPTOR_RELAY_OUT)
+CHANGE(descriptor_of_no_file, descriptor(3)->file = 2)
+CHANGE(descriptor_flags, descriptor(3)->flags = 4)
+CHANGE(descriptor_reserved, descriptor(3)->reserved = 1)
+CHANGE(unaligned_start, HEAP->start += 8)
+CHANGE(unaligned_end, HEAP->end += 2048)
+CHANGE(empty_mapping, HEAP->start = HEAP->end)
+CHANGE(reversed_mapping, HEAP->end = HEAP->start - PAGE)
+CHANGE(overlapping_mappings, HEAP->start -= PAGE)
+CHANGE(equal_mappings, HEAP->start = TEXT->start; HEAP->end = TEXT->end)
+CHANGE(descending_mappings, struct rf_image_mapping first = *HEAP; *HEAP = *SHARED; *SHARED = first)
+CHANGE(mapping_of_page_zero, TEXT->start = 0)
+CHANGE(low_mapping, TEXT->start = SAMPLE_MIN_ADDRESS - PAGE)
+CHANGE(high_mapping, STACK->end = SAMPLE_MAX_ADDRESS + PAGE)
+CHANGE(kernel_mapping, STACK->start = UINT64_C(0xffff800000000000); STACK->end = UINT64_MAX - 4095)
+CHANGE(mapping_over_the_vdso, SHARED->end = area(1)->start + PAGE)
+CHANGE(mapping_round_the_vdso, SHARED->end = area(1)->end + PAGE)
+CHANGE(mapping_in_the_vdso, SHARED->start = area(0)->start + PAGE; SHARED->end = area(0)->end)
+CHANGE(unknown_protection, HEAP->protection = 8)
+CHANGE(growing_protection, STACK->protection |= 0x01000000)
+CHANGE(unknown_mapping_flag, HEAP->flags = 8)
+CHANGE(unknown_mapping_kind, HEAP->kind = 2)
+CHANGE(shared_anonymous, HEAP->flags = RF_MAPPING_SHARED)
+CHANGE(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
+CHANGE(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
+CHANGE(mapping_of_no_file, TEXT->file = 2)
+CHANGE(anonymous_with_file, HEAP->file = 0)
+CHANGE(unaligned_offset, TEXT->file_offset = 512)
+CHANGE(negative_offset, TEXT->file_offset = UINT64_C(0xfffffffffffff000))
+CHANGE(wrapping_offset, TEXT->file_offset = INT64_MAX - 0x3fff + 0x1000 - 0xfff)
+CHANGE(cut_mapping, resize(RF_RECORD_MAPPING, -1))
+CHANGE(half_mapping, resize(RF_RECORD_MAPPING, 32))
+CHANGE(empty_mappings, sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), 0))
+CHANGE(layout_with_payload, resize(RF_RECORD_LAYOUT, 8))
+CHANGE(no_run, pages()->runs = 0)
+CHANGE(too_many_runs, pages()->runs = 257)
+CHANGE(all_ones_runs, pages()->runs = UINT32_MAX)
+CHANGE(pages_reserved, pages()->reserved = 1)
+CHANGE(cut_pages, resize(RF_RECORD_PAGES, -1))
+CHANGE(longer_pages, resize(RF_RECORD_PAGES, 8))
+CHANGE(no_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 8))
+CHANGE(cut_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 55))
+CHANGE(cut_pages_head, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 7))
+CHANGE(empty_run, one_run(HEAP->start, 0, 0))
+CHANGE(unaligned_run, sample_run(&sample, 0)->address += 16)
+CHANGE(unknown_run, sample_run(&sample, 0)->kind = 2)
+CHANGE(descending_runs, sample_run(&sample, 2)->address = HEAP->start)
+CHANGE(overlapping_runs, sample_run(&sample, 1)->address = sample_run(&sample, 0)->address + PAGE)
+CHANGE(run_before_its_mapping, one_run(TEXT->start - PAGE, 2, 2))
+CHANGE(run_behind_its_mapping, one_run(HEAP->end - PAGE, 2, 2))
+CHANGE(run_over_two_mappings, one_run(TEXT->end - PAGE, 2, 2))
+CHANGE(run_nowhere, one_run(HEAP->end + PAGE, 1, 1))
+CHANGE(run_in_the_vdso, one_run(area(0)->start, 1, 1))
+CHANGE(run_in_a_shared_file, one_run(SHARED->start, 1, 1))
+CHANGE(guard_in_a_shared_file, one_run(SHARED->start, 1, 0); sample_run(&sample, 0)->kind = 1)
+CHANGE(run_at_the_top, one_run(UINT64_MAX - 4095, 1, 1))
+CHANGE(wrapping_run, one_run(UINT64_MAX - 4095, 2, 2))
+CHANGE(wrapping_guard, sample_run(&sample, 1)->pages = UINT32_MAX)
+CHANGE(huge_run, sample_run(&sample, 0)->pages = UINT32_MAX)
+CHANGE(too_many_pages, HEAP->end = HEAP->start; TEXT->end = SHARED->start; HEAP->start = SHARED->start;
+       HEAP->end = SHARED->start)
+CHANGE(fewer_data, one_run(HEAP->start, 2, 1))
+CHANGE(more_data, one_run(HEAP->start, 1, 2))
+CHANGE(end_counts_more_records, end()->records++)
+CHANGE(end_counts_fewer_records, end()->records--)
+CHANGE(end_counts_more_pages, end()->data_pages++)
+CHANGE(end_counts_fewer_pages, end()->data_pages--)
+CHANGE(cut_end, resize(RF_RECORD_END, -1))
+CHANGE(longer_end, resize(RF_RECORD_END, 8))
+CHANGE(unknown_required, sample_insert(&sample, 3, UNKNOWN_TYPE, 0, NULL, 0))
+CHANGE(unknown_first, sample_insert(&sample, 0, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, NULL, 0))
+CHANGE(unknown_required_late, sample_insert(&sample, sample.count - 1, UNKNOWN_TYPE, 0, NULL, 0))
+CHANGE(too_long, unsigned char *noise = calloc(1, RF_RECORD_MAX_BYTES + 1);
+       sample_insert(&sample, 3, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise, RF_RECORD_MAX_BYTES + 1);
+       free(noise))
