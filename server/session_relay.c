@@ -201,37 +201,57 @@ static void send_frames(struct relay *r)
 	}
 }
 
-static bool take_window(struct relay *r, const struct rf_frame_header *header, uint32_t credit)
+static bool take_window(struct channel *channel, uint32_t credit_bytes)
 {
-	struct channel *channel;
-
-	if (header->type != RF_FRAME_WINDOW || header->flags || header->channel >= RF_CHANNELS ||
-	    header->length_bytes != sizeof(struct rf_frame_window))
+	if (credit_bytes > CREDIT_LIMIT_BYTES - channel->credit_bytes)
 		return false;
-	channel = &r->channels[header->channel];
-	if (credit > CREDIT_LIMIT_BYTES - channel->credit_bytes)
-		return false;
-	channel->credit_bytes += credit;
+	channel->credit_bytes += credit_bytes;
 	return true;
 }
 
-/* WINDOW is all that a ghost may send; other frames than that are the end. */
+/* Nobody reads the channel at home any more: the child is to get SIGPIPE or EPIPE. */
+static void abandon_channel(struct channel *channel)
+{
+	rf_descriptor_close(&channel->fd);
+	channel->ended = true;
+}
+
+/* Takes the frame at the start of `in`; its length, 0 if it is not complete, or -EBADMSG.  WINDOW
+ * and EOF are all that a ghost may send. */
+static long take_frame(struct relay *r, const char *in, size_t bytes)
+{
+	struct rf_frame_header header;
+	struct rf_frame_window window;
+
+	if (bytes < sizeof(header))
+		return 0;
+	memcpy(&header, in, sizeof(header));
+	if (header.flags || header.channel >= RF_CHANNELS)
+		return -EBADMSG;
+	if (header.type == RF_FRAME_EOF && header.length_bytes == 0) {
+		abandon_channel(&r->channels[header.channel]);
+		return sizeof(header);
+	}
+	if (header.type != RF_FRAME_WINDOW || header.length_bytes != sizeof(window))
+		return -EBADMSG;
+	if (bytes < sizeof(header) + sizeof(window))
+		return 0;
+	memcpy(&window, in + sizeof(header), sizeof(window));
+	if (!take_window(&r->channels[header.channel], window.credit_bytes))
+		return -EBADMSG;
+	return sizeof(header) + sizeof(window);
+}
+
 static void take_frames(struct relay *r)
 {
-	struct {
-		struct rf_frame_header header;
-		struct rf_frame_window window;
-	} frame;
 	size_t used = 0;
+	long taken;
 
-	_Static_assert(sizeof(frame) == 12, "WINDOW on the wire");
-	while (r->received - used >= sizeof(frame)) {
-		memcpy(&frame, r->in + used, sizeof(frame));
-		if (!take_window(r, &frame.header, frame.window.credit_bytes)) {
-			lose(r, "the ghost sent a malformed frame");
-			return;
-		}
-		used += sizeof(frame);
+	while ((taken = take_frame(r, r->in + used, r->received - used)) > 0)
+		used += (size_t)taken;
+	if (taken < 0) {
+		lose(r, "the ghost sent a malformed frame");
+		return;
 	}
 	r->received -= used;
 	memmove(r->in, r->in + used, r->received);

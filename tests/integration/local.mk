@@ -14,6 +14,7 @@ rf_integration_tests = \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_go_on \
+	%D%/closed_reader_is_sigpipe \
 	%D%/command_line_and_environment_are_kept \
 	%D%/cut_streams_leave_nothing \
 	%D%/death_by_signal_comes_home \
@@ -103,6 +104,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
+%C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
