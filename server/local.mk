@@ -54,11 +54,9 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	rfork/digest.c \
 	rfork/frame.c \
 	rfork/io.c \
-	rfork/machine_facts.c \
 	rfork/maps.c \
 	rfork/report.c \
 	rfork/vdso.c \
-	rfork/x86_64/cpu.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)
 %C%_rfork_shell_CFLAGS = $(AM_CFLAGS) -fPIE

@@ -242,7 +242,8 @@ static int exchange_facts(struct session *session, int64_t deadline_ns, struct r
 static int order_shell(struct session *session, struct rf_report *report)
 {
 	struct rf_shell_order order = { .version = RF_SHELL_ORDER_VERSION,
-					.connection_id = session->handover.connection_id };
+					.connection_id = session->handover.connection_id,
+					.facts = *session->setup->facts };
 	struct iovec iov = { &order, sizeof(order) };
 	int error = rf_descriptor_send(session->shell.socket, &iov, 1, session->connection);
 

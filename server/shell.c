@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "rfork/io.h"
-#include "rfork/machine_facts.h"
 #include "rfork/restore_plan.h"
 #include "rfork/sys.h"
 #include "server/shell_protocol.h"
@@ -39,10 +38,8 @@ static void settle(void)
 static int prepare(struct rf_shell *shell)
 {
 	unsigned mm_map_bytes = 0;
-	int error = rf_machine_facts_collect(&shell->facts);
+	int error;
 
-	if (error < 0)
-		return rf_report(&shell->report, -error, "the facts of this node: %m");
 	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
 			    mm_map_bytes == sizeof(struct prctl_mm_map);
 	shell->maps_bytes = MAPS_BUFFER_BYTES;
@@ -50,8 +47,7 @@ static int prepare(struct rf_shell *shell)
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shell->maps_buffer == MAP_FAILED)
 		return rf_report(&shell->report, ENOMEM, "no memory for the list of mappings");
-	error = rf_reader_init(&shell->reader, -1, shell->facts.min_address,
-			       shell->facts.max_address, &shell->report);
+	error = rf_reader_init(&shell->reader, -1, 0, 0, &shell->report);
 	if (error < 0)
 		return error;
 	settle();
@@ -88,7 +84,10 @@ static int receive_order(struct rf_shell *shell)
 		return rf_report(&shell->report, EPROTONOSUPPORT,
 				 "rfork-shell and rfork-server are of different versions");
 	memcpy(&shell->connection, CMSG_DATA(header), sizeof(int));
+	shell->facts = order.facts;
 	shell->reader.fd = shell->connection;
+	shell->reader.min_address = order.facts.min_address;
+	shell->reader.max_address = order.facts.max_address;
 	return 0;
 }
 

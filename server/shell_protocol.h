@@ -15,9 +15,11 @@
 
 #include <stdint.h>
 
+#include "rfork/protocol.h"
+
 #define RF_SHELL_ORDER_VERSION 1u
 
-/* Descriptors at the shell's start.  0 is /dev/null, 2 the server's log. */
+/* Descriptors at the shell's start.  0 and 1 are /dev/null, 2 the server's log. */
 #define RF_SHELL_SESSION_FD 3
 #define RF_SHELL_STDOUT_FD 4 /* write end of the pipe for channel 1 */
 #define RF_SHELL_STDERR_FD 5 /* write end of the pipe for channel 2 */
@@ -25,6 +27,7 @@
 struct rf_shell_order {
 	uint32_t version;
 	uint32_t connection_id;
+	struct rf_machine_facts facts; /* of this node: collected once, by the listener */
 };
 
 #endif
