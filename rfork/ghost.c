@@ -25,6 +25,8 @@
 
 #define PAGE_BYTES 4096u
 #define EXIT_STATUS_FAILED 1 /* nobody sees it: rfork() reaps this ghost */
+/* Indexes of four bytes each: far below any socket buffer. */
+#define NEED_AT_ONCE 4096u
 #define BOUNCE_BYTES ((size_t)RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES)
 /* A mapping without a file that follows a library's data is its .bss, and code that the ghost
  * still runs may read it; programs with a larger one are not linked into ours. */
@@ -101,8 +103,8 @@ static void plan_relays(struct ghost *ghost)
 static void leave_rseq(const struct rf_image_thread *thread)
 {
 	if (thread->rseq_address)
-		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes,
-			   RSEQ_FLAG_UNREGISTER, thread->rseq_signature);
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, RSEQ_FLAG_UNREGISTER,
+			   thread->rseq_signature);
 }
 
 /* What must not be done before the state of the process has been collected. */
@@ -218,23 +220,41 @@ static int await_child(struct ghost *ghost)
 	return 0;
 }
 
+/* The list of lacking mappings must fit into the connection's buffers if nobody reads it yet: the
+ * shell would wait for the ghost, which waits for the shell. */
+static bool expects_long_need(const struct ghost *ghost)
+{
+	size_t files = 0;
+
+	for (size_t i = 0; i < ghost->snapshot->mapping_count; i++)
+		files += ghost->snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
+	return files > NEED_AT_ONCE;
+}
+
+static int send_pages(struct ghost *ghost)
+{
+	int error = rf_snapshot_write_pages(ghost->snapshot, ghost->writer);
+
+	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
 static int send_image(struct ghost *ghost)
 {
+	bool need_first = expects_long_need(ghost);
 	int error =
 		rf_snapshot_write_layout(ghost->snapshot, ghost->writer, &ghost->order->request);
 
 	/* The node maps what the layout says while the pages are read and digested here. */
 	if (error == 0)
 		error = rf_image_writer_flush(ghost->writer);
-	if (error == 0)
-		error = rf_snapshot_write_pages(ghost->snapshot, ghost->writer);
 	if (error < 0)
 		return sending_failed(ghost, error);
-	error = send_what_node_needs(ghost);
-	if (error < 0)
-		return error;
+	error = need_first ? send_what_node_needs(ghost) : send_pages(ghost);
+	if (error == 0)
+		error = need_first ? send_pages(ghost) : send_what_node_needs(ghost);
 	/* before END: a child of a changed image must not start */
-	error = check_frozen(ghost);
+	if (error == 0)
+		error = check_frozen(ghost);
 	if (error < 0)
 		return error;
 	error = rf_image_write_end(ghost->writer);

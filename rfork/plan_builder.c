@@ -73,6 +73,8 @@ static uint64_t find_gap(const struct rf_image *image, const struct rf_maps *she
 	low += PAGE_BYTES;
 	bytes += PAGE_BYTES;
 	while (next_taken(&taken, &start, &end)) {
+		if (start > max_address)
+			break; /* the kernel's own, such as [vsyscall] */
 		if (start > low && start - low >= bytes)
 			return low;
 		if (end + PAGE_BYTES > low)

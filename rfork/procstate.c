@@ -58,24 +58,33 @@ static int read_stat(uint64_t fields[STAT_FIELDS])
 	return fields[STAT_END_CODE] ? 0 : -EPROTO;
 }
 
-static int collect_memory_ranges(struct rf_image_process *process, struct rf_report *report)
+int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_report *report)
 {
+	struct rf_image_process *process = &ranges->process;
 	uint64_t fields[STAT_FIELDS] = { 0 };
-	int error = read_stat(fields);
+	long length =
+		rf_io_read_file("/proc/self/auxv", (char *)ranges->auxv, sizeof(ranges->auxv));
+	int error;
 
+	if (length < 0)
+		return rf_report(report, (int)-length, "/proc/self/auxv: %m");
+	error = read_stat(fields);
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/stat: %m");
-	process->start_code = fields[STAT_START_CODE];
-	process->end_code = fields[STAT_END_CODE];
-	process->start_data = fields[STAT_START_DATA];
-	process->end_data = fields[STAT_END_DATA];
-	process->start_brk = fields[STAT_START_BRK];
-	process->brk = (uint64_t)rf_syscall(SYS_brk, 0);
-	process->start_stack = fields[STAT_START_STACK];
-	process->arg_start = fields[STAT_ARG_START];
-	process->arg_end = fields[STAT_ARG_END];
-	process->env_start = fields[STAT_ENV_START];
-	process->env_end = fields[STAT_ENV_END];
+	*process = (struct rf_image_process){
+		.start_code = fields[STAT_START_CODE],
+		.end_code = fields[STAT_END_CODE],
+		.start_data = fields[STAT_START_DATA],
+		.end_data = fields[STAT_END_DATA],
+		.start_brk = fields[STAT_START_BRK],
+		.start_stack = fields[STAT_START_STACK],
+		.arg_start = fields[STAT_ARG_START],
+		.arg_end = fields[STAT_ARG_END],
+		.env_start = fields[STAT_ENV_START],
+		.env_end = fields[STAT_ENV_END],
+		.auxv_bytes = (uint32_t)length & ~15u,
+	};
+	ranges->is_known = true;
 	return 0;
 }
 
@@ -91,20 +100,15 @@ static int collect_directory(struct rf_image_process *process, char *cwd, struct
 	return 0;
 }
 
-int rf_procstate_collect(struct rf_image_process *process, void *auxv, char *cwd,
-			 struct rf_report *report)
+int rf_procstate_collect(struct rf_image_process *process, struct rf_procstate_ranges *ranges,
+			 char *cwd, struct rf_report *report)
 {
-	long length;
-	int error;
+	int error = ranges->is_known ? 0 : rf_procstate_read_ranges(ranges, report);
 
-	memset(process, 0, sizeof(*process));
-	error = collect_memory_ranges(process, report);
 	if (error < 0)
 		return error;
-	length = rf_io_read_file("/proc/self/auxv", auxv, RF_IMAGE_MAX_AUXV_BYTES);
-	if (length < 0)
-		return rf_report(report, (int)-length, "/proc/self/auxv: %m");
-	process->auxv_bytes = (uint32_t)length & ~15u;
+	*process = ranges->process;
+	process->brk = (uint64_t)rf_syscall(SYS_brk, 0);
 	error = collect_directory(process, cwd, report);
 	if (error < 0)
 		return error;

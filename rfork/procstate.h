@@ -6,14 +6,27 @@
 #ifndef RF_PROCSTATE_H
 #define RF_PROCSTATE_H
 
+#include <stdbool.h>
+
 #include "rfork/arch.h"
 #include "rfork/image_format.h"
 #include "rfork/report.h"
 
-/* Fills a PROCESS record, its auxv (RF_IMAGE_MAX_AUXV_BYTES) and its working directory
- * (RF_IMAGE_MAX_PATH_BYTES + 1).  0 or a negative errno with a report. */
-int rf_procstate_collect(struct rf_image_process *process, void *auxv, char *cwd,
-			 struct rf_report *report);
+/* What fork leaves as it is: memory ranges, all but brk, and auxv. */
+struct rf_procstate_ranges {
+	bool is_known;
+	struct rf_image_process process;
+	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
+};
+
+/* Reads the ranges; in the caller where that is permitted, for it has time while it waits for the
+ * node.  0 or a negative errno with a report. */
+int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_report *report);
+
+/* Fills a PROCESS record: the ranges, which are read if they are not known, and what only the ghost
+ * can tell.  cwd has room for RF_IMAGE_MAX_PATH_BYTES + 1.  0 or a negative errno with a report. */
+int rf_procstate_collect(struct rf_image_process *process, struct rf_procstate_ranges *ranges,
+			 char *cwd, struct rf_report *report);
 
 /* Fills the actions of signals 1 to 64. */
 void rf_procstate_sigactions(struct rf_image_sigaction actions[RF_IMAGE_SIGNALS]);

@@ -182,6 +182,8 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 	}
 	flight->status_read = status[0];
 	flight->status_write = status[1];
+	/* Not permitted to a process that has changed its uid; then the ghost does it. */
+	rf_procstate_read_ranges(&order->request.ranges, NULL);
 	return order;
 }
 

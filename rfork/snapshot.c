@@ -16,7 +16,6 @@
 #include "rfork/digest.h"
 #include "rfork/digest_cache.h"
 #include "rfork/file_identity.h"
-#include "rfork/procstate.h"
 #include "rfork/sys.h"
 #include "rfork/vdso.h"
 
@@ -468,15 +467,16 @@ static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_f
 }
 
 int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
-			const struct rf_arch_context *context,
-			const struct rf_snapshot_request *request, struct rf_report *report)
+			const struct rf_arch_context *context, struct rf_snapshot_request *request,
+			struct rf_report *report)
 {
 	int error;
 
 	snapshot->arena = arena;
 	rf_procstate_sigactions(snapshot->sigactions);
 	rf_procstate_thread(&snapshot->thread, context, request->signal_mask);
-	error = rf_procstate_collect(&snapshot->process, snapshot->auxv, snapshot->cwd, report);
+	snapshot->auxv = request->ranges.auxv;
+	error = rf_procstate_collect(&snapshot->process, &request->ranges, snapshot->cwd, report);
 	if (error < 0)
 		return error;
 	error = collect_mappings(snapshot, request, report);
@@ -523,7 +523,7 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 {
 	struct iovec process[] = {
 		{ &snapshot->process, sizeof(snapshot->process) },
-		{ snapshot->auxv, snapshot->process.auxv_bytes },
+		{ (void *)snapshot->auxv, snapshot->process.auxv_bytes },
 		{ snapshot->cwd, snapshot->process.cwd_bytes },
 	};
 	struct iovec vdso[] = {

@@ -18,6 +18,7 @@
 #include "rfork/image_writer.h"
 #include "rfork/maps.h"
 #include "rfork/pagemap.h"
+#include "rfork/procstate.h"
 #include "rfork/report.h"
 
 struct rf_snapshot_file {
@@ -49,6 +50,7 @@ struct rf_snapshot_request {
 	uint8_t boot_id[16];  /* of this machine */
 	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
 	const struct rf_fdtable *fds;
+	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
 	const struct rf_digest_cache *digests; /* may be NULL */
 };
 
@@ -56,7 +58,7 @@ struct rf_snapshot {
 	struct rf_arena *arena;
 	struct rf_maps maps;
 	struct rf_image_process process;
-	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
+	const unsigned char *auxv; /* in the request */
 	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
 	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
 	struct rf_image_thread thread;
@@ -78,8 +80,8 @@ struct rf_snapshot {
  * 0 or a negative errno with a report.
  */
 int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
-			const struct rf_arch_context *context,
-			const struct rf_snapshot_request *request, struct rf_report *report);
+			const struct rf_arch_context *context, struct rf_snapshot_request *request,
+			struct rf_report *report);
 
 /* Writes all records up to LAYOUT. */
 int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,

@@ -19,7 +19,7 @@
 
 #define PAGE_BYTES 4096u
 /* Up to here an image's tables come from the heap that the shell had when it was ready. */
-#define SMALL_COUNT 256u
+#define SMALL_COUNT 128u
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
 
 /* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
@@ -27,32 +27,36 @@
 
 /* -- files ---------------------------------------------------------------------------------- */
 
-/* The file that was opened last: mappings of one file are neighbours. */
-struct open_file {
-	uint32_t index; /* RF_IMAGE_NONE = none */
+/* Files stay open between the decision about them and their mapping, but not without limit. */
+#define OPEN_FILES_KEPT 128u
+
+/* A file of the image on this node.  Zeroed = not looked at yet. */
+struct node_file {
+	bool is_open;
 	int flags;
 	int fd; /* negative errno if it could not be opened */
 	struct stat status;
 };
 
-static void close_file(struct open_file *open)
+static void close_file(struct node_file *file)
 {
-	if (open->index != RF_IMAGE_NONE && open->fd >= 0)
-		rf_sys_close(open->fd);
-	open->index = RF_IMAGE_NONE;
+	if (file->is_open && file->fd >= 0)
+		rf_sys_close(file->fd);
+	file->is_open = false;
 }
 
-static void open_file(struct rf_shell *shell, struct open_file *open, uint32_t index, int flags)
+static void open_file(struct rf_shell *shell, struct node_file *file, uint32_t index, int flags)
 {
-	if (open->index == index && open->flags == flags)
+	if (file->is_open && file->flags == flags)
 		return;
-	close_file(open);
-	open->index = index;
-	open->flags = flags;
-	open->fd = rf_sys_open(shell->image.files[index].path, flags | O_CLOEXEC | O_NONBLOCK);
-	if (open->fd >= 0 && rf_sys_fstat(open->fd, &open->status) < 0) {
-		rf_sys_close(open->fd);
-		open->fd = -EIO;
+	close_file(file);
+	file->is_open = true;
+	file->flags = flags;
+	/* O_NONBLOCK: what stands at that path here may be a FIFO */
+	file->fd = rf_sys_open(shell->image.files[index].path, flags | O_CLOEXEC | O_NONBLOCK);
+	if (file->fd >= 0 && rf_sys_fstat(file->fd, &file->status) < 0) {
+		rf_sys_close(file->fd);
+		file->fd = -EIO;
 	}
 }
 
@@ -75,15 +79,15 @@ static bool is_same_object(const struct rf_shell *shell, const struct rf_image_f
 }
 
 static bool has_same_digest(const struct rf_image_mapping *mapping,
-			    const struct rf_image_file *file, const struct open_file *open)
+			    const struct rf_image_file *file, const struct node_file *here)
 {
 	uint64_t digest[2];
 
-	if (!(mapping->flags & RF_MAPPING_DIGEST) || !S_ISREG(open->status.st_mode) ||
+	if (!(mapping->flags & RF_MAPPING_DIGEST) || !S_ISREG(here->status.st_mode) ||
 	    (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE) ||
-	    (uint64_t)open->status.st_size != file->size_bytes)
+	    (uint64_t)here->status.st_size != file->size_bytes)
 		return false;
-	return rf_digest_file(open->fd, mapping->file_offset, mapping->end - mapping->start,
+	return rf_digest_file(here->fd, mapping->file_offset, mapping->end - mapping->start,
 			      digest) == 0 &&
 	       digest[0] == mapping->digest[0] && digest[1] == mapping->digest[1];
 }
@@ -167,26 +171,48 @@ static int map_anonymous(struct rf_shell *shell, size_t index)
 	return 0;
 }
 
-/* Maps a file if it is provably the same here: 1, or 0 if it is lacking. */
-static int map_file(struct rf_shell *shell, size_t index, struct open_file *open)
+static bool is_written_through(const struct rf_image_mapping *mapping)
+{
+	return mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE;
+}
+
+static void open_for(struct rf_shell *shell, struct node_file *files,
+		     const struct rf_image_mapping *mapping)
+{
+	struct node_file *file = &files[mapping->file];
+
+	open_file(shell, file, mapping->file, is_written_through(mapping) ? O_RDWR : O_RDONLY);
+}
+
+/* Whether the node has the mapping's file. */
+static bool is_here(struct rf_shell *shell, struct node_file *files,
+		    const struct rf_image_mapping *mapping)
+{
+	const struct rf_image_file *file = &shell->image.files[mapping->file].image;
+	const struct node_file *here = &files[mapping->file];
+
+	open_for(shell, files, mapping);
+	return here->fd >= 0 &&
+	       (is_same_object(shell, file, &here->status) || has_same_digest(mapping, file, here));
+}
+
+static int map_file(struct rf_shell *shell, size_t index, struct node_file *files)
 {
 	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
-	const struct rf_image_file *file = &shell->image.files[mapping->file].image;
 	struct rf_place *place = &shell->places.mappings[index];
 	bool is_shared = mapping->flags & RF_MAPPING_SHARED;
-	bool is_written = is_shared && mapping->protection & RF_PROTECTION_WRITE;
 	long result;
 
-	open_file(shell, open, mapping->file, is_written ? O_RDWR : O_RDONLY);
-	if (open->fd < 0 ||
-	    (!is_same_object(shell, file, &open->status) && !has_same_digest(mapping, file, open)))
-		return 0;
+	open_for(shell, files, mapping);
 	place->protection = mapping->protection;
 	if (mapping->data_pages && !is_shared)
 		place->protection |= RF_PROTECTION_WRITE;
-	result = map_at(place->address, mapping->end - mapping->start, place->protection,
-			is_shared ? MAP_SHARED : MAP_PRIVATE, open->fd, mapping->file_offset);
-	return result < 0 ? map_failed(shell, mapping, result) : 1;
+	result = files[mapping->file].fd < 0
+			 ? files[mapping->file].fd
+			 : map_at(place->address, mapping->end - mapping->start, place->protection,
+				  is_shared ? MAP_SHARED : MAP_PRIVATE, files[mapping->file].fd,
+				  mapping->file_offset);
+	return result < 0 ? map_failed(shell, mapping, result) : 0;
 }
 
 static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t count)
@@ -210,11 +236,9 @@ static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t cou
 }
 
 /* A file that the node lacks: its contents will come, into memory without a name. */
-static int take_contents(struct rf_shell *shell, size_t index)
+static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mapping)
 {
-	struct rf_image_mapping *mapping = &shell->image.mappings[index];
-
-	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE)
+	if (is_written_through(mapping))
 		return rf_report(&shell->report, ENOTSUP,
 				 "mapping %lx-%lx (%s): a shared writable file must be the same "
 				 "object on the node",
@@ -223,27 +247,53 @@ static int take_contents(struct rf_shell *shell, size_t index)
 	mapping->kind = RF_MAPPING_ANONYMOUS;
 	mapping->flags = 0;
 	mapping->data_pages = (mapping->end - mapping->start) / PAGE_BYTES;
-	return map_anonymous(shell, index);
+	return 0;
 }
 
-static int map_all(struct rf_shell *shell, uint32_t *lacking, size_t *lacking_count)
+/* Decides about all file mappings, and says which contents are needed: before anything is mapped, so
+ * that the ghost can answer meanwhile. */
+static int ask_for_lacking(struct rf_shell *shell, struct node_file *files)
 {
-	struct open_file open = { .index = RF_IMAGE_NONE };
+	uint32_t *lacking = malloc(shell->image.head.mappings * sizeof(*lacking));
+	size_t count = 0;
+	int error = lacking ? 0 : rf_report(&shell->report, ENOMEM, "no memory to place the image");
+
+	for (uint32_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
+		struct rf_image_mapping *mapping = &shell->image.mappings[i];
+
+		if (mapping->kind != RF_MAPPING_FILE)
+			continue;
+		if (!is_here(shell, files, mapping)) {
+			lacking[count++] = i;
+			error = take_contents(shell, mapping);
+		} else if (mapping->file >= OPEN_FILES_KEPT) {
+			close_file(&files[mapping->file]);
+		}
+	}
+	if (error == 0)
+		error = send_need(shell, lacking, count);
+	free(lacking);
+	return error;
+}
+
+static int map_all(struct rf_shell *shell, struct node_file *files)
+{
 	int error = 0;
 
-	for (size_t i = 0; i < shell->image.head.mappings && error >= 0; i++) {
-		if (shell->image.mappings[i].kind == RF_MAPPING_ANONYMOUS) {
+	for (size_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
+		const struct rf_image_mapping *mapping = &shell->image.mappings[i];
+
+		if (mapping->kind == RF_MAPPING_ANONYMOUS) {
 			error = map_anonymous(shell, i);
 			continue;
 		}
-		error = map_file(shell, i, &open);
-		if (error == 0) {
-			lacking[(*lacking_count)++] = (uint32_t)i;
-			error = take_contents(shell, i);
-		}
+		error = map_file(shell, i, files);
+		if (mapping->file >= OPEN_FILES_KEPT)
+			close_file(&files[mapping->file]);
 	}
-	close_file(&open);
-	return error < 0 ? error : 0;
+	for (uint32_t i = 0; i < shell->image.head.files; i++)
+		close_file(&files[i]);
+	return error;
 }
 
 /* Whether tables of this image may have grown the shell since it listed its mappings. */
@@ -280,19 +330,18 @@ static int choose_places(struct rf_shell *shell)
 int rf_shell_map_image(struct rf_shell *shell)
 {
 	size_t count = shell->image.head.mappings;
-	uint32_t *lacking = malloc(count * sizeof(*lacking));
-	size_t lacking_count = 0;
+	struct node_file *files = calloc(shell->image.head.files + 1, sizeof(*files));
 	int error;
 
 	shell->places.mappings = malloc(count * sizeof(*shell->places.mappings));
-	if (!lacking || !shell->places.mappings)
+	if (!files || !shell->places.mappings)
 		return rf_report(&shell->report, ENOMEM, "no memory to place the image");
-	error = choose_places(shell);
+	error = ask_for_lacking(shell, files);
 	if (error == 0)
-		error = map_all(shell, lacking, &lacking_count);
+		error = choose_places(shell);
 	if (error == 0)
-		error = send_need(shell, lacking, lacking_count);
-	free(lacking);
+		error = map_all(shell, files);
+	free(files);
 	return error;
 }
 

@@ -183,8 +183,7 @@ int rf_arch_check_thread(const struct rf_image_thread *thread, struct rf_report 
 			      registers->fs_base < MAX_ADDRESS && registers->gs_base < MAX_ADDRESS;
 
 	if (!is_user_code || !is_user_memory || thread->mxcsr >> 16 ||
-	    (thread->xsave_bytes &&
-	     (thread->xsave_bytes < XSAVE_MIN_BYTES || thread->xsave_bytes % FRAME_ALIGNMENT)))
+	    (thread->xsave_bytes && thread->xsave_bytes < XSAVE_MIN_BYTES))
 		return rf_report(report, EBADMSG,
 				 "the image is corrupt: the registers are not those of user code");
 	return 0;

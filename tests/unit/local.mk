@@ -12,12 +12,17 @@ if UNIT_TESTS
 rf_unit_tests = \
 	%D%/test_auth \
 	%D%/test_config \
+	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
 	%D%/test_key \
 	%D%/test_maps \
 	%D%/test_pagemap \
+	%D%/test_plan \
+	%D%/test_reader \
+	%D%/test_reader_fuzz \
 	%D%/test_report \
+	%D%/test_signal_frame \
 	%D%/test_transport \
 	%D%/test_writer
 
@@ -34,6 +39,11 @@ endif
 %C%_test_config_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_config_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_config_LDADD = $(rf_unit_ldadd)
+
+%C%_test_digest_cache_SOURCES = %D%/test_digest_cache.c
+%C%_test_digest_cache_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_digest_cache_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_digest_cache_LDADD = $(rf_unit_ldadd)
 
 %C%_test_facts_SOURCES = %D%/test_facts.c
 %C%_test_facts_CPPFLAGS = $(rf_unit_cppflags)
@@ -60,10 +70,32 @@ endif
 %C%_test_pagemap_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_pagemap_LDADD = $(rf_unit_ldadd)
 
+%C%_test_plan_SOURCES = %D%/test_plan.c
+%C%_test_plan_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_plan_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_plan_LDADD = $(rf_unit_ldadd)
+
+%C%_test_reader_SOURCES = %D%/test_reader.c \
+	%D%/image_sample.c %D%/image_sample.h
+%C%_test_reader_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_reader_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_reader_LDADD = $(rf_unit_ldadd)
+
+%C%_test_reader_fuzz_SOURCES = %D%/test_reader_fuzz.c \
+	%D%/image_sample.c %D%/image_sample.h
+%C%_test_reader_fuzz_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_reader_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_reader_fuzz_LDADD = $(rf_unit_ldadd)
+
 %C%_test_report_SOURCES = %D%/test_report.c
 %C%_test_report_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_report_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_report_LDADD = $(rf_unit_ldadd)
+
+%C%_test_signal_frame_SOURCES = %D%/test_signal_frame.c %D%/x86_64/landing.S
+%C%_test_signal_frame_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_signal_frame_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_signal_frame_LDADD = $(rf_unit_ldadd)
 
 %C%_test_transport_SOURCES = %D%/test_transport.c
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)

@@ -115,7 +115,7 @@ static void *dribble(void *argument)
 static int put_in_place(void *context, size_t mapping, const struct rf_image_run *run,
 			uint64_t *offset)
 {
-	unsigned char (*pages)[2 * PAGE] = context;
+	unsigned char(*pages)[2 * PAGE] = context;
 
 	if (run->kind == RF_RUN_DATA)
 		*offset = (uintptr_t)pages[mapping] - run->address;
@@ -212,7 +212,6 @@ START_TEST(many_records_are_more_than_the_buffer)
 			      sizeof(path));
 	sample_recount(&sample);
 	assert_accepted();
-	ck_assert_uint_eq(strlen(reading.image.files_read ? "" : "unreleased"), 10);
 }
 END_TEST
 
@@ -291,8 +290,8 @@ START_TEST(every_flipped_byte_is_noticed)
 		stream[at] ^= masks[_i];
 		answer = read_bytes(stream, bytes);
 		/* in a run table, lengths and addresses are used before the digest is known */
-		ck_assert_msg(answer == -EBADMSG || answer == -ECONNRESET, "byte %zu: answer %d", at,
-			      answer);
+		ck_assert_msg(answer == -EBADMSG || answer == -ECONNRESET, "byte %zu: answer %d",
+			      at, answer);
 		stream[at] ^= masks[_i];
 	}
 	free(stream);
@@ -421,10 +420,14 @@ START_TEST(no_record_may_come_twice)
 		int answer;
 
 		sample_insert(&sample, i, record->type, 0, record->payload, record->bytes);
+		if (i + 1 < count)
+			sample_recount(&sample);
 		answer = read_sample();
 		/* What follows END is not the image's. */
-		ck_assert_msg(answer == -EBADMSG, "record %u: answer %d", i, answer);
+		ck_assert_msg(answer == (i + 1 < count ? -EBADMSG : 0), "record %u: answer %d", i,
+			      answer);
 		sample_remove(&sample, i);
+		sample_recount(&sample);
 	}
 }
 END_TEST
@@ -498,173 +501,285 @@ static void one_run(uint64_t address, uint32_t run_pages, uint32_t data_pages)
 #define SHARED (sample_mapping(&sample, SAMPLE_SHARED))
 #define STACK (sample_mapping(&sample, SAMPLE_STACK))
 
-/* Changes, named by their claims: `NAME is refused`. */
-#define CHANGE(name, statement)                                                                    \
+/* Room for more pages than a record may hold. */
+static void large_heap(void)
+{
+	SHARED->start += 0x400000;
+	SHARED->end += 0x400000;
+	HEAP->end += 0x200000;
+}
+
+static void two_runs(uint32_t first_pages, uint32_t second_pages)
+{
+	uint32_t data_pages = first_pages + second_pages;
+
+	pages()->runs = 2;
+	sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0),
+		      (uint32_t)(sizeof(struct rf_image_pages) + 2 * sizeof(struct rf_image_run)) +
+			      data_pages * PAGE);
+	*sample_run(&sample, 0) =
+		(struct rf_image_run){ .address = HEAP->start, .pages = first_pages };
+	*sample_run(&sample, 1) =
+		(struct rf_image_run){ .address = HEAP->start + (uint64_t)first_pages * PAGE,
+				       .pages = second_pages };
+}
+
+/* A change to the good image that the reader must answer with `error`. */
+struct change {
+	const char *name;
+	void (*make)(void);
+	int error;
+};
+
+static struct change changes[256];
+static int change_count;
+
+#define REFUSED(error, name, ...)                                                                  \
 	static void name(void)                                                                     \
 	{                                                                                          \
-		statement;                                                                         \
+		__VA_ARGS__;                                                                       \
+	}                                                                                          \
+	__attribute__((constructor)) static void add_##name(void)                                  \
+	{                                                                                          \
+		changes[change_count++] = (struct change){ #name, name, error };                   \
 	}
 
-CHANGE(other_magic, sample_head(&sample)->magic[7] = 'g')
-CHANGE(other_version, sample_head(&sample)->version = 2)
-CHANGE(other_architecture, sample_head(&sample)->architecture = 2)
-CHANGE(other_page_size, sample_head(&sample)->page_bytes = 16384)
-CHANGE(head_reserved1, sample_head(&sample)->reserved1 = 1)
-CHANGE(head_reserved2, sample_head(&sample)->reserved2 = 1)
-CHANGE(no_thread, sample_head(&sample)->threads = 0)
-CHANGE(two_threads, sample_head(&sample)->threads = 2)
-CHANGE(too_many_files, sample_head(&sample)->files = 65537)
-CHANGE(too_many_descriptors, sample_head(&sample)->descriptors = 65537)
-CHANGE(too_many_mappings, sample_head(&sample)->mappings = 262145)
-CHANGE(no_mapping, sample_head(&sample)->mappings = 0)
-CHANGE(largest_counts, sample_head(&sample)->files = 65536;
-       sample_head(&sample)->descriptors = 65536; sample_head(&sample)->mappings = 262144)
-CHANGE(all_ones_counts, sample_head(&sample)->files = UINT32_MAX)
-CHANGE(one_file_more, sample_head(&sample)->files++)
-CHANGE(one_file_less, sample_head(&sample)->files--)
-CHANGE(one_descriptor_more, sample_head(&sample)->descriptors++)
-CHANGE(one_descriptor_less, sample_head(&sample)->descriptors--)
-CHANGE(one_mapping_more, sample_head(&sample)->mappings++)
-CHANGE(one_mapping_less, sample_head(&sample)->mappings--)
-CHANGE(longer_head, resize(RF_RECORD_IMAGE, 8))
-CHANGE(shorter_head, resize(RF_RECORD_IMAGE, -8))
-CHANGE(longer_process, resize(RF_RECORD_PROCESS, 1))
-CHANGE(shorter_process, resize(RF_RECORD_PROCESS, -1))
-CHANGE(cut_process, sample_resize(sample_find(&sample, RF_RECORD_PROCESS, 0), 127))
-CHANGE(too_much_auxv, process()->auxv_bytes = 1040)
-CHANGE(odd_auxv, process()->auxv_bytes -= 8; process()->cwd_bytes += 8)
-CHANGE(wrapping_auxv, process()->auxv_bytes = UINT32_MAX - 15)
-CHANGE(long_directory, process()->cwd_bytes = UINT32_MAX)
-CHANGE(no_directory, process()->cwd_bytes = 0; resize(RF_RECORD_PROCESS, -10))
-CHANGE(relative_directory, ((char *)process())[128 + 32] = 'x')
-CHANGE(zero_in_directory, ((char *)process())[128 + 35] = '\0')
-CHANGE(wide_umask, process()->umask = 01000)
-CHANGE(process_reserved, process()->reserved2 = 1)
-CHANGE(longer_actions, resize(RF_RECORD_SIGACTIONS, 32))
-CHANGE(shorter_actions, resize(RF_RECORD_SIGACTIONS, -32))
-CHANGE(cut_thread, resize(RF_RECORD_THREAD, -1))
-CHANGE(longer_thread, resize(RF_RECORD_THREAD, 64))
-CHANGE(missing_xsave, thread()->xsave_bytes = 576)
-CHANGE(too_much_xsave, resize(RF_RECORD_THREAD, 16448); thread()->xsave_bytes = 16448)
-CHANGE(too_little_xsave, resize(RF_RECORD_THREAD, 512); thread()->xsave_bytes = 512)
-CHANGE(kernel_segment, thread()->registers.cs = 0x10)
-CHANGE(kernel_stack_segment, thread()->registers.ss = 0x18)
-CHANGE(compatibility_segment, thread()->registers.cs = 0x23)
-CHANGE(data_segment, thread()->registers.ds = 0x2b)
-CHANGE(io_privilege, thread()->registers.eflags |= 0x3000)
-CHANGE(trap_flag, thread()->registers.eflags |= 0x100)
-CHANGE(kernel_address, thread()->registers.rip = UINT64_C(0xffffffff80000000))
-CHANGE(odd_address, thread()->registers.rip = UINT64_C(0x800000000000))
-CHANGE(kernel_stack, thread()->registers.rsp = UINT64_MAX)
-CHANGE(kernel_fs_base, thread()->registers.fs_base = UINT64_C(0xffff888000000000))
-CHANGE(kernel_gs_base, thread()->registers.gs_base = UINT64_C(0xffff888000000000))
-CHANGE(wide_mxcsr, thread()->mxcsr = 0x10000)
-CHANGE(kernel_rseq, thread()->rseq_address = UINT64_MAX - 15)
-CHANGE(wide_rseq, thread()->rseq_address = SAMPLE_MAX_ADDRESS - 16)
-CHANGE(kernel_tid_address, thread()->tid_address = UINT64_C(0xffff888000000000))
-CHANGE(odd_tid_address, thread()->tid_address += 2)
-CHANGE(thread_reserved, thread()->reserved2 = 1)
-CHANGE(no_area, vdso()->areas = 0; resize(RF_RECORD_VDSO, -48))
-CHANGE(nine_areas, resize(RF_RECORD_VDSO, 7 * 24); vdso()->areas = 9)
-CHANGE(wrapping_areas, vdso()->areas = 0x0aaaaaac)
-CHANGE(two_vdsos, area(0)->kind = RF_VDSO_CODE)
-CHANGE(no_vdso_code, area(1)->kind = RF_VDSO_DATA)
-CHANGE(unknown_area, area(0)->kind = 3)
-CHANGE(unaligned_area, area(0)->start += 8)
-CHANGE(empty_area, area(0)->end = area(0)->start)
-CHANGE(overlapping_areas, area(0)->end += PAGE)
-CHANGE(kernel_area, area(1)->end = UINT64_C(0xffffffffff601000))
-CHANGE(low_area, area(0)->start = 0)
-CHANGE(area_reserved, area(0)->reserved = 1)
-CHANGE(cut_vdso, resize(RF_RECORD_VDSO, -24))
-CHANGE(swapped_files, file(0)->index = 1; file(1)->index = 0)
-CHANGE(relative_path, path(0)[0] = 'u')
-CHANGE(zero_in_path, path(0)[3] = '\0')
-CHANGE(no_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48))
-CHANGE(cut_file, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 20))
-CHANGE(long_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48 + 4096))
-CHANGE(cut_descriptor, resize(RF_RECORD_DESCRIPTOR, -1))
-CHANGE(descending_descriptors, descriptor(3)->number = 1)
-CHANGE(equal_descriptors, descriptor(3)->number = 2)
-CHANGE(high_descriptor, descriptor(3)->number = RF_IMAGE_MAX_FD + 1)
-CHANGE(same_as_later, descriptor(1)->same_as = 9)
-CHANGE(same_as_itself, descriptor(3)->same_as = 9)
-CHANGE(same_as_a_copy, descriptor(3)->same_as = 2)
-CHANGE(unknown_descriptor, descriptor(0)->kind = 4)
-CHANGE(descriptor_kind_zero, descriptor(0)->kind = 0)
-CHANGE(relay_of_another, descriptor(3)->kind = RF_DESCRIPTOR_RELAY_OUT)
-CHANGE(relay_of_input, descriptor(0)->kind = RF_DESCRIPTOR_RELAY_OUT)
-CHANGE(descriptor_of_no_file, descriptor(3)->file = 2)
-CHANGE(descriptor_flags, descriptor(3)->flags = 4)
-CHANGE(descriptor_reserved, descriptor(3)->reserved = 1)
-CHANGE(unaligned_start, HEAP->start += 8)
-CHANGE(unaligned_end, HEAP->end += 2048)
-CHANGE(empty_mapping, HEAP->start = HEAP->end)
-CHANGE(reversed_mapping, HEAP->end = HEAP->start - PAGE)
-CHANGE(overlapping_mappings, HEAP->start -= PAGE)
-CHANGE(equal_mappings, HEAP->start = TEXT->start; HEAP->end = TEXT->end)
-CHANGE(descending_mappings, struct rf_image_mapping first = *HEAP; *HEAP = *SHARED; *SHARED = first)
-CHANGE(mapping_of_page_zero, TEXT->start = 0)
-CHANGE(low_mapping, TEXT->start = SAMPLE_MIN_ADDRESS - PAGE)
-CHANGE(high_mapping, STACK->end = SAMPLE_MAX_ADDRESS + PAGE)
-CHANGE(kernel_mapping, STACK->start = UINT64_C(0xffff800000000000); STACK->end = UINT64_MAX - 4095)
-CHANGE(mapping_over_the_vdso, SHARED->end = area(1)->start + PAGE)
-CHANGE(mapping_round_the_vdso, SHARED->end = area(1)->end + PAGE)
-CHANGE(mapping_in_the_vdso, SHARED->start = area(0)->start + PAGE; SHARED->end = area(0)->end)
-CHANGE(unknown_protection, HEAP->protection = 8)
-CHANGE(growing_protection, STACK->protection |= 0x01000000)
-CHANGE(unknown_mapping_flag, HEAP->flags = 8)
-CHANGE(unknown_mapping_kind, HEAP->kind = 2)
-CHANGE(shared_anonymous, HEAP->flags = RF_MAPPING_SHARED)
-CHANGE(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
-CHANGE(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
-CHANGE(mapping_of_no_file, TEXT->file = 2)
-CHANGE(anonymous_with_file, HEAP->file = 0)
-CHANGE(unaligned_offset, TEXT->file_offset = 512)
-CHANGE(negative_offset, TEXT->file_offset = UINT64_C(0xfffffffffffff000))
-CHANGE(wrapping_offset, TEXT->file_offset = INT64_MAX - 0x3fff + 0x1000 - 0xfff)
-CHANGE(cut_mapping, resize(RF_RECORD_MAPPING, -1))
-CHANGE(half_mapping, resize(RF_RECORD_MAPPING, 32))
-CHANGE(empty_mappings, sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), 0))
-CHANGE(layout_with_payload, resize(RF_RECORD_LAYOUT, 8))
-CHANGE(no_run, pages()->runs = 0)
-CHANGE(too_many_runs, pages()->runs = 257)
-CHANGE(all_ones_runs, pages()->runs = UINT32_MAX)
-CHANGE(pages_reserved, pages()->reserved = 1)
-CHANGE(cut_pages, resize(RF_RECORD_PAGES, -1))
-CHANGE(longer_pages, resize(RF_RECORD_PAGES, 8))
-CHANGE(no_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 8))
-CHANGE(cut_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 55))
-CHANGE(cut_pages_head, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 7))
-CHANGE(empty_run, one_run(HEAP->start, 0, 0))
-CHANGE(unaligned_run, sample_run(&sample, 0)->address += 16)
-CHANGE(unknown_run, sample_run(&sample, 0)->kind = 2)
-CHANGE(descending_runs, sample_run(&sample, 2)->address = HEAP->start)
-CHANGE(overlapping_runs, sample_run(&sample, 1)->address = sample_run(&sample, 0)->address + PAGE)
-CHANGE(run_before_its_mapping, one_run(TEXT->start - PAGE, 2, 2))
-CHANGE(run_behind_its_mapping, one_run(HEAP->end - PAGE, 2, 2))
-CHANGE(run_over_two_mappings, one_run(TEXT->end - PAGE, 2, 2))
-CHANGE(run_nowhere, one_run(HEAP->end + PAGE, 1, 1))
-CHANGE(run_in_the_vdso, one_run(area(0)->start, 1, 1))
-CHANGE(run_in_a_shared_file, one_run(SHARED->start, 1, 1))
-CHANGE(guard_in_a_shared_file, one_run(SHARED->start, 1, 0); sample_run(&sample, 0)->kind = 1)
-CHANGE(run_at_the_top, one_run(UINT64_MAX - 4095, 1, 1))
-CHANGE(wrapping_run, one_run(UINT64_MAX - 4095, 2, 2))
-CHANGE(wrapping_guard, sample_run(&sample, 1)->pages = UINT32_MAX)
-CHANGE(huge_run, sample_run(&sample, 0)->pages = UINT32_MAX)
-CHANGE(too_many_pages, HEAP->end = HEAP->start; TEXT->end = SHARED->start; HEAP->start = SHARED->start;
-       HEAP->end = SHARED->start)
-CHANGE(fewer_data, one_run(HEAP->start, 2, 1))
-CHANGE(more_data, one_run(HEAP->start, 1, 2))
-CHANGE(end_counts_more_records, end()->records++)
-CHANGE(end_counts_fewer_records, end()->records--)
-CHANGE(end_counts_more_pages, end()->data_pages++)
-CHANGE(end_counts_fewer_pages, end()->data_pages--)
-CHANGE(cut_end, resize(RF_RECORD_END, -1))
-CHANGE(longer_end, resize(RF_RECORD_END, 8))
-CHANGE(unknown_required, sample_insert(&sample, 3, UNKNOWN_TYPE, 0, NULL, 0))
-CHANGE(unknown_first, sample_insert(&sample, 0, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, NULL, 0))
-CHANGE(unknown_required_late, sample_insert(&sample, sample.count - 1, UNKNOWN_TYPE, 0, NULL, 0))
-CHANGE(too_long, unsigned char *noise = calloc(1, RF_RECORD_MAX_BYTES + 1);
-       sample_insert(&sample, 3, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise, RF_RECORD_MAX_BYTES + 1);
-       free(noise))
+#define CORRUPT(name, ...) REFUSED(EBADMSG, name, __VA_ARGS__)
+
+/* clang-format off: one line for each change */
+CORRUPT(other_magic, sample_head(&sample)->magic[7] = 'g')
+REFUSED(EPROTONOSUPPORT, other_version, sample_head(&sample)->version = 2)
+REFUSED(ENOEXEC, other_architecture, sample_head(&sample)->architecture = 2)
+REFUSED(ENOEXEC, other_page_size, sample_head(&sample)->page_bytes = 16384)
+CORRUPT(head_reserved1, sample_head(&sample)->reserved1 = 1)
+CORRUPT(head_reserved2, sample_head(&sample)->reserved2 = 1)
+CORRUPT(no_thread, sample_head(&sample)->threads = 0)
+REFUSED(ENOTSUP, two_threads, sample_head(&sample)->threads = 2)
+CORRUPT(too_many_files, sample_head(&sample)->files = 65537)
+CORRUPT(too_many_descriptors, sample_head(&sample)->descriptors = 65537)
+CORRUPT(too_many_mappings, sample_head(&sample)->mappings = 262145)
+CORRUPT(no_mapping, sample_head(&sample)->mappings = 0)
+CORRUPT(largest_counts, sample_head(&sample)->files = 65536;
+	sample_head(&sample)->descriptors = 65536; sample_head(&sample)->mappings = 262144)
+CORRUPT(all_ones_counts, sample_head(&sample)->files = UINT32_MAX)
+CORRUPT(one_file_more, sample_head(&sample)->files++)
+CORRUPT(one_file_less, sample_head(&sample)->files--)
+CORRUPT(one_descriptor_more, sample_head(&sample)->descriptors++)
+CORRUPT(one_descriptor_less, sample_head(&sample)->descriptors--)
+CORRUPT(one_mapping_more, sample_head(&sample)->mappings++)
+CORRUPT(one_mapping_less, sample_head(&sample)->mappings--)
+CORRUPT(longer_head, resize(RF_RECORD_IMAGE, 8))
+CORRUPT(shorter_head, resize(RF_RECORD_IMAGE, -8))
+CORRUPT(longer_process, resize(RF_RECORD_PROCESS, 1))
+CORRUPT(shorter_process, resize(RF_RECORD_PROCESS, -1))
+CORRUPT(cut_process, sample_resize(sample_find(&sample, RF_RECORD_PROCESS, 0), 127))
+CORRUPT(too_much_auxv, process()->auxv_bytes = 1040)
+CORRUPT(odd_auxv, process()->auxv_bytes -= 8; process()->cwd_bytes += 8)
+CORRUPT(wrapping_auxv, process()->auxv_bytes = UINT32_MAX - 15)
+CORRUPT(long_directory, process()->cwd_bytes = UINT32_MAX)
+CORRUPT(no_directory, process()->cwd_bytes = 0; resize(RF_RECORD_PROCESS, -10))
+CORRUPT(relative_directory, ((char *)process())[128 + 32] = 'x')
+CORRUPT(zero_in_directory, ((char *)process())[128 + 35] = '\0')
+CORRUPT(wide_umask, process()->umask = 01000)
+CORRUPT(process_reserved, process()->reserved2 = 1)
+CORRUPT(longer_actions, resize(RF_RECORD_SIGACTIONS, 32))
+CORRUPT(shorter_actions, resize(RF_RECORD_SIGACTIONS, -32))
+CORRUPT(cut_thread, resize(RF_RECORD_THREAD, -1))
+CORRUPT(longer_thread, resize(RF_RECORD_THREAD, 64))
+CORRUPT(missing_xsave, thread()->xsave_bytes = 576)
+CORRUPT(too_much_xsave, resize(RF_RECORD_THREAD, 16448); thread()->xsave_bytes = 16448)
+CORRUPT(too_little_xsave, resize(RF_RECORD_THREAD, 512); thread()->xsave_bytes = 512)
+CORRUPT(kernel_segment, thread()->registers.cs = 0x10)
+CORRUPT(kernel_stack_segment, thread()->registers.ss = 0x18)
+CORRUPT(compatibility_segment, thread()->registers.cs = 0x23)
+CORRUPT(data_segment, thread()->registers.ds = 0x2b)
+CORRUPT(io_privilege, thread()->registers.eflags |= 0x3000)
+CORRUPT(trap_flag, thread()->registers.eflags |= 0x100)
+CORRUPT(kernel_address, thread()->registers.rip = UINT64_C(0xffffffff80000000))
+CORRUPT(odd_address, thread()->registers.rip = UINT64_C(0x800000000000))
+CORRUPT(kernel_stack, thread()->registers.rsp = UINT64_MAX)
+CORRUPT(kernel_fs_base, thread()->registers.fs_base = UINT64_C(0xffff888000000000))
+CORRUPT(kernel_gs_base, thread()->registers.gs_base = UINT64_C(0xffff888000000000))
+CORRUPT(wide_mxcsr, thread()->mxcsr = 0x10000)
+CORRUPT(kernel_rseq, thread()->rseq_address = UINT64_MAX - 15)
+CORRUPT(wide_rseq, thread()->rseq_address = SAMPLE_MAX_ADDRESS - 16)
+CORRUPT(kernel_tid_address, thread()->tid_address = UINT64_C(0xffff888000000000))
+CORRUPT(odd_tid_address, thread()->tid_address += 2)
+CORRUPT(thread_reserved, thread()->reserved2 = 1)
+CORRUPT(no_area, vdso()->areas = 0; resize(RF_RECORD_VDSO, -48))
+CORRUPT(nine_areas, resize(RF_RECORD_VDSO, 7 * 24); vdso()->areas = 9)
+CORRUPT(wrapping_areas, vdso()->areas = 0x0aaaaaac)
+CORRUPT(two_vdsos, area(0)->kind = RF_VDSO_CODE)
+CORRUPT(no_vdso_code, area(1)->kind = RF_VDSO_DATA)
+CORRUPT(unknown_area, area(0)->kind = 3)
+CORRUPT(unaligned_area, area(0)->start += 8)
+CORRUPT(empty_area, area(0)->end = area(0)->start)
+CORRUPT(overlapping_areas, area(0)->end += PAGE)
+CORRUPT(kernel_area, area(1)->end = UINT64_C(0xffffffffff601000))
+CORRUPT(low_area, area(0)->start = 0)
+CORRUPT(area_reserved, area(0)->reserved = 1)
+CORRUPT(cut_vdso, resize(RF_RECORD_VDSO, -24))
+CORRUPT(swapped_files, file(0)->index = 1; file(1)->index = 0)
+CORRUPT(relative_path, path(0)[0] = 'u')
+CORRUPT(zero_in_path, path(0)[3] = '\0')
+CORRUPT(no_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48))
+CORRUPT(cut_file, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 20))
+CORRUPT(long_path, sample_resize(sample_find(&sample, RF_RECORD_FILE, 0), 48 + 4096))
+CORRUPT(cut_descriptor, resize(RF_RECORD_DESCRIPTOR, -1))
+CORRUPT(descending_descriptors, descriptor(3)->number = 1)
+CORRUPT(equal_descriptors, descriptor(3)->number = 2)
+CORRUPT(high_descriptor, descriptor(3)->number = RF_IMAGE_MAX_FD + 1)
+CORRUPT(same_as_later, descriptor(1)->same_as = 9)
+CORRUPT(same_as_itself, descriptor(3)->same_as = 9)
+CORRUPT(same_as_a_copy, descriptor(3)->same_as = 2)
+REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 4)
+REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
+CORRUPT(relay_of_another, descriptor(3)->kind = RF_DESCRIPTOR_RELAY_OUT)
+CORRUPT(descriptor_of_no_file, descriptor(3)->file = 2)
+CORRUPT(descriptor_flags, descriptor(3)->flags = 4)
+CORRUPT(descriptor_reserved, descriptor(3)->reserved = 1)
+CORRUPT(unaligned_start, HEAP->start += 8)
+CORRUPT(unaligned_end, HEAP->end += 2048)
+CORRUPT(empty_mapping, HEAP->start = HEAP->end)
+CORRUPT(reversed_mapping, HEAP->end = HEAP->start - PAGE)
+CORRUPT(overlapping_mappings, HEAP->start -= PAGE)
+CORRUPT(equal_mappings, HEAP->start = TEXT->start; HEAP->end = TEXT->end)
+CORRUPT(descending_mappings, struct rf_image_mapping first = *HEAP; *HEAP = *SHARED;
+	*SHARED = first)
+CORRUPT(mapping_of_page_zero, TEXT->start = 0)
+CORRUPT(low_mapping, TEXT->start = SAMPLE_MIN_ADDRESS - PAGE)
+CORRUPT(high_mapping, STACK->end = SAMPLE_MAX_ADDRESS + PAGE)
+CORRUPT(kernel_mapping, STACK->start = UINT64_C(0xffff800000000000); STACK->end = UINT64_MAX - 4095)
+CORRUPT(mapping_over_the_vdso, SHARED->end = area(1)->start + PAGE)
+CORRUPT(mapping_round_the_vdso, SHARED->end = area(1)->end + PAGE)
+CORRUPT(mapping_in_the_vdso, SHARED->start = area(0)->start + PAGE; SHARED->end = area(0)->end)
+CORRUPT(unknown_protection, HEAP->protection = 8)
+CORRUPT(growing_protection, STACK->protection |= 0x01000000)
+CORRUPT(unknown_mapping_flag, HEAP->flags = 8)
+CORRUPT(unknown_mapping_kind, HEAP->kind = 2)
+CORRUPT(shared_anonymous, HEAP->flags = RF_MAPPING_SHARED)
+CORRUPT(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
+CORRUPT(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
+CORRUPT(mapping_of_no_file, TEXT->file = 2)
+CORRUPT(anonymous_with_file, HEAP->file = 0)
+CORRUPT(unaligned_offset, TEXT->file_offset = 512)
+CORRUPT(negative_offset, TEXT->file_offset = UINT64_C(0xfffffffffffff000))
+CORRUPT(wrapping_offset, TEXT->file_offset = INT64_MAX - 0x3fff)
+CORRUPT(cut_mapping, resize(RF_RECORD_MAPPING, -1))
+CORRUPT(half_mapping, resize(RF_RECORD_MAPPING, 32))
+CORRUPT(empty_mappings, sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), 0))
+CORRUPT(layout_with_payload, resize(RF_RECORD_LAYOUT, 8))
+CORRUPT(no_run, pages()->runs = 0)
+CORRUPT(too_many_runs, pages()->runs = 257)
+CORRUPT(all_ones_runs, pages()->runs = UINT32_MAX)
+CORRUPT(pages_reserved, pages()->reserved = 1)
+CORRUPT(cut_pages, resize(RF_RECORD_PAGES, -1))
+CORRUPT(longer_pages, resize(RF_RECORD_PAGES, 8))
+CORRUPT(no_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 8))
+CORRUPT(cut_table, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 55))
+CORRUPT(cut_pages_head, sample_resize(sample_find(&sample, RF_RECORD_PAGES, 0), 7))
+CORRUPT(empty_run, one_run(HEAP->start, 0, 0))
+CORRUPT(unaligned_run, sample_run(&sample, 0)->address += 16)
+CORRUPT(unknown_run, sample_run(&sample, 0)->kind = 2)
+CORRUPT(descending_runs, sample_run(&sample, 2)->address = HEAP->start)
+CORRUPT(overlapping_runs, sample_run(&sample, 1)->address = sample_run(&sample, 0)->address + PAGE)
+CORRUPT(run_before_its_mapping, one_run(TEXT->start - PAGE, 2, 2))
+CORRUPT(run_behind_its_mapping, one_run(HEAP->end - PAGE, 2, 2))
+CORRUPT(run_over_two_mappings, one_run(TEXT->end - PAGE, 2, 2))
+CORRUPT(run_nowhere, one_run(HEAP->end + PAGE, 1, 1))
+CORRUPT(run_in_the_vdso, one_run(area(0)->start, 1, 1))
+CORRUPT(run_in_a_shared_file, one_run(SHARED->start, 1, 1))
+CORRUPT(guard_in_a_shared_file, one_run(SHARED->start, 1, 0); sample_run(&sample, 0)->kind = 1)
+CORRUPT(run_at_the_top, one_run(UINT64_MAX - 4095, 1, 1))
+CORRUPT(wrapping_run, one_run(UINT64_MAX - 4095, 2, 2))
+CORRUPT(wrapping_guard, sample_run(&sample, 1)->pages = UINT32_MAX)
+CORRUPT(huge_run, sample_run(&sample, 0)->pages = UINT32_MAX)
+CORRUPT(too_many_pages, large_heap(); one_run(HEAP->start, 257, 257))
+CORRUPT(too_many_pages_in_two_runs, large_heap(); two_runs(200, 57))
+CORRUPT(fewer_data, one_run(HEAP->start, 2, 1))
+CORRUPT(more_data, one_run(HEAP->start, 1, 2))
+CORRUPT(end_counts_more_records, end()->records++)
+CORRUPT(end_counts_fewer_records, end()->records--)
+CORRUPT(end_counts_more_pages, end()->data_pages++)
+CORRUPT(end_counts_fewer_pages, end()->data_pages--)
+CORRUPT(cut_end, resize(RF_RECORD_END, -1))
+CORRUPT(longer_end, resize(RF_RECORD_END, 8))
+REFUSED(ENOTSUP, unknown_required, sample_insert(&sample, 3, UNKNOWN_TYPE, 0, NULL, 0))
+CORRUPT(unknown_first, sample_insert(&sample, 0, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, NULL, 0))
+REFUSED(ENOTSUP, unknown_required_late,
+	sample_insert(&sample, sample.count - 1, UNKNOWN_TYPE, 0, NULL, 0))
+CORRUPT(too_long, unsigned char *noise = calloc(1, RF_RECORD_MAX_BYTES + 1);
+	sample_insert(&sample, 3, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise, RF_RECORD_MAX_BYTES + 1);
+	free(noise))
+/* clang-format on */
+
+START_TEST(change_is_refused)
+{
+	const struct change *change = &changes[_i];
+	int answer;
+
+	change->make();
+	answer = read_sample();
+	ck_assert_msg(answer == -change->error, "%s: answer %d, not %d: %s", change->name, answer,
+		      -change->error, reading.report.sentence);
+}
+END_TEST
+
+START_TEST(record_of_the_most_pages_is_accepted)
+{
+	large_heap();
+	two_runs(200, 56);
+	end()->data_pages = 256;
+	assert_accepted();
+}
+END_TEST
+
+static TCase *accepting_case(void)
+{
+	TCase *tcase = tcase_create("good images");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, good_image_is_accepted);
+	tcase_add_test(tcase, nothing_behind_the_end_is_read);
+	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
+	tcase_add_test(tcase, smallest_image_is_accepted);
+	tcase_add_test(tcase, mappings_may_come_in_several_records);
+	tcase_add_test(tcase, many_records_are_more_than_the_buffer);
+	tcase_add_test(tcase, unknown_optional_record_is_skipped_anywhere);
+	tcase_add_test(tcase, largest_record_of_an_unknown_type_is_skipped);
+	tcase_add_loop_test(tcase, vector_state_of_any_size_is_kept, 0, 5);
+	tcase_add_test(tcase, record_of_the_most_pages_is_accepted);
+	tcase_add_test(tcase, mapping_is_found_by_any_of_its_ranges);
+	return tcase;
+}
+
+static TCase *refusing_case(void)
+{
+	TCase *tcase = tcase_create("hostile images");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 60); /* with sanitizers */
+	tcase_add_loop_test(tcase, every_flipped_byte_is_noticed, 0, 2);
+	tcase_add_loop_test(tcase, fields_are_checked_behind_good_digests, 0, 5);
+	tcase_add_test(tcase, headers_are_checked_behind_good_digests);
+	tcase_add_test(tcase, early_end_is_noticed_at_every_byte);
+	tcase_add_test(tcase, records_come_in_one_order);
+	tcase_add_test(tcase, no_record_may_be_missing);
+	tcase_add_test(tcase, no_record_may_come_twice);
+	tcase_add_loop_test(tcase, change_is_refused, 0, change_count);
+	return tcase;
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("reader");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, accepting_case());
+	suite_add_tcase(suite, refusing_case());
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node that is another machine as far as files can tell: the server runs in a mount namespace
+ * of its own, where the boot id is another one, and where chosen files may have other bytes.
+ */
+#ifndef TEST_SUPPORT_FOREIGN_NODE_H
+#define TEST_SUPPORT_FOREIGN_NODE_H
+
+#include "tests/support/node.h"
+
+/* The node's boot id: what it reads at its usual place. */
+#define FOREIGN_BOOT_ID "00000000-1111-2222-3333-444444444444"
+#define FOREIGN_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+/* A file of which the node has a copy with one byte changed; path NULL = none. */
+struct foreign_change {
+	const char *path;
+	uint64_t offset;
+};
+
+/*
+ * Starts such a node; skips the test, with the reason, where namespaces are not allowed.  Ends
+ * with node_stop().
+ */
+void foreign_node_start(struct node *node, struct foreign_change change);
+
+/* In the child: fails unless it runs on such a node. */
+void foreign_node_expect_here(void);
+
+/*
+ * To be called first by main(): the program serves as the server, too.  Returns in the test
+ * itself; in the server's place it makes the namespace and becomes the real server.
+ */
+void foreign_node_main(int argc, char **argv);
+
+#endif
