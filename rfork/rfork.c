@@ -100,10 +100,10 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 	return error;
 }
 
-/* REQUEST and WELCOME; fills the node's facts. */
+/* REQUEST and WELCOME; fills the node's facts.  Reads our memory ranges while the node compares. */
 static int agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
 		 const struct rf_machine_facts *facts, struct rf_machine_facts *node,
-		 struct rf_report *report)
+		 struct rf_procstate_ranges *ranges, struct rf_report *report)
 {
 	struct rf_machine_facts request = *facts;
 	int error;
@@ -114,6 +114,8 @@ static int agree(struct rf_flight *flight, const struct rf_options *options, con
 	/* a peer that has closed may have said why: read before giving up */
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
 		return rf_report(report, -error, "connection to %s: %m", host);
+	/* Not permitted to a process that has changed its uid; then the ghost does it. */
+	rf_procstate_read_ranges(ranges, NULL);
 	error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
 				options->deadline_ns, host, report);
 	return error < 0 ? error : rf_machine_facts_compare(facts, node, report);
@@ -182,8 +184,6 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 	}
 	flight->status_read = status[0];
 	flight->status_write = status[1];
-	/* Not permitted to a process that has changed its uid; then the ghost does it. */
-	rf_procstate_read_ranges(&order->request.ranges, NULL);
 	return order;
 }
 
@@ -342,7 +342,7 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 		return rf_report(report, -error, "the facts of this machine: %m");
 	error = authenticate(flight, &hello, options, host, report);
 	if (error == 0)
-		error = agree(flight, options, host, here, &node, report);
+		error = agree(flight, options, host, here, &node, &order->request.ranges, report);
 	if (error < 0)
 		return error;
 	complete_order(order, flight, here, &node);
