@@ -147,6 +147,17 @@ int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_
 	return rf_io_writev_full(fd, &iov, 1, deadline_ns);
 }
 
+int rf_io_above_stdio(int fd)
+{
+	int moved;
+
+	if (fd < 0 || fd > 2)
+		return fd;
+	moved = (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	rf_sys_close(fd);
+	return moved;
+}
+
 long rf_io_read_file(const char *path, char *buffer, size_t bytes)
 {
 	size_t used = 0;

@@ -38,6 +38,13 @@ int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns)
 
 int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_ns);
 
+/*
+ * Moves a new descriptor above the standard ones, which the program may have closed: what others
+ * write to them must not reach it.  Takes fd, if it is not negative; the descriptor, which is
+ * close-on-exec where it moved, or a negative errno.
+ */
+int rf_io_above_stdio(int fd);
+
 /* Reads a whole small file (of /proc) into a zero-terminated buffer; its length or a negative
  * errno; -EFBIG if it does not fit. */
 long rf_io_read_file(const char *path, char *buffer, size_t bytes);

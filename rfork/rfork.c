@@ -153,6 +153,19 @@ static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_ma
 	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
 }
 
+/* The ghost's word to the caller; on failure the flight closes what there is. */
+static int open_status_pipe(struct rf_flight *flight)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	flight->status_read = rf_io_above_stdio(ends[0]);
+	flight->status_write = rf_io_above_stdio(ends[1]);
+	return flight->status_read < 0 ? flight->status_read
+				       : (flight->status_write < 0 ? flight->status_write : 0);
+}
+
 /* Makes the ghost's order in the flight's arena, as far as it does not depend on the node.  Refuses
  * what cannot travel.  NULL with a report. */
 static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
@@ -160,7 +173,6 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 					    struct rf_report *report)
 {
 	struct rf_ghost_order *order;
-	int status[2];
 	int error = rf_arena_map(&flight->arena);
 
 	if (error < 0) {
@@ -178,12 +190,11 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 	if (rf_fdtable_collect(&order->fds, &flight->arena, options->flags & RFORK_CLOSE_OTHERS,
 			       rf_flight_owns, report) < 0)
 		return NULL;
-	if (pipe2(status, O_CLOEXEC) < 0) {
-		rf_report(report, errno, "pipe: %m");
+	error = open_status_pipe(flight);
+	if (error < 0) {
+		rf_report(report, -error, "pipe: %m");
 		return NULL;
 	}
-	flight->status_read = status[0];
-	flight->status_write = status[1];
 	return order;
 }
 

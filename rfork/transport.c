@@ -180,6 +180,9 @@ static int connect_one(const struct sockaddr *address, socklen_t length, int64_t
 
 	if (fd < 0)
 		return -errno;
+	fd = rf_io_above_stdio(fd);
+	if (fd < 0)
+		return fd;
 	if (connect(fd, address, length) < 0)
 		error = errno == EINPROGRESS || errno == EINTR ? finish_connect(fd, deadline_ns)
 							       : -errno;
@@ -203,21 +206,24 @@ static int connect_unix(const struct rf_address *address, int64_t deadline_ns,
 	return fd < 0 ? rf_report(report, public_error(-fd), "unix:%s: %m", address->name) : fd;
 }
 
-/* An address without asking the resolver, which loads and allocates much; false if it is a name. */
+/* An address without asking the resolver, which loads and allocates much; false if it is a name.
+ * RFC 6761, 6.3: "localhost" is always the loopback address, with or without /etc/hosts. */
 static bool parse_numeric(const struct rf_address *address, struct sockaddr_storage *storage,
 			  socklen_t *length)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)storage;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
+	const char *name = strcasecmp(address->name, "localhost") == 0 ? "127.0.0.1"
+								       : address->name;
 
 	memset(storage, 0, sizeof(*storage));
-	if (inet_pton(AF_INET, address->name, &in->sin_addr) == 1) {
+	if (inet_pton(AF_INET, name, &in->sin_addr) == 1) {
 		in->sin_family = AF_INET;
 		in->sin_port = htons(address->port);
 		*length = sizeof(*in);
 		return true;
 	}
-	if (inet_pton(AF_INET6, address->name, &in6->sin6_addr) == 1) {
+	if (inet_pton(AF_INET6, name, &in6->sin6_addr) == 1) {
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons(address->port);
 		*length = sizeof(*in6);
@@ -246,7 +252,8 @@ static int try_address(const struct sockaddr *address, socklen_t length, bool be
 static int connect_resolved(const struct rf_address *address, bool beyond_loopback,
 			    int64_t deadline_ns, int *last_error, struct rf_report *report)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+	/* not AI_ADDRCONFIG: it hides the names of a host that has loopback only */
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
 	char port[8];
 	int fd = -EHOSTUNREACH;

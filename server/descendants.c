@@ -112,5 +112,8 @@ int rf_descendants_end(pid_t process_group)
 			if (errno != EINTR)
 				return -errno;
 		}
+		/* all that are dead by now, lest the next look finds them again */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 	}
 }

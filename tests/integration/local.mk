@@ -5,11 +5,14 @@
 # and one below it.
 
 rf_integration_tests = \
+	%D%/address_collisions_are_solved \
 	%D%/alternate_stack_is_kept \
 	%D%/bad_arguments_are_refused \
 	%D%/broken_nodes_are_reported \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
+	%D%/caller_may_close_stdio \
+	%D%/changed_library_goes_by_content \
 	%D%/child_has_equal_mappings \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
@@ -17,11 +20,14 @@ rf_integration_tests = \
 	%D%/closed_reader_is_sigpipe \
 	%D%/command_line_and_environment_are_kept \
 	%D%/cut_streams_leave_nothing \
+	%D%/daemon_returns_when_ready \
+	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
+	%D%/equal_files_go_by_digest \
 	%D%/exit_status_comes_home \
 	%D%/fifty_children_at_once \
 	%D%/flipped_bits_are_refused \
@@ -41,8 +47,10 @@ rf_integration_tests = \
 	%D%/large_output_arrives \
 	%D%/losing_the_link_ends_the_child \
 	%D%/malloc_works_after_the_move \
+	%D%/many_descendants_end_at_once \
 	%D%/mapped_files_go_by_reference \
 	%D%/missing_key_is_reported \
+	%D%/move_from_signal_handler_on_altstack \
 	%D%/ordinary_user_can_move \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
@@ -54,23 +62,28 @@ rf_integration_tests = \
 	%D%/replayed_image_runs \
 	%D%/robust_list_is_kept \
 	%D%/sched_getcpu_follows_the_child \
+	%D%/second_sigterm_ends_everything \
 	%D%/segment_bases_are_kept \
 	%D%/server_needs_explicit_trust \
+	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
 	%D%/signal_actions_are_kept \
 	%D%/silent_node_times_out \
 	%D%/stack_grows_after_the_move \
+	%D%/stale_socket_file_is_replaced \
 	%D%/stopping_the_server_waits_for_its_children \
 	%D%/strangers_get_nothing \
 	%D%/ten_moves_in_a_row \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
+	%D%/thread_other_than_main_may_move \
 	%D%/threads_start_after_the_move \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
 	%D%/unknown_host_is_refused \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
+	%D%/user_is_dropped_for_good \
 	%D%/wrong_keys_are_refused
 
 check_PROGRAMS += $(rf_integration_tests)
@@ -81,6 +94,7 @@ check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
+	tests/support/foreign_node.c tests/support/foreign_node.h \
 	tests/support/handshake.c tests/support/handshake.h \
 	tests/support/image.c tests/support/image.h \
 	tests/support/node.c tests/support/node.h \
@@ -95,11 +109,14 @@ check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
+%C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
+%C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
@@ -107,11 +124,14 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
+%C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
+%C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
+%C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
@@ -131,8 +151,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
@@ -144,21 +166,26 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
+%C%_second_sigterm_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
+%C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_silent_node_times_out_LDADD = $(rf_integration_ldadd)
 %C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_stale_socket_file_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
+%C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

@@ -27,10 +27,4 @@ void foreign_node_start(struct node *node, struct foreign_change change);
 /* In the child: fails unless it runs on such a node. */
 void foreign_node_expect_here(void);
 
-/*
- * To be called first by main(): the program serves as the server, too.  Returns in the test
- * itself; in the server's place it makes the namespace and becomes the real server.
- */
-void foreign_node_main(int argc, char **argv);
-
 #endif

@@ -29,6 +29,22 @@ struct node_load {
  * RFORK_KEY_FILE. */
 void node_start(struct node *node, const char *const *arguments);
 
+/* Called in the new process before it becomes the server, unless NULL. */
+extern void (*node_before_server)(const struct node *node);
+
+/* The parts of node_start(), for a test that starts the server in its own way: directory, key
+ * and RFORK_KEY_FILE; the wait for the port file while node->pid lives; where that file is. */
+void node_prepare(struct node *node);
+void node_await(struct node *node);
+void node_port_file(const struct node *node, char path[96]);
+
+/*
+ * Runs the server with exactly these arguments, the first being its name, until it exits and
+ * its output ends; returns the exit status, and the output in `text`.  For one that is to fail, or
+ * that goes to the background.
+ */
+int node_run_server(const char *const *arguments, char *text, size_t bytes);
+
 /* Ends the server by SIGTERM: it must exit 0 and leave no process and no file. */
 void node_stop(struct node *node);
 

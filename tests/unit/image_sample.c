@@ -28,7 +28,7 @@ static void *reserve(void *memory)
 	return memory;
 }
 
-/* -- records --------------------------------------------------------------------------------- */
+/* -- records ------------------------------------------------------------------------------- */
 
 void sample_insert(struct sample *sample, unsigned index, uint16_t type, uint16_t flags,
 		   const void *payload, uint32_t bytes)
@@ -126,7 +126,7 @@ void sample_recount(struct sample *sample)
 	end->records = sample->count;
 }
 
-/* -- the good sample ---------------------------------------------------------------------------- */
+/* -- the good sample ----------------------------------------------------------------------- */
 
 static void append_process(struct sample *sample)
 {
@@ -332,7 +332,7 @@ unsigned char *sample_encode(const struct sample *sample, size_t *bytes)
 	return stream;
 }
 
-/* -- the rules -------------------------------------------------------------------------------- */
+/* -- the rules ----------------------------------------------------------------------------- */
 
 static bool is_page_range(uint64_t start, uint64_t end)
 {
@@ -443,7 +443,7 @@ static const char *judge_layout(const struct rf_image *image)
 	return fault;
 }
 
-/* -- reading ------------------------------------------------------------------------------------ */
+/* -- reading ------------------------------------------------------------------------------- */
 
 struct target {
 	struct sample_reading *reading;

@@ -25,7 +25,7 @@
 #define MAX_MAPPINGS 48
 #define ROUNDS 20000
 
-/* -- the model ------------------------------------------------------------------------------- */
+/* -- the model ----------------------------------------------------------------------------- */
 
 enum owner { SHELL, KERNEL, REGION, MAPPING, VDSO };
 
@@ -112,7 +112,7 @@ static void move_range(uint64_t from, uint64_t to, uint64_t bytes)
 	add_range(to, to + bytes, moved.owner, moved.index, moved.protection);
 }
 
-/* -- cases ----------------------------------------------------------------------------------- */
+/* -- cases --------------------------------------------------------------------------------- */
 
 static struct {
 	struct rf_map maps[MAX_MAPPINGS];
@@ -194,7 +194,7 @@ static void add_image_vdso(uint64_t start)
 	set_vdso_areas(plan.image.vdso_areas, start);
 }
 
-/* -- carrying a plan out ----------------------------------------------------------------------- */
+/* -- carrying a plan out ------------------------------------------------------------------- */
 
 static uint64_t block_end(void)
 {
@@ -402,7 +402,7 @@ static void place_and_carry_out(void)
 	carry_out();
 }
 
-/* -- particular cases ------------------------------------------------------------------------- */
+/* -- particular cases ---------------------------------------------------------------------- */
 
 static size_t staged_mappings(void)
 {
@@ -444,6 +444,20 @@ START_TEST(total_collision_is_solved)
 	add_image_vdso(0x7ffff7fc0000);
 	place_and_carry_out();
 	ck_assert_uint_eq(staged_mappings(), 4);
+}
+END_TEST
+
+START_TEST(steps_for_many_collisions_fit)
+{
+	begin_case();
+	add_shell_vdso(0x7ffff7fc0000);
+	for (uint64_t i = 0; i < MAX_MAPPINGS - VDSO_AREAS; i++) {
+		add_map(0x7ffff8000000 + i * 4 * PAGE, 2, RF_MAP_ANONYMOUS);
+		add_mapping(0x7ffff8000000 + i * 4 * PAGE, 3, 1);
+	}
+	add_image_vdso(0x7ffff7fc1000);
+	place_and_carry_out();
+	ck_assert_uint_eq(staged_mappings(), MAX_MAPPINGS - VDSO_AREAS);
 }
 END_TEST
 
@@ -613,7 +627,7 @@ START_TEST(only_the_same_vdso_fits)
 }
 END_TEST
 
-/* -- random cases -------------------------------------------------------------------------------- */
+/* -- random cases -------------------------------------------------------------------------- */
 
 static uint64_t state;
 
@@ -754,6 +768,7 @@ int main(void)
 	tcase_set_timeout(tcase, 60); /* with sanitizers */
 	tcase_add_test(tcase, free_homes_are_used_at_once);
 	tcase_add_test(tcase, total_collision_is_solved);
+	tcase_add_test(tcase, steps_for_many_collisions_fit);
 	tcase_add_test(tcase, vdso_and_mappings_may_change_places);
 	tcase_add_test(tcase, vdso_moves_by_less_than_its_size);
 	tcase_add_test(tcase, vdso_goes_where_the_image_has_none);

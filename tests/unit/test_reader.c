@@ -58,7 +58,7 @@ static void assert_accepted(void)
 	ck_assert_msg(read_sample() == 0, "%s", reading.report.sentence);
 }
 
-/* -- what is good ------------------------------------------------------------------------------ */
+/* -- what is good -------------------------------------------------------------------------- */
 
 START_TEST(good_image_is_accepted)
 {
@@ -276,7 +276,7 @@ START_TEST(mapping_is_found_by_any_of_its_ranges)
 }
 END_TEST
 
-/* -- what is broken ---------------------------------------------------------------------------- */
+/* -- what is broken ------------------------------------------------------------------------ */
 
 START_TEST(every_flipped_byte_is_noticed)
 {
@@ -432,7 +432,7 @@ START_TEST(no_record_may_come_twice)
 }
 END_TEST
 
-/* -- one change, one answer -------------------------------------------------------------------- */
+/* -- one change, one answer ---------------------------------------------------------------- */
 
 static struct rf_image_process *process(void)
 {

@@ -127,7 +127,7 @@ static void land(const char *(*what)(void))
 	munmap(frame, FRAME_PAGES * 4096);
 }
 
-/* -- what arrives ------------------------------------------------------------------------------- */
+/* -- what arrives -------------------------------------------------------------------------- */
 
 static const char *judge_registers(void)
 {
@@ -262,7 +262,7 @@ START_TEST(alternate_stack_arrives)
 }
 END_TEST
 
-/* -- live vector state ---------------------------------------------------------------------------- */
+/* -- live vector state --------------------------------------------------------------------- */
 
 /* x87, SSE, AVX, and the three of AVX-512: those whose every bit may be anything. */
 static const unsigned vector_components[] = { 1, 2, 5, 6, 7 };
@@ -339,7 +339,7 @@ START_TEST(live_vector_registers_arrive)
 }
 END_TEST
 
-/* -- what may not arrive -------------------------------------------------------------------------- */
+/* -- what may not arrive ------------------------------------------------------------------- */
 
 START_TEST(only_registers_of_user_code_pass)
 {

@@ -7,9 +7,14 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <rfork.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "rfork/io.h"
 #include "rfork/options.h"
@@ -113,6 +118,79 @@ START_TEST(other_machines_need_the_flag)
 }
 END_TEST
 
+static int listen_on_loopback(uint16_t *port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t bytes = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &bytes), 0);
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+/* In the place of the C library's: no test here may need the resolver. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+		struct addrinfo **result)
+{
+	(void)node;
+	(void)service;
+	(void)hints;
+	(void)result;
+	return EAI_NONAME;
+}
+
+static const char *const names_of_loopback[] = { "localhost", "LocalHost", "127.0.0.1" };
+
+START_TEST(localhost_needs_no_resolver)
+{
+	struct rf_report report = { 0 };
+	struct rf_address address = { .scheme = RF_SCHEME_TCP };
+	int listener = listen_on_loopback(&address.port);
+	int fd;
+
+	strcpy(address.name, names_of_loopback[_i]);
+	fd = rf_transport_connect(&address, false, rf_io_deadline_ns(5000), &report);
+	ck_assert_msg(fd >= 0, "%s", report.sentence);
+	close(fd);
+	close(listener);
+}
+END_TEST
+
+START_TEST(unknown_names_are_unreachable)
+{
+	struct rf_report report = { 0 };
+	struct rf_address address = { .scheme = RF_SCHEME_TCP, .port = 9, .name = "nowhere" };
+
+	ck_assert_int_eq(rf_transport_connect(&address, false, rf_io_deadline_ns(1000), &report),
+			 -EHOSTUNREACH);
+	ck_assert_ptr_nonnull(strstr(report.sentence, "nowhere"));
+}
+END_TEST
+
+START_TEST(connections_stay_away_from_closed_stdio)
+{
+	struct rf_report report = { 0 };
+	struct rf_address address = { .scheme = RF_SCHEME_TCP, .name = "127.0.0.1" };
+	int listener = listen_on_loopback(&address.port);
+	int saved = dup(0);
+	int fd;
+
+	close(0);
+	fd = rf_transport_connect(&address, false, rf_io_deadline_ns(5000), &report);
+	ck_assert_int_eq(fcntl(0, F_GETFD), -1);
+	dup2(saved, 0);
+	ck_assert_int_gt(fd, 2);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(saved);
+	close(fd);
+	close(listener);
+}
+END_TEST
+
 START_TEST(no_options_are_the_defaults)
 {
 	struct rf_report report = { 0 };
@@ -191,6 +269,10 @@ int main(void)
 	tcase_add_test(tcase, overlong_host_is_refused);
 	tcase_add_test(tcase, schemes_of_later_versions_say_so);
 	tcase_add_test(tcase, other_machines_need_the_flag);
+	tcase_add_loop_test(tcase, localhost_needs_no_resolver, 0,
+			    sizeof(names_of_loopback) / sizeof(names_of_loopback[0]));
+	tcase_add_test(tcase, unknown_names_are_unreachable);
+	tcase_add_test(tcase, connections_stay_away_from_closed_stdio);
 	tcase_add_test(tcase, no_options_are_the_defaults);
 	tcase_add_test(tcase, wrong_options_are_refused);
 	tcase_add_test(tcase, options_of_other_versions_are_taken_as_far_as_known);
