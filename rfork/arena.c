@@ -6,19 +6,20 @@
 #define _GNU_SOURCE
 #include "rfork/arena.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "rfork/sys.h"
 
-int rf_arena_map(struct rf_arena *arena)
+int rf_arena_map(struct rf_arena *arena, size_t bytes)
 {
-	long address = rf_sys_mmap(0, RF_ARENA_BYTES, PROT_READ | PROT_WRITE,
+	long address = rf_sys_mmap(0, bytes, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (address < 0 && address > -4096)
-		return (int)address;
-	*arena = (struct rf_arena){ .base = (unsigned char *)address, .bytes = RF_ARENA_BYTES };
-	rf_sys_madvise((uintptr_t)address, RF_ARENA_BYTES, MADV_DONTDUMP);
+		return -ENOMEM;
+	*arena = (struct rf_arena){ .base = (unsigned char *)address, .bytes = bytes };
+	rf_sys_madvise((uintptr_t)address, bytes, MADV_DONTDUMP);
 	return 0;
 }
 

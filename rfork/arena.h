@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Address space only: pages that nobody touches cost nothing. */
-#define RF_ARENA_BYTES ((size_t)96 << 20)
+/* Address space only: pages that nobody touches cost nothing.  What a ghost needs, with room for
+ * some ten thousand descriptors; and what the tables of a process of very many mappings need, which
+ * the ghost maps for itself. */
+#define RF_ARENA_BYTES ((size_t)6 << 20)
+#define RF_ARENA_LARGE_BYTES ((size_t)128 << 20)
 
 struct rf_arena {
 	unsigned char *base;
@@ -18,8 +21,8 @@ struct rf_arena {
 	size_t used;
 };
 
-/* Maps an arena; 0 or a negative errno. */
-int rf_arena_map(struct rf_arena *arena);
+/* Maps an arena; 0, or -ENOMEM (also where the kernel says EAGAIN, for locked memory). */
+int rf_arena_map(struct rf_arena *arena, size_t bytes);
 void rf_arena_unmap(struct rf_arena *arena);
 
 /* The end of the arena is the ghost's stack; memory is never taken from it. */

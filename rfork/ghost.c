@@ -161,6 +161,8 @@ static int receive(struct ghost *ghost, struct rf_frame_header *header)
 
 	if (error < 0)
 		return connection_error(ghost, error);
+	if (header->channel || header->flags & ~(header->type == RF_FRAME_NEED ? RF_NEED_LAST : 0))
+		return connection_error(ghost, -EBADMSG);
 	if (header->type == RF_FRAME_REFUSED)
 		return rf_frame_refused(ghost->frame, header->length_bytes, &ghost->report);
 	return 0;
@@ -261,9 +263,22 @@ static int send_image(struct ghost *ghost)
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 
+/* Collects the snapshot and opens the memory that it describes. */
+static int collect(struct ghost *ghost, int *memory_fd)
+{
+	int error = rf_snapshot_collect(ghost->snapshot, &ghost->order->arena, &ghost->context,
+					&ghost->order->request, &ghost->report);
+
+	if (error < 0)
+		return error;
+	*memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	return *memory_fd < 0 ? rf_report(&ghost->report, -*memory_fd, "/proc/self/mem: %m") : 0;
+}
+
 static int take_snapshot(struct ghost *ghost)
 {
 	struct rf_arena *arena = &ghost->order->arena;
+	int dumpable = rf_sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	void *bounce;
 	int memory_fd;
 	int error;
@@ -275,15 +290,15 @@ static int take_snapshot(struct ghost *ghost)
 	bounce = rf_arena_take(arena, BOUNCE_BYTES);
 	if (!ghost->frame || !ghost->snapshot || !ghost->writer || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
-	/* Without it a process that has changed its uid may not open its own /proc files. */
-	rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	error = rf_snapshot_collect(ghost->snapshot, arena, &ghost->context, &ghost->order->request,
-				    &ghost->report);
+	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
+	 * than that takes, for others may look at it meanwhile. */
+	if (dumpable != 1)
+		rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	error = collect(ghost, &memory_fd);
+	if (dumpable != 1)
+		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (error < 0)
 		return error;
-	memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	if (memory_fd < 0)
-		return rf_report(&ghost->report, -memory_fd, "/proc/self/mem: %m");
 	rf_image_writer_init(ghost->writer, ghost->order->connection, memory_fd, bounce);
 	return 0;
 }
@@ -342,6 +357,8 @@ static void give_back(struct ghost *ghost)
 	uint64_t control = ghost->snapshot->thread.registers.fs_base & ~(uint64_t)(PAGE_BYTES - 1);
 	uint64_t arena_start = (uintptr_t)arena->base;
 	uint64_t arena_end = arena_start + arena->bytes;
+	uint64_t large_start = (uintptr_t)ghost->snapshot->large.base;
+	uint64_t large_end = large_start + ghost->snapshot->large.bytes;
 	uintptr_t scratch = ((uintptr_t)arena->base + ghost->scratch + PAGE_BYTES - 1) &
 			    ~(uintptr_t)(PAGE_BYTES - 1);
 	bool needed = false;
@@ -354,9 +371,12 @@ static void give_back(struct ghost *ghost)
 			continue;
 		if (map->start < arena_end && map->end > arena_start)
 			unmap_around(map->start, map->end, arena_start, arena_end);
+		else if (map->start < large_end && map->end > large_start)
+			unmap_around(map->start, map->end, large_start, large_end);
 		else
 			unmap_around(map->start, map->end, control, control + PAGE_BYTES);
 	}
+	rf_arena_unmap(&ghost->snapshot->large); /* the list of mappings is in it */
 	rf_sys_madvise(scratch, arena_end - RF_ARENA_STACK_BYTES - scratch, MADV_DONTNEED);
 	rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -153,8 +153,9 @@ static void take_data(struct rf_relay *relay, const struct rf_frame_header *head
 	uint32_t end = (channel->start + channel->used) % RF_CHANNEL_CREDIT_BYTES;
 	uint32_t first = RF_CHANNEL_CREDIT_BYTES - end;
 
-	if (header->length_bytes > RF_CHANNEL_CREDIT_BYTES - channel->used)
-		lose_link(); /* more than the credit: the node is broken */
+	if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES ||
+	    header->length_bytes > RF_CHANNEL_CREDIT_BYTES - channel->used - channel->owed)
+		lose_link(); /* malformed, or more than the credit: the node is broken */
 	if (first > header->length_bytes)
 		first = header->length_bytes;
 	read_exactly(relay, channel->buffer + end, first);

@@ -272,7 +272,8 @@ long rf_pagemap_shared_runs(uint64_t start, uint64_t end, struct rf_page_run *ru
 
 	*next = end;
 	if (!nothing_is_swapped_out()) {
-		add_run(&list, start, end, RF_PAGES_CAREFUL);
+		if (!add_run(&list, start, end, RF_PAGES_CAREFUL))
+			*next = start;
 		return (long)list.count;
 	}
 	while (start < end) {

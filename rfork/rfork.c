@@ -8,6 +8,7 @@
 #include <rfork.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +92,11 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 			struct rf_report *report)
 {
 	struct rf_key key;
-	int error = rf_key_load(&key, options->key_file, report);
+	int error;
 
+	rf_state_lock();
+	error = rf_key_load(&key, options->key_file, report);
+	rf_state_unlock();
 	if (error < 0)
 		return error;
 	error = rf_auth_caller(flight->connection, hello, &key, options->deadline_ns, host, report);
@@ -115,10 +119,15 @@ static int agree(struct rf_flight *flight, const struct rf_options *options, con
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
 		return rf_report(report, -error, "connection to %s: %m", host);
 	/* Not permitted to a process that has changed its uid; then the ghost does it. */
+	rf_state_lock();
 	rf_procstate_read_ranges(ranges, NULL);
+	rf_state_unlock();
 	error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
 				options->deadline_ns, host, report);
-	return error < 0 ? error : rf_machine_facts_compare(facts, node, report);
+	if (error == 0)
+		error = rf_machine_facts_compare(facts, node, report);
+	rf_report_sanitize(report); /* words of the node's may be in it */
+	return error;
 }
 
 static int reach_node(struct rf_flight *flight, const char *host, const struct rf_options *options,
@@ -129,10 +138,10 @@ static int reach_node(struct rf_flight *flight, const char *host, const struct r
 
 	if (error < 0)
 		return error;
-	flight->connection = rf_transport_connect(
-		&address, options->flags & RFORK_INSECURE_PLAINTEXT, options->deadline_ns, report);
-	if (flight->connection < 0)
-		return flight->connection;
+	error = rf_transport_connect(&address, options->flags & RFORK_INSECURE_PLAINTEXT,
+				     options->deadline_ns, &flight->connection, report);
+	if (error < 0)
+		return error;
 	return rf_auth_hello(flight->connection, hello, options->deadline_ns, host, report);
 }
 
@@ -153,27 +162,27 @@ static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_ma
 	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
 }
 
-/* The ghost's word to the caller; on failure the flight closes what there is. */
-static int open_status_pipe(struct rf_flight *flight)
+/* The way of the ghost's word to the caller; on failure the flight closes what there is. */
+static int open_status_pipe(struct rf_flight *flight, struct rf_report *report)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
+		return rf_report(report, errno, "pipe: %m");
 	flight->status_read = rf_io_above_stdio(ends[0]);
 	flight->status_write = rf_io_above_stdio(ends[1]);
-	return flight->status_read < 0 ? flight->status_read
-				       : (flight->status_write < 0 ? flight->status_write : 0);
+	if (flight->status_read < 0 || flight->status_write < 0)
+		return rf_report(report, EMFILE, "pipe: %m");
+	return 0;
 }
 
 /* Makes the ghost's order in the flight's arena, as far as it does not depend on the node.  Refuses
- * what cannot travel.  NULL with a report. */
-static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
-					    const struct rf_options *options,
-					    struct rf_report *report)
+ * what cannot travel.  The caller holds the lock.  NULL with a report. */
+static struct rf_ghost_order *make_order(struct rf_flight *flight, const char *host,
+					 const struct rf_options *options, struct rf_report *report)
 {
 	struct rf_ghost_order *order;
-	int error = rf_arena_map(&flight->arena);
+	int error = rf_arena_map(&flight->arena, RF_ARENA_BYTES);
 
 	if (error < 0) {
 		rf_report(report, -error, "memory for the ghost: %m");
@@ -188,19 +197,35 @@ static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char
 	order->request.flags = options->flags;
 	order->request.fds = &order->fds;
 	if (rf_fdtable_collect(&order->fds, &flight->arena, options->flags & RFORK_CLOSE_OTHERS,
-			       rf_flight_owns, report) < 0)
+			       rf_flight_owns, report) < 0 ||
+	    open_status_pipe(flight, report) < 0)
 		return NULL;
-	error = open_status_pipe(flight);
-	if (error < 0) {
-		rf_report(report, -error, "pipe: %m");
-		return NULL;
-	}
 	return order;
 }
 
+static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
+					    const struct rf_options *options,
+					    struct rf_report *report)
+{
+	struct rf_ghost_order *order;
+
+	rf_state_lock();
+	order = make_order(flight, host, options, report);
+	rf_state_unlock();
+	return order;
+}
+
+/* What would let the child out of its sandbox must not travel without it. */
+static int refuse_sandbox(struct rf_report *report)
+{
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
+		return rf_report(report, ENOTSUP, "a seccomp filter cannot travel");
+	return 0;
+}
+
 /* Adds to the order what depends on the node. */
-static void complete_order(struct rf_ghost_order *order, const struct rf_flight *flight,
-			   const struct rf_machine_facts *here, const struct rf_machine_facts *node)
+static void complete_order(struct rf_ghost_order *order, const struct rf_machine_facts *here,
+			   const struct rf_machine_facts *node)
 {
 	struct rf_digest_cache *digests;
 
@@ -209,8 +234,11 @@ static void complete_order(struct rf_ghost_order *order, const struct rf_flight 
 	if (order->request.same_boot)
 		return;
 	digests = rf_state_digests();
-	if (digests)
-		rf_snapshot_warm_digests(digests, &flight->arena);
+	if (digests) {
+		rf_state_lock();
+		rf_snapshot_warm_digests(digests);
+		rf_state_unlock();
+	}
 	order->request.digests = digests;
 }
 
@@ -254,11 +282,15 @@ static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order 
 
 /* -- after the fork ------------------------------------------------------------------------------- */
 
-/* Takes the ghost's SIGCHLD off the queue, unless one was pending before: nobody waits for a child
- * that rfork() did not return. */
+/*
+ * Takes the ghost's SIGCHLD off the queue, unless one was pending before: nobody waits for a child
+ * that rfork() did not return.  The signal of another child, which the kernel may have merged with it,
+ * goes back: a stray signal is better than a lost one.
+ */
 static void reap_failed(pid_t ghost, bool was_pending)
 {
 	const struct timespec now = { 0 };
+	siginfo_t other = { .si_signo = 0 }, taken;
 	sigset_t set;
 
 	while (waitpid(ghost, NULL, __WALL) < 0 && errno == EINTR)
@@ -267,7 +299,12 @@ static void reap_failed(pid_t ghost, bool was_pending)
 		return;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	sigtimedwait(&set, NULL, &now);
+	if (sigtimedwait(&set, &taken, &now) != SIGCHLD)
+		return;
+	if (taken.si_pid == ghost &&
+	    (waitid(P_ALL, 0, &other, WEXITED | WNOHANG | WNOWAIT) < 0 || other.si_pid == 0))
+		return;
+	rf_syscall(SYS_rt_sigqueueinfo, getpid(), SIGCHLD, other.si_pid ? &other : &taken);
 }
 
 /* Waits for the ghost's word; fills the status.  0 or a negative errno with a report. */
@@ -281,7 +318,9 @@ static int hear_ghost(struct rf_flight *flight, pid_t ghost, const struct rf_opt
 		return status->report.error ? rf_report(report, status->report.error, "%s",
 							status->report.sentence)
 					    : 0;
-	kill(ghost, SIGKILL);
+	/* After its end of the pipe was closed the ghost is dead, and its pid may be another's. */
+	if (error != -ECONNRESET)
+		kill(ghost, SIGKILL);
 	if (error == -ETIMEDOUT)
 		return rf_report(report, ETIMEDOUT,
 				 "the hand-over took longer than its time limit");
@@ -313,9 +352,7 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	pid = fork_returns_twice(flight, order);
 	if (pid == 0)
 		return 0;
-	rf_sys_close(flight->connection);
-	rf_sys_close(flight->status_write);
-	flight->connection = flight->status_write = -1;
+	rf_flight_leave_ghost(flight);
 	if (pid < 0) {
 		pthread_sigmask(SIG_SETMASK, &original, NULL);
 		return rf_report(report, -pid, "fork: %m");
@@ -323,7 +360,6 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	waiting = original;
 	sigaddset(&waiting, SIGCHLD);
 	pthread_sigmask(SIG_SETMASK, &waiting, NULL);
-	rf_arena_unmap(&flight->arena);
 	if (hear_ghost(flight, pid, options, &status, report) < 0) {
 		reap_failed(pid, was_pending);
 		pid = -report->error;
@@ -356,16 +392,20 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 		error = agree(flight, options, host, here, &node, &order->request.ranges, report);
 	if (error < 0)
 		return error;
-	complete_order(order, flight, here, &node);
+	complete_order(order, here, &node);
 	return hand_over(flight, order, options, report);
 }
 
-pid_t rfork_with(const char *host, const struct rfork_options *options)
+/* A thread that is cancelled half-way would leave its flight behind. */
+static pid_t rfork_uncancelled_returns_twice(const char *host, const struct rfork_options *options)
 {
 	struct rf_report report = { 0 };
 	struct rf_options checked;
 	struct rf_flight flight;
 	pid_t pid = rf_options_check(&checked, options, &report);
+
+	if (pid == 0)
+		pid = refuse_sandbox(&report);
 
 	if (pid == 0) {
 		pid = rf_flight_begin(&flight);
@@ -383,6 +423,17 @@ pid_t rfork_with(const char *host, const struct rfork_options *options)
 		errno = report.error;
 		return -1;
 	}
+	return pid;
+}
+
+pid_t rfork_with(const char *host, const struct rfork_options *options)
+{
+	int state, unused;
+	pid_t pid;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pid = rfork_uncancelled_returns_twice(host, options);
+	pthread_setcancelstate(state, &unused);
 	return pid;
 }
 

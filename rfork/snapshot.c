@@ -20,8 +20,22 @@
 #include "rfork/vdso.h"
 
 #define PAGE_BYTES 4096u
-#define MAPS_BUFFER_BYTES ((size_t)32 << 20)
+/* Lists of mappings: of nearly every process, and of all. */
+#define MAPS_SMALL_BYTES ((size_t)128 << 10)
+#define MAPS_LARGE_BYTES ((size_t)48 << 20)
 #define RUNS_KEPT 16384u
+
+/* Takes memory from the arena, or where that is full from a large one of the ghost's own. */
+static void *take(struct rf_snapshot *snapshot, size_t bytes)
+{
+	void *memory = rf_arena_take(snapshot->arena, bytes);
+
+	if (memory)
+		return memory;
+	if (!snapshot->large.base && rf_arena_map(&snapshot->large, RF_ARENA_LARGE_BYTES) < 0)
+		return NULL;
+	return rf_arena_take(&snapshot->large, bytes);
+}
 
 /* -- files ------------------------------------------------------------------------- */
 
@@ -76,35 +90,38 @@ static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_imag
 	return 0;
 }
 
-void rf_snapshot_warm_digests(struct rf_digest_cache *cache, const struct rf_arena *arena)
+static void warm_digest(struct rf_digest_cache *cache, const struct rf_map *map)
 {
-	/* The free part of the arena serves as scratch memory, and is zeroed again below. */
-	size_t scratch = (arena->used + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
-	struct rf_maps maps = { 0 };
+	struct rf_image_mapping mapping = { .start = map->start,
+					    .end = map->end,
+					    .file_offset = map->file_offset };
+	struct rf_image_file file;
 	struct stat status;
+	uint64_t bytes;
 
-	if (scratch + MAPS_BUFFER_BYTES <= arena->bytes - RF_ARENA_STACK_BYTES)
-		rf_maps_read(&maps, arena->base + scratch, MAPS_BUFFER_BYTES);
-	for (size_t i = 0; i < maps.count; i++) {
-		const struct rf_map *map = &maps.entries[i];
-		struct rf_image_mapping mapping = { .start = map->start,
-						    .end = map->end,
-						    .file_offset = map->file_offset };
-		struct rf_image_file file;
-		uint64_t bytes;
+	if (map->kind != RF_MAP_FILE || map->deleted || rf_sys_stat(map->path, &status) < 0 ||
+	    !S_ISREG(status.st_mode))
+		return;
+	file = rf_file_identity(&status);
+	bytes = visible_bytes(&file, mapping.file_offset, map->end - map->start);
+	if (!rf_digest_cache_find(cache, &file, mapping.file_offset, bytes, mapping.digest) &&
+	    digest_mapping(&mapping, &file, map->path, NULL) == 0)
+		rf_digest_cache_add(cache, &file, mapping.file_offset, bytes, mapping.digest);
+}
 
-		if (map->kind != RF_MAP_FILE || map->deleted ||
-		    rf_sys_stat(map->path, &status) < 0 || !S_ISREG(status.st_mode))
-			continue;
-		file = rf_file_identity(&status);
-		bytes = visible_bytes(&file, mapping.file_offset, map->end - map->start);
-		if (!rf_digest_cache_find(cache, &file, mapping.file_offset, bytes,
-					  mapping.digest) &&
-		    digest_mapping(&mapping, &file, map->path, NULL) == 0)
-			rf_digest_cache_add(cache, &file, mapping.file_offset, bytes,
-					    mapping.digest);
-	}
-	rf_sys_madvise((uintptr_t)arena->base + scratch, MAPS_BUFFER_BYTES, MADV_DONTNEED);
+void rf_snapshot_warm_digests(struct rf_digest_cache *cache)
+{
+	struct rf_arena scratch;
+	struct rf_maps maps = { 0 };
+	void *buffer;
+
+	if (rf_arena_map(&scratch, RF_ARENA_LARGE_BYTES) < 0)
+		return;
+	buffer = rf_arena_take(&scratch, MAPS_LARGE_BYTES);
+	if (rf_maps_read(&maps, buffer, MAPS_LARGE_BYTES) == 0)
+		for (size_t i = 0; i < maps.count; i++)
+			warm_digest(cache, &maps.entries[i]);
+	rf_arena_unmap(&scratch);
 }
 
 /* -- mappings ------------------------------------------------------------------------ */
@@ -173,7 +190,10 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 	bool found;
 
 	if (is_shared_memory(map)) {
-		mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_CONTENTS;
+		/* Huge pages show neither in a fork child's page table nor to mincore(2). */
+		mapping->source = map->shared && !starts_with(map->path, "/anon_hugepage")
+					  ? RF_SOURCE_SHARED
+					  : RF_SOURCE_CONTENTS;
 		return 0;
 	}
 	found = !map->deleted && find_status(snapshot, map->path) && status->st_ino == map->inode &&
@@ -212,44 +232,66 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 		.kind = RF_MAPPING_ANONYMOUS,
 		.file = RF_IMAGE_NONE,
 	};
-	mapping->source = RF_SOURCE_PRIVATE;
+	/* shared without a path: anonymous memory that was given a name */
+	mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE;
 	snapshot->mapping_count++;
 	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
 }
 
-/* Takes what of a mapping lies outside the arena, which the kernel may have joined to it. */
+/* Takes what of [start, end) lies outside the arenas from number `arena` on, which the kernel may
+ * have joined to a mapping. */
+static int take_outside(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
+			uint64_t end, int arena, const struct rf_snapshot_request *request,
+			struct rf_report *report)
+{
+	const struct rf_arena *arenas[] = { snapshot->arena, &snapshot->large };
+	uint64_t hole_start, hole_end;
+	int error;
+
+	if (arena == sizeof(arenas) / sizeof(arenas[0]))
+		return take_mapping(snapshot, map, start, end, request, report);
+	hole_start = (uintptr_t)arenas[arena]->base;
+	hole_end = hole_start + arenas[arena]->bytes;
+	if (start >= end || end <= hole_start || start >= hole_end)
+		return take_outside(snapshot, map, start, end, arena + 1, request, report);
+	error = take_outside(snapshot, map, start, hole_start, arena + 1, request, report);
+	if (error < 0)
+		return error;
+	return take_outside(snapshot, map, hole_end, end, arena + 1, request, report);
+}
+
 static int take_map(struct rf_snapshot *snapshot, const struct rf_map *map,
 		    const struct rf_snapshot_request *request, struct rf_report *report)
 {
-	uint64_t arena_start = (uintptr_t)snapshot->arena->base;
-	uint64_t arena_end = arena_start + snapshot->arena->bytes;
-	int error;
-
 	if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR || map->kind == RF_MAP_KERNEL)
 		return 0;
-	if (map->end <= arena_start || map->start >= arena_end)
-		return take_mapping(snapshot, map, map->start, map->end, request, report);
-	error = take_mapping(snapshot, map, map->start, arena_start, request, report);
-	if (error < 0)
+	return take_outside(snapshot, map, map->start, map->end, 0, request, report);
+}
+
+static int read_maps(struct rf_snapshot *snapshot)
+{
+	void *buffer = take(snapshot, MAPS_SMALL_BYTES);
+	int error = buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_SMALL_BYTES) : -ENOMEM;
+
+	if (error != -ENOBUFS)
 		return error;
-	return take_mapping(snapshot, map, arena_end, map->end, request, report);
+	buffer = take(snapshot, MAPS_LARGE_BYTES);
+	return buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_LARGE_BYTES) : -ENOMEM;
 }
 
 static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
 			    struct rf_report *report)
 {
-	void *buffer = rf_arena_take(snapshot->arena, MAPS_BUFFER_BYTES);
 	size_t capacity;
-	int error = buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_BUFFER_BYTES) : -ENOMEM;
+	int error = read_maps(snapshot);
 
 	if (error < 0)
 		return rf_report(report, error == -ENOBUFS ? ENOTSUP : -error,
 				 error == -ENOBUFS ? "too many mappings" : "/proc/self/maps: %m");
-	capacity = snapshot->maps.count + 1; /* one may be split */
+	capacity = snapshot->maps.count + 2; /* two may be split */
 	snapshot->file_capacity = snapshot->maps.count + request->fds->count;
-	snapshot->mappings = rf_arena_take(snapshot->arena, capacity * sizeof(*snapshot->mappings));
-	snapshot->files = rf_arena_take(snapshot->arena,
-					(snapshot->file_capacity + 1) * sizeof(*snapshot->files));
+	snapshot->mappings = take(snapshot, capacity * sizeof(*snapshot->mappings));
+	snapshot->files = take(snapshot, (snapshot->file_capacity + 1) * sizeof(*snapshot->files));
 	if (!snapshot->mappings || !snapshot->files || capacity > RF_IMAGE_MAX_MAPPINGS)
 		return rf_report(report, ENOTSUP, "%zu mappings are too many",
 				 snapshot->maps.count);
@@ -315,7 +357,7 @@ static int collect_runs(struct rf_snapshot *snapshot, struct rf_report *report)
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/pagemap: %m");
 	snapshot->run_capacity = RUNS_KEPT;
-	snapshot->runs = rf_arena_take(snapshot->arena, RUNS_KEPT * sizeof(*snapshot->runs));
+	snapshot->runs = take(snapshot, RUNS_KEPT * sizeof(*snapshot->runs));
 	if (!snapshot->runs)
 		return rf_report(report, ENOMEM, "no room for the list of pages");
 	begin_walk(&walk, snapshot);

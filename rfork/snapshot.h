@@ -56,6 +56,7 @@ struct rf_snapshot_request {
 
 struct rf_snapshot {
 	struct rf_arena *arena;
+	struct rf_arena large; /* mapped only when the tables do not fit into the arena */
 	struct rf_maps maps;
 	struct rf_image_process process;
 	const unsigned char *auxv; /* in the request */
@@ -96,7 +97,7 @@ int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writ
 
 /* Computes the digests of the calling process's mapped files that the cache lacks: in the caller,
  * so that the next rfork() finds them too.  What fails is left to the ghost. */
-void rf_snapshot_warm_digests(struct rf_digest_cache *cache, const struct rf_arena *arena);
+void rf_snapshot_warm_digests(struct rf_digest_cache *cache);
 
 /* XXH3-64 over address and bytes of every page that rf_snapshot_write_pages() would look at in
  * place: equal before and after if the image is frozen. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include "rfork/machine_facts.h"
@@ -15,6 +16,7 @@
 
 static struct rf_state {
 	pthread_mutex_t lock; /* guards all of it */
+	sigset_t mask;	      /* of the thread that holds the lock, from before */
 	struct rf_flight *flights;
 	bool has_handlers;
 	bool has_facts;
@@ -49,6 +51,24 @@ static void unlock_state(void)
 	pthread_mutex_unlock(&state.lock);
 }
 
+void rf_state_lock(void)
+{
+	sigset_t all, mask;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &mask);
+	lock_state();
+	state.mask = mask;
+}
+
+void rf_state_unlock(void)
+{
+	sigset_t mask = state.mask;
+
+	unlock_state();
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 /* In every fork child: other threads' connections would stay open in it, and their ends of file
  * would never come.  The ghost itself keeps its own. */
 static void leave_flights(void)
@@ -69,14 +89,14 @@ int rf_flight_begin(struct rf_flight *flight)
 	int error = 0;
 
 	*flight = (struct rf_flight){ .connection = -1, .status_read = -1, .status_write = -1 };
-	lock_state();
+	rf_state_lock();
 	if (!state.has_handlers) {
 		error = pthread_atfork(lock_state, unlock_state, leave_flights);
 		state.has_handlers = error == 0;
 	}
 	flight->next = state.flights;
 	state.flights = flight;
-	unlock_state();
+	rf_state_unlock();
 	own_flight = flight;
 	if (error)
 		rf_flight_end(flight);
@@ -87,50 +107,57 @@ void rf_flight_end(struct rf_flight *flight)
 {
 	struct rf_flight **link;
 
-	lock_state();
+	rf_state_lock();
 	for (link = &state.flights; *link && *link != flight; link = &(*link)->next)
 		;
 	if (*link)
 		*link = flight->next;
 	drop_flight(flight);
-	unlock_state();
+	rf_state_unlock();
 	own_flight = NULL;
+}
+
+void rf_flight_leave_ghost(struct rf_flight *flight)
+{
+	rf_state_lock();
+	close_fd(&flight->connection);
+	close_fd(&flight->status_write);
+	rf_arena_unmap(&flight->arena);
+	rf_state_unlock();
 }
 
 bool rf_flight_owns(int fd)
 {
 	bool found = false;
 
-	lock_state();
 	for (struct rf_flight *flight = state.flights; flight && !found; flight = flight->next)
 		found = flight->connection == fd || flight->status_read == fd ||
 			flight->status_write == fd;
-	unlock_state();
 	return found;
 }
 
 const struct rf_machine_facts *rf_state_facts(int *error)
 {
 	*error = 0;
-	lock_state();
+	rf_state_lock();
 	if (!state.has_facts) {
 		*error = rf_machine_facts_collect(&state.facts);
 		state.has_facts = *error == 0;
 	}
-	unlock_state();
+	rf_state_unlock();
 	return *error ? NULL : &state.facts;
 }
 
 struct rf_digest_cache *rf_state_digests(void)
 {
-	lock_state();
+	rf_state_lock();
 	if (!state.digests) {
 		void *memory = mmap(NULL, sizeof(*state.digests), PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		state.digests = memory == MAP_FAILED ? NULL : memory;
 	}
-	unlock_state();
+	rf_state_unlock();
 	return state.digests;
 }
 

@@ -24,13 +24,25 @@ struct rf_flight {
 	struct rf_arena arena;
 };
 
+/*
+ * Guards what belongs to flights.  Whoever creates a descriptor in a flight holds it from the creation
+ * until the flight has it; whoever opens one for a moment, or looks at all of them, holds it as well.
+ * So nobody takes a descriptor of rfork() for the program's, and a fork child of another thread
+ * never keeps one.  Signals are blocked meanwhile: a handler may fork.
+ */
+void rf_state_lock(void);
+void rf_state_unlock(void);
+
 /* Starts and ends a flight of the calling thread.  0 or a negative errno (of pthread_atfork). */
 int rf_flight_begin(struct rf_flight *flight);
 
 /* Closes and unmaps whatever the flight still holds. */
 void rf_flight_end(struct rf_flight *flight);
 
-/* Whether a descriptor belongs to a flight of any thread. */
+/* Gives up what the ghost has taken over: all but the end of the pipe from which its word comes. */
+void rf_flight_leave_ghost(struct rf_flight *flight);
+
+/* Whether a descriptor belongs to a flight of any thread.  The caller holds the lock. */
 bool rf_flight_owns(int fd);
 
 /* The facts of this machine, collected once; NULL with a negative errno in *error. */

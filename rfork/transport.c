@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rfork/io.h"
+#include "rfork/state.h"
 #include "rfork/sys.h"
 
 /* A peer that is gone without a word is noticed after about 15 s. */
@@ -173,37 +174,54 @@ static int set_options(int fd, int family)
 	return fcntl(fd, F_SETFL, 0) < 0 ? -errno : 0;
 }
 
-static int connect_one(const struct sockaddr *address, socklen_t length, int64_t deadline_ns)
+static int open_socket(int family, int *connection)
 {
-	int error = 0;
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd;
 
-	if (fd < 0)
-		return -errno;
-	fd = rf_io_above_stdio(fd);
-	if (fd < 0)
-		return fd;
-	if (connect(fd, address, length) < 0)
-		error = errno == EINPROGRESS || errno == EINTR ? finish_connect(fd, deadline_ns)
-							       : -errno;
-	if (error == 0)
-		error = set_options(fd, address->sa_family);
-	if (error < 0) {
-		close(fd);
-		return error;
-	}
-	return fd;
+	rf_state_lock();
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = fd < 0 ? -errno : rf_io_above_stdio(fd);
+	*connection = fd < 0 ? -1 : fd;
+	rf_state_unlock();
+	return fd < 0 ? fd : 0;
 }
 
-static int connect_unix(const struct rf_address *address, int64_t deadline_ns,
+static void close_socket(int *connection)
+{
+	rf_state_lock();
+	close(*connection);
+	*connection = -1;
+	rf_state_unlock();
+}
+
+static int connect_one(const struct sockaddr *address, socklen_t length, int64_t deadline_ns,
+		       int *connection)
+{
+	int error = open_socket(address->sa_family, connection);
+
+	if (error < 0)
+		return error;
+	if (connect(*connection, address, length) < 0)
+		error = errno == EINPROGRESS || errno == EINTR
+				? finish_connect(*connection, deadline_ns)
+				: -errno;
+	if (error == 0)
+		error = set_options(*connection, address->sa_family);
+	if (error < 0)
+		close_socket(connection);
+	return error;
+}
+
+static int connect_unix(const struct rf_address *address, int64_t deadline_ns, int *connection,
 			struct rf_report *report)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd;
+	int error;
 
 	strcpy(un.sun_path, address->name); /* the parser checked its length */
-	fd = connect_one((struct sockaddr *)&un, sizeof(un), deadline_ns);
-	return fd < 0 ? rf_report(report, public_error(-fd), "unix:%s: %m", address->name) : fd;
+	error = connect_one((struct sockaddr *)&un, sizeof(un), deadline_ns, connection);
+	return error < 0 ? rf_report(report, public_error(-error), "unix:%s: %m", address->name)
+			 : 0;
 }
 
 /* An address without asking the resolver, which loads and allocates much; false if it is a name.
@@ -232,31 +250,37 @@ static bool parse_numeric(const struct rf_address *address, struct sockaddr_stor
 	return false;
 }
 
-/* Tries one address; adds to `last_error` what is worth telling.  A descriptor, or negative. */
-static int try_address(const struct sockaddr *address, socklen_t length, bool beyond_loopback,
-		       int64_t deadline_ns, int *last_error)
-{
-	int fd;
+/* How a connection is tried. */
+struct attempt {
+	bool beyond_loopback;
+	int64_t deadline_ns;
+	int *connection;
+	int last_error; /* what is worth telling */
+};
 
-	if (!beyond_loopback && !is_loopback(address)) {
-		if (!*last_error)
-			*last_error = EPERM;
+static int try_address(struct attempt *attempt, const struct sockaddr *address, socklen_t length)
+{
+	int error;
+
+	if (!attempt->beyond_loopback && !is_loopback(address)) {
+		if (!attempt->last_error)
+			attempt->last_error = EPERM;
 		return -EPERM;
 	}
-	fd = connect_one(address, length, deadline_ns);
-	if (fd < 0)
-		*last_error = public_error(-fd);
-	return fd;
+	error = connect_one(address, length, attempt->deadline_ns, attempt->connection);
+	if (error < 0)
+		attempt->last_error = public_error(-error);
+	return error;
 }
 
-static int connect_resolved(const struct rf_address *address, bool beyond_loopback,
-			    int64_t deadline_ns, int *last_error, struct rf_report *report)
+static int try_name(struct attempt *attempt, const struct rf_address *address,
+		    struct rf_report *report)
 {
 	/* not AI_ADDRCONFIG: it hides the names of a host that has loopback only */
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list = NULL;
 	char port[8];
-	int fd = -EHOSTUNREACH;
+	int error = -EHOSTUNREACH;
 	int gai;
 
 	rf_format(port, sizeof(port), "%u", address->port);
@@ -264,36 +288,36 @@ static int connect_resolved(const struct rf_address *address, bool beyond_loopba
 	if (gai != 0)
 		return rf_report(report, gai == EAI_MEMORY ? ENOMEM : EHOSTUNREACH, "host %s: %s",
 				 address->name, gai_strerror(gai));
-	for (struct addrinfo *entry = list; entry && fd < 0; entry = entry->ai_next)
-		fd = try_address(entry->ai_addr, entry->ai_addrlen, beyond_loopback, deadline_ns,
-				 last_error);
+	for (struct addrinfo *entry = list; entry && error < 0; entry = entry->ai_next)
+		error = try_address(attempt, entry->ai_addr, entry->ai_addrlen);
 	freeaddrinfo(list);
-	return fd;
+	return error;
 }
 
 int rf_transport_connect(const struct rf_address *address, bool beyond_loopback,
-			 int64_t deadline_ns, struct rf_report *report)
+			 int64_t deadline_ns, int *connection, struct rf_report *report)
 {
+	struct attempt attempt = { .beyond_loopback = beyond_loopback,
+				   .deadline_ns = deadline_ns,
+				   .connection = connection };
 	struct sockaddr_storage storage;
 	socklen_t length;
-	int last_error = 0;
-	int fd;
+	int error;
 
 	if (address->scheme == RF_SCHEME_UNIX)
-		return connect_unix(address, deadline_ns, report);
+		return connect_unix(address, deadline_ns, connection, report);
 	if (parse_numeric(address, &storage, &length))
-		fd = try_address((struct sockaddr *)&storage, length, beyond_loopback, deadline_ns,
-				 &last_error);
+		error = try_address(&attempt, (struct sockaddr *)&storage, length);
 	else
-		fd = connect_resolved(address, beyond_loopback, deadline_ns, &last_error, report);
-	if (fd >= 0)
-		return fd;
-	if (last_error == EPERM)
+		error = try_name(&attempt, address, report);
+	if (error == 0)
+		return 0;
+	if (attempt.last_error == EPERM)
 		return rf_report(
 			report, EPERM,
 			"%s is not a loopback address, and the connection is not encrypted; "
 			"RFORK_INSECURE_PLAINTEXT allows it",
 			address->name);
-	return rf_report(report, last_error ? last_error : EHOSTUNREACH,
+	return rf_report(report, attempt.last_error ? attempt.last_error : EHOSTUNREACH,
 			 "connect to %s port %u: %m", address->name, address->port);
 }

@@ -31,9 +31,11 @@ int rf_address_parse(struct rf_address *address, const char *host, uint16_t defa
 /*
  * Connects; the descriptor is close-on-exec, blocking, without Nagle's delay and with keep-alive.
  * beyond_loopback allows addresses of other machines.
- * Returns the descriptor, or a negative errno of rfork(3) with a report.
+ * The descriptor is in *connection, -1 before, from its creation on and under rf_state_lock(): a
+ * fork child of another thread can close it.
+ * 0, or a negative errno of rfork(3) with a report; then *connection is -1.
  */
 int rf_transport_connect(const struct rf_address *address, bool beyond_loopback,
-			 int64_t deadline_ns, struct rf_report *report);
+			 int64_t deadline_ns, int *connection, struct rf_report *report);
 
 #endif

@@ -110,8 +110,10 @@ static int become_session(struct session *session, struct rf_report *report)
 		error = prepare_signals(session);
 	if (error < 0)
 		return rf_report(report, -error, "descriptors and signals of a session: %m");
-	/* Out of reach of the terminal's signals, and of kill(0) in the listener's group. */
-	if (setpgid(0, 0) < 0 || restore_file_limit(setup->files) < 0)
+	/* Out of reach of the terminal, of its signals, and of kill(0) in the listener's group.  The
+	 * shell has a group of its own in this session, with us as the parent outside: stop signals
+	 * work in it. */
+	if (setsid() < 0 || restore_file_limit(setup->files) < 0)
 		return rf_report(report, errno, "process group and limits of a session: %m");
 	error = rf_privilege_drop(setup->user, report);
 	if (error < 0)

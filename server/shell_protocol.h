@@ -19,7 +19,7 @@
 
 #define RF_SHELL_ORDER_VERSION 1u
 
-/* Descriptors at the shell's start.  0 and 1 are /dev/null, 2 the server's log. */
+/* Descriptors at the shell's start.  0 to 2 are /dev/null. */
 #define RF_SHELL_SESSION_FD 3
 #define RF_SHELL_STDOUT_FD 4 /* write end of the pipe for channel 1 */
 #define RF_SHELL_STDERR_FD 5 /* write end of the pipe for channel 2 */

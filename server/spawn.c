@@ -127,7 +127,9 @@ static int become_shell(const struct ends *ends, int program_fd, pid_t session,
 		return -errno;
 	if (getppid() != session)
 		return -ESRCH; /* the session died before the line above */
-	if (dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
+	/* The log stays with the server: the terminal, perhaps, of another user. */
+	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 ||
+	    dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
 	    dup2(ends->output[1], RF_SHELL_STDOUT_FD) < 0 ||
 	    dup2(ends->output[2], RF_SHELL_STDERR_FD) < 0)
 		return -errno;

@@ -12,8 +12,10 @@ rf_integration_tests = \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
 	%D%/caller_may_close_stdio \
+	%D%/cancelled_threads_leave_nothing \
 	%D%/changed_library_goes_by_content \
 	%D%/child_has_equal_mappings \
+	%D%/child_has_no_terminal_of_the_server \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_go_on \
@@ -29,6 +31,7 @@ rf_integration_tests = \
 	%D%/dontfork_memory_stays_home \
 	%D%/equal_files_go_by_digest \
 	%D%/exit_status_comes_home \
+	%D%/failures_keep_other_signals \
 	%D%/fifty_children_at_once \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
@@ -61,12 +64,14 @@ rf_integration_tests = \
 	%D%/refused_connection_is_reported \
 	%D%/replayed_image_runs \
 	%D%/robust_list_is_kept \
+	%D%/sandboxes_are_not_left \
 	%D%/sched_getcpu_follows_the_child \
 	%D%/second_sigterm_ends_everything \
 	%D%/segment_bases_are_kept \
 	%D%/server_needs_explicit_trust \
 	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
+	%D%/shared_huge_pages_are_kept \
 	%D%/signal_actions_are_kept \
 	%D%/silent_node_times_out \
 	%D%/stack_grows_after_the_move \
@@ -77,6 +82,7 @@ rf_integration_tests = \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
 	%D%/thread_other_than_main_may_move \
+	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
@@ -116,8 +122,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
+%C%_cancelled_threads_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
+%C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
@@ -133,6 +141,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
@@ -165,12 +174,14 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
 %C%_second_sigterm_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
 %C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
+%C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_silent_node_times_out_LDADD = $(rf_integration_ldadd)
 %C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
@@ -181,6 +192,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
+%C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)

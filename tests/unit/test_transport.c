@@ -107,13 +107,24 @@ START_TEST(schemes_of_later_versions_say_so)
 }
 END_TEST
 
+/* The descriptor, or a negative errno. */
+static int connect_within(const struct rf_address *address, int timeout_ms,
+			  struct rf_report *report)
+{
+	int fd = -1;
+	int error =
+		rf_transport_connect(address, false, rf_io_deadline_ns(timeout_ms), &fd, report);
+
+	ck_assert_int_eq(error < 0, fd < 0);
+	return error < 0 ? error : fd;
+}
+
 START_TEST(other_machines_need_the_flag)
 {
 	struct rf_report report = { 0 };
 	struct rf_address address = { .scheme = RF_SCHEME_TCP, .port = 9, .name = "192.0.2.1" };
 
-	ck_assert_int_eq(rf_transport_connect(&address, false, rf_io_deadline_ns(1000), &report),
-			 -EPERM);
+	ck_assert_int_eq(connect_within(&address, 1000, &report), -EPERM);
 	ck_assert_ptr_nonnull(strstr(report.sentence, "192.0.2.1"));
 }
 END_TEST
@@ -153,7 +164,7 @@ START_TEST(localhost_needs_no_resolver)
 	int fd;
 
 	strcpy(address.name, names_of_loopback[_i]);
-	fd = rf_transport_connect(&address, false, rf_io_deadline_ns(5000), &report);
+	fd = connect_within(&address, 5000, &report);
 	ck_assert_msg(fd >= 0, "%s", report.sentence);
 	close(fd);
 	close(listener);
@@ -165,8 +176,7 @@ START_TEST(unknown_names_are_unreachable)
 	struct rf_report report = { 0 };
 	struct rf_address address = { .scheme = RF_SCHEME_TCP, .port = 9, .name = "nowhere" };
 
-	ck_assert_int_eq(rf_transport_connect(&address, false, rf_io_deadline_ns(1000), &report),
-			 -EHOSTUNREACH);
+	ck_assert_int_eq(connect_within(&address, 1000, &report), -EHOSTUNREACH);
 	ck_assert_ptr_nonnull(strstr(report.sentence, "nowhere"));
 }
 END_TEST
@@ -180,7 +190,7 @@ START_TEST(connections_stay_away_from_closed_stdio)
 	int fd;
 
 	close(0);
-	fd = rf_transport_connect(&address, false, rf_io_deadline_ns(5000), &report);
+	fd = connect_within(&address, 5000, &report);
 	ck_assert_int_eq(fcntl(0, F_GETFD), -1);
 	dup2(saved, 0);
 	ck_assert_int_gt(fd, 2);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: a server in the foreground does not share its terminal: no child can open it, and type
+ * into the shell of whoever started the server.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/support/node.h"
+
+/* Makes a new pseudo-terminal the controlling one; its master stays open. */
+static void take_terminal(void)
+{
+	int master = CHECK_CALL(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+	int terminal;
+
+	CHECK_CALL(setsid());
+	CHECK_CALL(grantpt(master));
+	CHECK_CALL(unlockpt(master));
+	terminal = CHECK_CALL(open(ptsname(master), O_RDWR | O_CLOEXEC));
+	close(terminal);
+	close(CHECK_CALL(open("/dev/tty", O_RDWR))); /* so a server could have handed it on */
+}
+
+static int serve_and_move(void)
+{
+	struct node node;
+	pid_t pid;
+
+	test_begin();
+	take_terminal();
+	node_start(&node, NULL);
+	pid = node_move_returns_twice(&node, RFORK_CLOSE_OTHERS);
+	if (!pid)
+		_exit(open("/dev/tty", O_RDWR) == -1 && errno == ENXIO ? 7 : 1);
+	test_expect_exit(pid, 7);
+	node_stop(&node);
+	return test_end();
+}
+
+int main(void)
+{
+	pid_t pid;
+
+	test_begin();
+	pid = CHECK_CALL(fork()); /* setsid(2) is not for the leader of a group */
+	if (!pid)
+		_exit(serve_and_move());
+	test_expect_exit(pid, 0);
+	return test_end();
+}
