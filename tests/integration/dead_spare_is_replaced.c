@@ -59,6 +59,7 @@ int main(void)
 	node_expect_service(&node);
 	load = node_settle(&node);
 	for (int which = 1; which <= 3; which++) {
+		node_settle(&node); /* no spare is half made */
 		kill_spares(which & 1, which & 2);
 		node_expect_service(&node);
 		node_expect_load(&node, load);
