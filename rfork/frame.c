@@ -30,8 +30,10 @@ int rf_frame_send(int fd, enum rf_frame_type type, unsigned flags, unsigned chan
 int rf_frame_receive(int fd, struct rf_frame_header *header, void *payload, size_t bytes,
 		     int64_t deadline_ns)
 {
-	int error = rf_io_read_full(fd, header, sizeof(*header), deadline_ns);
+	int error;
 
+	rf_io_spin(fd);
+	error = rf_io_read_full(fd, header, sizeof(*header), deadline_ns);
 	if (error < 0)
 		return error;
 	if (header->length_bytes > RF_FRAME_MAX_BYTES || header->length_bytes > bytes)
@@ -78,8 +80,10 @@ int rf_frame_expect(int fd, enum rf_frame_type type, void *payload, size_t bytes
 		struct rf_frame_refused refused;
 	} refusal;
 	struct rf_frame_header header;
-	int error = rf_io_read_full(fd, &header, sizeof(header), deadline_ns);
+	int error;
 
+	rf_io_spin(fd);
+	error = rf_io_read_full(fd, &header, sizeof(header), deadline_ns);
 	if (error < 0)
 		return report_failure(report, error, peer);
 	if (header.type == RF_FRAME_REFUSED && header.length_bytes <= sizeof(refusal)) {

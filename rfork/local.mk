@@ -90,7 +90,7 @@ endif
 
 lib_LTLIBRARIES += librfork.la
 librfork_la_SOURCES =
-librfork_la_LIBADD = %D%/librfork_common.la %D%/librfork_capture.la $(LIBSODIUM_LIBS)
+librfork_la_LIBADD = %D%/librfork_common.la %D%/librfork_capture.la $(LIBRFORK_SODIUM_LIBS)
 librfork_la_LDFLAGS = -version-info 0:0:0 -Wl,--no-undefined -Wl,-z,now -Wl,-z,relro \
 	-Wl,--version-script=$(srcdir)/%D%/librfork.map
 EXTRA_librfork_la_DEPENDENCIES = %D%/librfork.map

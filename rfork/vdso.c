@@ -31,12 +31,10 @@ static int add_area(struct rf_vdso *vdso, const struct rf_map *map)
 	if (vdso->code_pages || !(map->protection & RF_PROTECTION_READ))
 		return -EPROTO;
 	vdso->code_pages = pages;
-	vdso->digest =
-		rf_digest64((const void *)(uintptr_t)map->start, (size_t)(map->end - map->start));
 	return 0;
 }
 
-int rf_vdso_find(struct rf_vdso *vdso, const struct rf_maps *maps)
+int rf_vdso_locate(struct rf_vdso *vdso, const struct rf_maps *maps)
 {
 	memset(vdso, 0, sizeof(*vdso));
 	for (size_t i = 0; i < maps->count; i++) {
@@ -53,4 +51,18 @@ int rf_vdso_find(struct rf_vdso *vdso, const struct rf_maps *maps)
 	if (!vdso->code_pages)
 		memset(vdso, 0, sizeof(*vdso));
 	return 0;
+}
+
+int rf_vdso_find(struct rf_vdso *vdso, const struct rf_maps *maps)
+{
+	int error = rf_vdso_locate(vdso, maps);
+
+	for (uint32_t i = 0; error == 0 && i < vdso->count; i++) {
+		const struct rf_image_vdso_area *area = &vdso->areas[i];
+
+		if (area->kind == RF_VDSO_CODE)
+			vdso->digest = rf_digest64((const void *)(uintptr_t)area->start,
+						   (size_t)(area->end - area->start));
+	}
+	return error;
 }

@@ -26,4 +26,8 @@ struct rf_vdso {
  */
 int rf_vdso_find(struct rf_vdso *vdso, const struct rf_maps *maps);
 
+/* The same without the digest, which stays 0: touches no page of the vdso, so that moving it later needs
+ * no flush of other processors. */
+int rf_vdso_locate(struct rf_vdso *vdso, const struct rf_maps *maps);
+
 #endif

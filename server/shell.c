@@ -53,7 +53,7 @@ static int prepare(struct rf_shell *shell)
 	settle();
 	error = rf_maps_read(&shell->maps, shell->maps_buffer, shell->maps_bytes);
 	if (error == 0)
-		error = rf_vdso_find(&shell->vdso, &shell->maps);
+		error = rf_vdso_locate(&shell->vdso, &shell->maps);
 	return error < 0 ? rf_report(&shell->report, -error, "the mappings of the shell: %m") : 0;
 }
 
@@ -85,6 +85,7 @@ static int receive_order(struct rf_shell *shell)
 				 "rfork-shell and rfork-server are of different versions");
 	memcpy(&shell->connection, CMSG_DATA(header), sizeof(int));
 	shell->facts = order.facts;
+	shell->vdso.digest = order.facts.vdso_digest;
 	shell->reader.fd = shell->connection;
 	shell->reader.min_address = order.facts.min_address;
 	shell->reader.max_address = order.facts.max_address;
