@@ -11,6 +11,9 @@
 
 #include "rfork/io.h"
 
+/* Within this time the answers of a handshake come. */
+#define ANSWER_NS 60000
+
 _Static_assert(RF_REPORT_BYTES <= RF_REFUSAL_MAX_BYTES, "every report fits in a REFUSED frame");
 
 int rf_frame_send(int fd, enum rf_frame_type type, unsigned flags, unsigned channel,
@@ -32,7 +35,7 @@ int rf_frame_receive(int fd, struct rf_frame_header *header, void *payload, size
 {
 	int error;
 
-	rf_io_spin(fd);
+	rf_io_spin(fd, ANSWER_NS);
 	error = rf_io_read_full(fd, header, sizeof(*header), deadline_ns);
 	if (error < 0)
 		return error;
@@ -82,7 +85,7 @@ int rf_frame_expect(int fd, enum rf_frame_type type, void *payload, size_t bytes
 	struct rf_frame_header header;
 	int error;
 
-	rf_io_spin(fd);
+	rf_io_spin(fd, ANSWER_NS);
 	error = rf_io_read_full(fd, &header, sizeof(header), deadline_ns);
 	if (error < 0)
 		return report_failure(report, error, peer);

@@ -11,10 +11,6 @@
 
 #include "rfork/sys.h"
 
-/* Answers of a hand-over come within some tens of microseconds, and waking a sleeping processor, of a
- * virtual machine above all, takes as long. */
-#define SPIN_NS 60000
-
 int64_t rf_io_now_ns(void)
 {
 	struct timespec now = { 0 };
@@ -40,10 +36,10 @@ static int milliseconds_until(int64_t deadline_ns)
 	return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
-void rf_io_spin(int fd)
+void rf_io_spin(int fd, int64_t longest_ns)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	int64_t until_ns = rf_io_now_ns() + SPIN_NS;
+	int64_t until_ns = rf_io_now_ns() + longest_ns;
 
 	while (rf_sys_poll(&pollfd, 1, 0) == 0 && rf_io_now_ns() < until_ns)
 		rf_syscall(SYS_sched_yield);

@@ -18,9 +18,10 @@ int64_t rf_io_now_ns(void);
 /* The deadline timeout_ms milliseconds from now; -1 = RF_NO_DEADLINE. */
 int64_t rf_io_deadline_ns(int timeout_ms);
 
-/* Looks for input for some tens of microseconds without sleeping, where an answer is about to come.
- * Whoever else wants the processor gets it meanwhile. */
-void rf_io_spin(int fd);
+/* Looks for input for up to `longest_ns` without sleeping, where an answer is about to come: waking a
+ * sleeping processor, of a virtual machine above all, takes tens of microseconds.  Whoever else
+ * wants the processor gets it meanwhile. */
+void rf_io_spin(int fd, int64_t longest_ns);
 
 /* Waits until fd has one of `events`; 0, -ETIMEDOUT or another negative errno. */
 int rf_io_wait(int fd, short events, int64_t deadline_ns);

@@ -23,6 +23,8 @@
 #define MAPS_BUFFER_BYTES ((size_t)32 << 20)
 /* Below malloc's threshold for a mapping of its own, above what the tables of a small image take. */
 #define SETTLED_BYTES ((size_t)96 << 10)
+/* Within this time the image of a small process begins to arrive. */
+#define IMAGE_NS 300000
 
 /* Makes the heap and the stack as large as a small image needs them, so that the list of mappings
  * which is read now still holds when the order comes. */
@@ -94,8 +96,11 @@ static int receive_order(struct rf_shell *shell)
 
 static int overlay(struct rf_shell *shell)
 {
-	int error = rf_reader_layout(&shell->reader, &shell->image);
+	int error;
 
+	/* The caller forks, and its ghost lists what it has. */
+	rf_io_spin(shell->connection, IMAGE_NS);
+	error = rf_reader_layout(&shell->reader, &shell->image);
 	if (error == 0 && !rf_plan_vdso_fits(&shell->image, &shell->vdso))
 		error = rf_report(
 			&shell->report, ENOEXEC,
