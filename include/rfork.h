@@ -95,6 +95,7 @@ struct rfork_options {
  *   ETIMEDOUT       the hand-over took longer than the time limit
  *   ECONNRESET      the node or its server died during the hand-over
  *   ENOMEM, ENOSPC  either side ran out of memory or space
+ *   EIO             with RFORK_CHECK_FROZEN: the image changed while it was sent
  *
  * Rights: none beyond those of the process itself.  Linux 4.18 or later.
  */

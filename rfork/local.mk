@@ -36,6 +36,7 @@ rf_capture_sources = \
 	%D%/procstate.c %D%/procstate.h \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
+	%D%/snapshot_pages.c \
 	%D%/state.c %D%/state.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/x86_64/capture.S \

@@ -23,10 +23,8 @@
 /* Lists of mappings: of nearly every process, and of all. */
 #define MAPS_SMALL_BYTES ((size_t)128 << 10)
 #define MAPS_LARGE_BYTES ((size_t)48 << 20)
-#define RUNS_KEPT 16384u
 
-/* Takes memory from the arena, or where that is full from a large one of the ghost's own. */
-static void *take(struct rf_snapshot *snapshot, size_t bytes)
+void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes)
 {
 	void *memory = rf_arena_take(snapshot->arena, bytes);
 
@@ -270,12 +268,12 @@ static int take_map(struct rf_snapshot *snapshot, const struct rf_map *map,
 
 static int read_maps(struct rf_snapshot *snapshot)
 {
-	void *buffer = take(snapshot, MAPS_SMALL_BYTES);
+	void *buffer = rf_snapshot_take(snapshot, MAPS_SMALL_BYTES);
 	int error = buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_SMALL_BYTES) : -ENOMEM;
 
 	if (error != -ENOBUFS)
 		return error;
-	buffer = take(snapshot, MAPS_LARGE_BYTES);
+	buffer = rf_snapshot_take(snapshot, MAPS_LARGE_BYTES);
 	return buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_LARGE_BYTES) : -ENOMEM;
 }
 
@@ -290,8 +288,9 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 				 error == -ENOBUFS ? "too many mappings" : "/proc/self/maps: %m");
 	capacity = snapshot->maps.count + 2; /* two may be split */
 	snapshot->file_capacity = snapshot->maps.count + request->fds->count;
-	snapshot->mappings = take(snapshot, capacity * sizeof(*snapshot->mappings));
-	snapshot->files = take(snapshot, (snapshot->file_capacity + 1) * sizeof(*snapshot->files));
+	snapshot->mappings = rf_snapshot_take(snapshot, capacity * sizeof(*snapshot->mappings));
+	snapshot->files = rf_snapshot_take(snapshot, (snapshot->file_capacity + 1) *
+							     sizeof(*snapshot->files));
 	if (!snapshot->mappings || !snapshot->files || capacity > RF_IMAGE_MAX_MAPPINGS)
 		return rf_report(report, ENOTSUP, "%zu mappings are too many",
 				 snapshot->maps.count);
@@ -301,180 +300,6 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 			return error;
 	}
 	return 0;
-}
-
-/* -- pages ----------------------------------------------------------------------------- */
-
-/* Finds runs of a mapping from `start` on; all mappings of a walk must come in their order. */
-static long find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
-		      uint64_t start, struct rf_page_run *runs, size_t capacity, uint64_t *next)
-{
-	const struct rf_image_mapping *image = &mapping->image;
-
-	switch (mapping->source) {
-	case RF_SOURCE_PRIVATE:
-		return rf_pagemap_walk_runs(walk, start, image->end, runs, capacity, next);
-	case RF_SOURCE_SHARED:
-		return rf_pagemap_shared_runs(start, image->end, runs, capacity, next);
-	case RF_SOURCE_CONTENTS:
-		*next = image->end;
-		if (!capacity) {
-			*next = start;
-			return 0;
-		}
-		runs[0] = (struct rf_page_run){ start, image->end, RF_PAGES_CAREFUL };
-		return 1;
-	case RF_SOURCE_NONE:
-		break;
-	}
-	*next = image->end;
-	return 0;
-}
-
-static void count_data_pages(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping)
-{
-	for (size_t i = 0; i < mapping->runs; i++) {
-		const struct rf_page_run *run = &snapshot->runs[mapping->first_run + i];
-
-		if (run->kind != RF_PAGES_GUARD)
-			mapping->image.data_pages += (run->end - run->start) / PAGE_BYTES;
-	}
-}
-
-static void begin_walk(struct rf_pagemap_walk *walk, struct rf_snapshot *snapshot)
-{
-	if (snapshot->mapping_count)
-		rf_pagemap_walk_begin(walk, &snapshot->pagemap, snapshot->mappings[0].image.start,
-				      snapshot->mappings[snapshot->mapping_count - 1].image.end);
-}
-
-/* Looks up the runs of all mappings and keeps them as far as there is room. */
-static int collect_runs(struct rf_snapshot *snapshot, struct rf_report *report)
-{
-	struct rf_pagemap_walk walk;
-	int error = rf_pagemap_open(&snapshot->pagemap);
-
-	if (error < 0)
-		return rf_report(report, -error, "/proc/self/pagemap: %m");
-	snapshot->run_capacity = RUNS_KEPT;
-	snapshot->runs = take(snapshot, RUNS_KEPT * sizeof(*snapshot->runs));
-	if (!snapshot->runs)
-		return rf_report(report, ENOMEM, "no room for the list of pages");
-	begin_walk(&walk, snapshot);
-	for (size_t i = 0; i < snapshot->mapping_count; i++) {
-		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
-		uint64_t next = mapping->image.start;
-		long count = find_runs(&walk, mapping, next, snapshot->runs + snapshot->run_count,
-				       snapshot->run_capacity - snapshot->run_count, &next);
-
-		if (count < 0)
-			return rf_report(report, (int)-count, "pages of %lx-%lx: %m",
-					 mapping->image.start, mapping->image.end);
-		mapping->first_run = snapshot->run_count;
-		mapping->runs = (size_t)count;
-		mapping->runs_complete = next == mapping->image.end;
-		snapshot->run_count += (size_t)count;
-		count_data_pages(snapshot, mapping);
-	}
-	return 0;
-}
-
-static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_mapping *mapping,
-		     const struct rf_page_run *run)
-{
-	uint64_t pages = (run->end - run->start) / PAGE_BYTES;
-
-	if (run->kind == RF_PAGES_GUARD)
-		return rf_image_write_guard(writer, run->start, pages);
-	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
-		return rf_image_write_pages(writer, run->start, pages);
-	return rf_image_write_pages_careful(writer, run->start, pages,
-					    mapping->source != RF_SOURCE_PRIVATE);
-}
-
-/* Calls visit for every run of a mapping; the first negative result ends it. */
-static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
-			int (*visit)(void *context, const struct rf_snapshot_mapping *mapping,
-				     const struct rf_page_run *run),
-			void *context)
-{
-	enum { RUNS = 256 };
-	struct rf_page_run runs[RUNS];
-	struct rf_pagemap_walk walk;
-	uint64_t next = mapping->image.start;
-	int error = 0;
-
-	if (mapping->runs_complete) {
-		for (size_t i = 0; i < mapping->runs && error >= 0; i++)
-			error = visit(context, mapping, &snapshot->runs[mapping->first_run + i]);
-		return error;
-	}
-	rf_pagemap_walk_begin(&walk, &snapshot->pagemap, next, mapping->image.end);
-	while (next < mapping->image.end && error >= 0) {
-		long count = find_runs(&walk, mapping, next, runs, RUNS, &next);
-
-		if (count < 0)
-			return (int)count;
-		for (long i = 0; i < count && error >= 0; i++)
-			error = visit(context, mapping, &runs[i]);
-	}
-	return error;
-}
-
-static int visit_write(void *context, const struct rf_snapshot_mapping *mapping,
-		       const struct rf_page_run *run)
-{
-	return write_run(context, mapping, run);
-}
-
-int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
-{
-	for (size_t i = 0; i < snapshot->mapping_count; i++) {
-		int error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
-
-		if (error < 0)
-			return error;
-	}
-	return rf_image_writer_flush(writer);
-}
-
-int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
-			      uint32_t index)
-{
-	struct rf_image_mapping *mapping;
-
-	if (index >= snapshot->mapping_count)
-		return -EBADMSG;
-	mapping = &snapshot->mappings[index].image;
-	if (mapping->kind != RF_MAPPING_FILE)
-		return -EBADMSG;
-	return rf_image_write_pages_careful(writer, mapping->start,
-					    (mapping->end - mapping->start) / PAGE_BYTES, true);
-}
-
-static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping,
-			const struct rf_page_run *run)
-{
-	uint64_t *digest = context;
-	uint64_t parts[3] = { *digest, run->start, run->end };
-
-	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
-		parts[0] ^= rf_digest64((const void *)run->start, run->end - run->start);
-	*digest = rf_digest64(parts, sizeof(parts));
-	return 0;
-}
-
-uint64_t rf_snapshot_digest(struct rf_snapshot *snapshot)
-{
-	uint64_t digest = 0;
-
-	for (size_t i = 0; i < snapshot->mapping_count; i++) {
-		struct rf_snapshot_mapping mapping = snapshot->mappings[i];
-
-		mapping.runs_complete = false; /* what the page table says now */
-		for_each_run(snapshot, &mapping, visit_digest, &digest);
-	}
-	return digest;
 }
 
 /* -- the whole -------------------------------------------------------------------------- */
@@ -530,7 +355,7 @@ int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 	error = name_descriptor_files(snapshot, request->fds, report);
 	if (error < 0)
 		return error;
-	return collect_runs(snapshot, report);
+	return rf_snapshot_find_pages(snapshot, report);
 }
 
 static int write_one(struct rf_image_writer *writer, enum rf_record_type type, const void *data,

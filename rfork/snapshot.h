@@ -84,6 +84,14 @@ int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 			const struct rf_arch_context *context, struct rf_snapshot_request *request,
 			struct rf_report *report);
 
+/* Takes memory from the arena, or where that is full from a large one of the ghost's own; NULL when there
+ * is none. */
+void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes);
+
+/* Looks up the runs of pages of all mappings, and keeps them as far as there is room.  Part of
+ * rf_snapshot_collect(). */
+int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *report);
+
 /* Writes all records up to LAYOUT. */
 int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			     const struct rf_snapshot_request *request);

@@ -128,8 +128,7 @@ static int become_shell(const struct ends *ends, int program_fd, pid_t session,
 	if (getppid() != session)
 		return -ESRCH; /* the session died before the line above */
 	/* The log stays with the server: the terminal, perhaps, of another user. */
-	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 ||
-	    dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
+	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
 	    dup2(ends->output[1], RF_SHELL_STDOUT_FD) < 0 ||
 	    dup2(ends->output[2], RF_SHELL_STDERR_FD) < 0)
 		return -errno;

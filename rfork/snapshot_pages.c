@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pages of a snapshot: finds those that must be carried, and writes them.  Called by
+ * snapshot.c and the ghost after the capture point, under the same rules.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+
+#include "rfork/digest.h"
+#include "rfork/snapshot.h"
+
+#define PAGE_BYTES 4096u
+#define RUNS_KEPT 16384u
+
+/* Finds runs of a mapping from `start` on; all mappings of a walk must come in their order. */
+static long find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
+		      uint64_t start, struct rf_page_run *runs, size_t capacity, uint64_t *next)
+{
+	const struct rf_image_mapping *image = &mapping->image;
+
+	switch (mapping->source) {
+	case RF_SOURCE_PRIVATE:
+		return rf_pagemap_walk_runs(walk, start, image->end, runs, capacity, next);
+	case RF_SOURCE_SHARED:
+		return rf_pagemap_shared_runs(start, image->end, runs, capacity, next);
+	case RF_SOURCE_CONTENTS:
+		*next = image->end;
+		if (!capacity) {
+			*next = start;
+			return 0;
+		}
+		runs[0] = (struct rf_page_run){ start, image->end, RF_PAGES_CAREFUL };
+		return 1;
+	case RF_SOURCE_NONE:
+		break;
+	}
+	*next = image->end;
+	return 0;
+}
+
+static void count_data_pages(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping)
+{
+	for (size_t i = 0; i < mapping->runs; i++) {
+		const struct rf_page_run *run = &snapshot->runs[mapping->first_run + i];
+
+		if (run->kind != RF_PAGES_GUARD)
+			mapping->image.data_pages += (run->end - run->start) / PAGE_BYTES;
+	}
+}
+
+static void begin_walk(struct rf_pagemap_walk *walk, struct rf_snapshot *snapshot)
+{
+	if (snapshot->mapping_count)
+		rf_pagemap_walk_begin(walk, &snapshot->pagemap, snapshot->mappings[0].image.start,
+				      snapshot->mappings[snapshot->mapping_count - 1].image.end);
+}
+
+int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *report)
+{
+	struct rf_pagemap_walk walk;
+	int error = rf_pagemap_open(&snapshot->pagemap);
+
+	if (error < 0)
+		return rf_report(report, -error, "/proc/self/pagemap: %m");
+	snapshot->run_capacity = RUNS_KEPT;
+	snapshot->runs = rf_snapshot_take(snapshot, RUNS_KEPT * sizeof(*snapshot->runs));
+	if (!snapshot->runs)
+		return rf_report(report, ENOMEM, "no room for the list of pages");
+	begin_walk(&walk, snapshot);
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
+		uint64_t next = mapping->image.start;
+		long count = find_runs(&walk, mapping, next, snapshot->runs + snapshot->run_count,
+				       snapshot->run_capacity - snapshot->run_count, &next);
+
+		if (count < 0)
+			return rf_report(report, (int)-count, "pages of %lx-%lx: %m",
+					 mapping->image.start, mapping->image.end);
+		mapping->first_run = snapshot->run_count;
+		mapping->runs = (size_t)count;
+		mapping->runs_complete = next == mapping->image.end;
+		snapshot->run_count += (size_t)count;
+		count_data_pages(snapshot, mapping);
+	}
+	return 0;
+}
+
+static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_mapping *mapping,
+		     const struct rf_page_run *run)
+{
+	uint64_t pages = (run->end - run->start) / PAGE_BYTES;
+
+	if (run->kind == RF_PAGES_GUARD)
+		return rf_image_write_guard(writer, run->start, pages);
+	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
+		return rf_image_write_pages(writer, run->start, pages);
+	return rf_image_write_pages_careful(writer, run->start, pages,
+					    mapping->source != RF_SOURCE_PRIVATE);
+}
+
+/* Calls visit for every run of a mapping; the first negative result ends it. */
+static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+			int (*visit)(void *context, const struct rf_snapshot_mapping *mapping,
+				     const struct rf_page_run *run),
+			void *context)
+{
+	enum { RUNS = 256 };
+	struct rf_page_run runs[RUNS];
+	struct rf_pagemap_walk walk;
+	uint64_t next = mapping->image.start;
+	int error = 0;
+
+	if (mapping->runs_complete) {
+		for (size_t i = 0; i < mapping->runs && error >= 0; i++)
+			error = visit(context, mapping, &snapshot->runs[mapping->first_run + i]);
+		return error;
+	}
+	rf_pagemap_walk_begin(&walk, &snapshot->pagemap, next, mapping->image.end);
+	while (next < mapping->image.end && error >= 0) {
+		long count = find_runs(&walk, mapping, next, runs, RUNS, &next);
+
+		if (count < 0)
+			return (int)count;
+		for (long i = 0; i < count && error >= 0; i++)
+			error = visit(context, mapping, &runs[i]);
+	}
+	return error;
+}
+
+static int visit_write(void *context, const struct rf_snapshot_mapping *mapping,
+		       const struct rf_page_run *run)
+{
+	return write_run(context, mapping, run);
+}
+
+int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		int error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
+
+		if (error < 0)
+			return error;
+	}
+	return rf_image_writer_flush(writer);
+}
+
+int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			      uint32_t index)
+{
+	struct rf_image_mapping *mapping;
+
+	if (index >= snapshot->mapping_count)
+		return -EBADMSG;
+	mapping = &snapshot->mappings[index].image;
+	if (mapping->kind != RF_MAPPING_FILE)
+		return -EBADMSG;
+	return rf_image_write_pages_careful(writer, mapping->start,
+					    (mapping->end - mapping->start) / PAGE_BYTES, true);
+}
+
+static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping,
+			const struct rf_page_run *run)
+{
+	uint64_t *digest = context;
+	uint64_t parts[3] = { *digest, run->start, run->end };
+
+	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
+		parts[0] ^= rf_digest64((const void *)run->start, run->end - run->start);
+	*digest = rf_digest64(parts, sizeof(parts));
+	return 0;
+}
+
+uint64_t rf_snapshot_digest(struct rf_snapshot *snapshot)
+{
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_snapshot_mapping mapping = snapshot->mappings[i];
+
+		mapping.runs_complete = false; /* what the page table says now */
+		for_each_run(snapshot, &mapping, visit_digest, &digest);
+	}
+	return digest;
+}
