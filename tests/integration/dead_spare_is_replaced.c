@@ -17,18 +17,7 @@ static struct node node;
 /* The session of a spare shell is its parent, a spare session's the listener. */
 static bool is_session(pid_t pid)
 {
-	char path[64];
-	int parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	CHECK(file);
-	for (char line[256]; fgets(line, sizeof(line), file);)
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	fclose(file);
-	return parent == node.pid;
+	return node_parent_of(pid) == node.pid;
 }
 
 static void kill_spares(bool sessions, bool shells)

@@ -10,22 +10,6 @@
 #include "tests/support/node.h"
 
 /* The session is the parent of the child: read from the child's own /proc. */
-static pid_t parent_of(pid_t pid)
-{
-	char path[64];
-	int parent = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	CHECK(file);
-	for (char line[256]; fgets(line, sizeof(line), file);)
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	fclose(file);
-	return parent;
-}
-
 int main(void)
 {
 	struct node node;
@@ -42,7 +26,7 @@ int main(void)
 			pause();
 	}
 	child = (pid_t)test_read_number(reader);
-	session = parent_of(child);
+	session = node_parent_of(child);
 	CHECK(session > 1 && session != node.pid && session != getpid());
 	CHECK_CALL(kill(session, SIGKILL));
 	test_expect_signal(ghost, SIGKILL);

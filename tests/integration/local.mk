@@ -51,6 +51,7 @@ rf_integration_tests = \
 	%D%/losing_the_link_ends_the_child \
 	%D%/malloc_works_after_the_move \
 	%D%/many_descendants_end_at_once \
+	%D%/many_mappings_travel \
 	%D%/mapped_files_go_by_reference \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
@@ -161,6 +162,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
+%C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)

@@ -169,7 +169,7 @@ void node_stop(struct node *node)
 	test_guard_directory(NULL);
 }
 
-static pid_t parent_of(pid_t pid)
+pid_t node_parent_of(pid_t pid)
 {
 	char path[64], text[512], *after;
 	int fd;
@@ -199,7 +199,7 @@ unsigned node_descendants(pid_t pid, pid_t *pids, unsigned capacity)
 	CHECK(directory);
 	while ((entry = readdir(directory)) && count < MAX_PROCESSES) {
 		all[count] = (pid_t)atoi(entry->d_name);
-		if (all[count] > 0 && (parents[count] = parent_of(all[count])) > 0)
+		if (all[count] > 0 && (parents[count] = node_parent_of(all[count])) > 0)
 			count++;
 	}
 	closedir(directory);

@@ -48,6 +48,9 @@ int node_run_server(const char *const *arguments, char *text, size_t bytes);
 /* Ends the server by SIGTERM: it must exit 0 and leave no process and no file. */
 void node_stop(struct node *node);
 
+/* The parent of a process; -1 if there is none of that number, or only a zombie. */
+pid_t node_parent_of(pid_t pid);
+
 /* Waits until the server's load no longer changes, and returns it. */
 struct node_load node_settle(const struct node *node);
 
