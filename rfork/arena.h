@@ -12,7 +12,7 @@
 /* Address space only: pages that nobody touches cost nothing.  What a ghost needs, with room for
  * some ten thousand descriptors; and what the tables of a process of very many mappings need, which
  * the ghost maps for itself. */
-#define RF_ARENA_BYTES ((size_t)6 << 20)
+#define RF_ARENA_BYTES ((size_t)8 << 20)
 #define RF_ARENA_LARGE_BYTES ((size_t)128 << 20)
 
 struct rf_arena {

@@ -114,10 +114,15 @@ int rf_auth_hello(int fd, struct rf_frame_hello *hello, int64_t deadline_ns, con
 }
 
 int rf_auth_caller(int fd, const struct rf_frame_hello *hello, const struct rf_key *key,
-		   int64_t deadline_ns, const char *peer_name, struct rf_report *report)
+		   const struct rf_machine_facts *request, int64_t deadline_ns,
+		   const char *peer_name, struct rf_report *report)
 {
 	struct rf_frame_challenge challenge;
 	struct rf_frame_proof proof;
+	const struct rf_frame_out frames[] = {
+		{ RF_FRAME_PROOF, &proof, sizeof(proof) },
+		{ RF_FRAME_REQUEST, request, sizeof(*request) },
+	};
 	int error;
 
 	error = rf_frame_expect(fd, RF_FRAME_CHALLENGE, &challenge, sizeof(challenge), deadline_ns,
@@ -128,7 +133,10 @@ int rf_auth_caller(int fd, const struct rf_frame_hello *hello, const struct rf_k
 	if (error < 0)
 		return error;
 	make_caller_proof(proof.proof, hello, &challenge, key);
-	error = rf_frame_send(fd, RF_FRAME_PROOF, 0, 0, &proof, sizeof(proof), deadline_ns);
+	error = rf_frame_send_two(fd, &frames[0], &frames[1], deadline_ns);
+	/* a node that has refused closes, but its sentence may still be read */
+	if (error == -EPIPE || error == -ECONNRESET)
+		return 0;
 	return error < 0 ? report_sending(report, error, peer_name) : 0;
 }
 

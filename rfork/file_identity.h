@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When two files are provably the same object (doc/image-format.txt, 8 and 9).
+ * What the format says of a file: when two are provably the same object, and what of it a
+ * mapping shows (doc/image-format.txt, 8 to 10).
  */
 #ifndef RF_FILE_IDENTITY_H
 #define RF_FILE_IDENTITY_H
@@ -22,6 +23,15 @@ static inline struct rf_image_file rf_file_identity(const struct stat *status)
 		.mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
 		.ctime_ns = (int64_t)status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec,
 	};
+}
+
+/* Bytes of the file that a mapping of `bytes` bytes from `offset` shows. */
+static inline uint64_t rf_file_visible_bytes(const struct rf_image_file *file, uint64_t offset,
+					     uint64_t bytes)
+{
+	uint64_t left = file->size_bytes > offset ? file->size_bytes - offset : 0;
+
+	return bytes < left ? bytes : left;
 }
 
 /* /dev/null, zero, full, random, urandom, which are the same everywhere. */

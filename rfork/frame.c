@@ -30,6 +30,23 @@ int rf_frame_send(int fd, enum rf_frame_type type, unsigned flags, unsigned chan
 	return rf_io_writev_full(fd, iov, bytes ? 2 : 1, deadline_ns);
 }
 
+int rf_frame_send_two(int fd, const struct rf_frame_out *first, const struct rf_frame_out *second,
+		      int64_t deadline_ns)
+{
+	struct rf_frame_header headers[2] = {
+		{ .type = (uint8_t)first->type, .length_bytes = (uint32_t)first->bytes },
+		{ .type = (uint8_t)second->type, .length_bytes = (uint32_t)second->bytes },
+	};
+	struct iovec iov[4] = { { &headers[0], sizeof(headers[0]) },
+				{ (void *)first->payload, first->bytes },
+				{ &headers[1], sizeof(headers[1]) },
+				{ (void *)second->payload, second->bytes } };
+
+	if (first->bytes > RF_FRAME_MAX_BYTES || second->bytes > RF_FRAME_MAX_BYTES)
+		return -EMSGSIZE;
+	return rf_io_writev_full(fd, iov, 4, deadline_ns);
+}
+
 int rf_frame_receive(int fd, struct rf_frame_header *header, void *payload, size_t bytes,
 		     int64_t deadline_ns)
 {

@@ -16,6 +16,15 @@
 int rf_frame_send(int fd, enum rf_frame_type type, unsigned flags, unsigned channel,
 		  const void *payload, size_t bytes, int64_t deadline_ns);
 
+/* Sends two frames, one after the other, in one system call; 0 or a negative errno. */
+struct rf_frame_out {
+	enum rf_frame_type type;
+	const void *payload;
+	size_t bytes; /* not 0 */
+};
+int rf_frame_send_two(int fd, const struct rf_frame_out *first, const struct rf_frame_out *second,
+		      int64_t deadline_ns);
+
 /*
  * Receives one frame whose payload fits in `bytes`; header->length_bytes tells how long it
  * was.  0; -EBADMSG if the frame is malformed or too long; or as rf_io_read_full().

@@ -286,9 +286,8 @@ static int take_snapshot(struct ghost *ghost)
 	ghost->scratch = arena->used;
 	ghost->frame = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
 	ghost->snapshot = rf_arena_take(arena, sizeof(*ghost->snapshot));
-	ghost->writer = rf_arena_take(arena, sizeof(*ghost->writer));
 	bounce = rf_arena_take(arena, BOUNCE_BYTES);
-	if (!ghost->frame || !ghost->snapshot || !ghost->writer || !bounce)
+	if (!ghost->frame || !ghost->snapshot || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
 	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
 	 * than that takes, for others may look at it meanwhile. */
@@ -299,7 +298,7 @@ static int take_snapshot(struct ghost *ghost)
 		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (error < 0)
 		return error;
-	rf_image_writer_init(ghost->writer, ghost->order->connection, memory_fd, bounce);
+	rf_image_writer_continue(ghost->writer, memory_fd, bounce);
 	return 0;
 }
 
@@ -427,6 +426,7 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
 	if (!ghost)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	ghost->order = order;
+	ghost->writer = order->writer;
 	for (unsigned number = 0; number < RF_CHANNELS; number++)
 		ghost->relay.channels[number].buffer =
 			rf_arena_take(arena, RF_CHANNEL_CREDIT_BYTES);

@@ -11,6 +11,8 @@
 
 #include "rfork/arena.h"
 #include "rfork/fdtable.h"
+#include "rfork/forecast.h"
+#include "rfork/image_writer.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
 #include "rfork/restore_plan.h"
@@ -23,6 +25,8 @@ struct rf_ghost_order {
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
 	struct rf_fdtable fds;
+	struct rf_forecast forecast;
+	struct rf_image_writer *writer; /* may have sent the forecast */
 	struct rf_snapshot_request request;
 	enum rf_frozen_check {
 		RF_FROZEN_TRUSTED,

@@ -29,6 +29,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_PAGES_MAX_RUNS 256u
 #define RF_PAGES_MAX_DATA_PAGES 256u
 #define RF_IMAGE_NONE UINT32_MAX
+#define RF_FORECAST_MAX_FILES 128u
+#define RF_FORECAST_MAX_MAPPINGS 128u
+#define RF_FORECAST_MAX_RUNS 256u
+#define RF_FORECAST_MAX_BYTES 32768u
 
 enum rf_record_type {
 	RF_RECORD_IMAGE = 1,
@@ -42,6 +46,7 @@ enum rf_record_type {
 	RF_RECORD_LAYOUT = 9,
 	RF_RECORD_PAGES = 10,
 	RF_RECORD_END = 11,
+	RF_RECORD_FORECAST = 12, /* stands first, if at all */
 };
 
 #define RF_RECORD_OPTIONAL 1u
@@ -189,6 +194,14 @@ struct rf_image_pages {
 	uint32_t reserved;
 };
 
+struct rf_image_forecast {
+	uint8_t boot_id[16];
+	uint32_t files;
+	uint32_t mappings;
+	uint32_t runs;
+	uint32_t path_bytes;
+};
+
 struct rf_image_end {
 	uint64_t records;
 	uint64_t data_pages;
@@ -206,5 +219,6 @@ _Static_assert(sizeof(struct rf_image_descriptor) == 32, "doc/image-format.txt, 
 _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
+_Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 
 #endif

@@ -12,9 +12,7 @@
 #include <string.h>
 
 #include "rfork/arch.h"
-#include "rfork/digest.h"
-#include "rfork/io.h"
-#include "rfork/sys.h"
+#include "rfork/image_record.h"
 
 #define PAGE_BYTES 4096u
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
@@ -22,8 +20,8 @@
 #define KNOWN_DESCRIPTOR_FLAGS (RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE)
 
 /* The shortest records: what is certain to follow may be read ahead. */
-#define HEADER_BYTES sizeof(struct rf_record_header)
-#define END_BYTES (HEADER_BYTES + sizeof(struct rf_image_end))
+#define HEADER_BYTES RF_RECORD_HEADER_BYTES
+#define END_BYTES RF_RECORD_END_BYTES
 #define LEAST_FILE_BYTES (HEADER_BYTES + sizeof(struct rf_image_file) + 1)
 #define LEAST_PROCESS_BYTES (HEADER_BYTES + sizeof(struct rf_image_process) + 1)
 #define SIGACTIONS_BYTES (HEADER_BYTES + RF_IMAGE_SIGNALS * sizeof(struct rf_image_sigaction))
@@ -39,131 +37,29 @@ int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint6
 	return reader->payload ? 0 : rf_report(report, ENOMEM, "no memory to read an image");
 }
 
-void rf_reader_release(struct rf_reader *reader, struct rf_image *image)
+static void release_image(struct rf_image *image)
 {
 	for (uint32_t i = 0; i < image->files_read; i++)
 		free(image->files[i].path);
 	free(image->files);
 	free(image->descriptors);
 	free(image->mappings);
-	free(reader->payload);
 	image->files = NULL;
 	image->descriptors = NULL;
 	image->mappings = NULL;
 	image->files_read = 0;
+}
+
+void rf_reader_release(struct rf_reader *reader, struct rf_image *image)
+{
+	release_image(image);
+	free(reader->payload);
 	reader->payload = NULL;
 }
 
-/* -- records ------------------------------------------------------------------------------- */
-
-static int corrupt(struct rf_reader *reader, const char *what)
+void rf_reader_release_forecast(struct rf_reader_forecast *forecast)
 {
-	return rf_report(reader->report, EBADMSG, "the image is corrupt: record %lu, %s",
-			 reader->sequence, what);
-}
-
-static int read_failed(struct rf_reader *reader, int error)
-{
-	if (error == -ECONNRESET)
-		return rf_report(reader->report, ECONNRESET, "the image ended early, in record %lu",
-				 reader->sequence);
-	if (error == -EFAULT)
-		return rf_report(reader->report, ENOMEM, "no memory for pages of record %lu",
-				 reader->sequence);
-	return rf_report(reader->report, -error, "reading the image: %m");
-}
-
-/* Reads until the buffer holds `bytes`, and as many of the `ahead` bytes after them as are there. */
-static int fill(struct rf_reader *reader, size_t bytes, size_t ahead)
-{
-	size_t room = sizeof(reader->buffer) - bytes;
-	size_t want = bytes + (ahead < room ? ahead : room);
-
-	reader->filled -= reader->next;
-	memmove(reader->buffer, reader->buffer + reader->next, reader->filled);
-	reader->next = 0;
-	while (reader->filled < bytes) {
-		ssize_t got = rf_sys_read(reader->fd, reader->buffer + reader->filled,
-					  want - reader->filled);
-
-		if (got == -EINTR)
-			continue;
-		if (got <= 0)
-			return read_failed(reader, got ? (int)got : -ECONNRESET);
-		reader->filled += (size_t)got;
-	}
-	return 0;
-}
-
-static size_t take_buffered(struct rf_reader *reader, void *buffer, size_t bytes)
-{
-	size_t there = reader->filled - reader->next;
-
-	if (bytes > there)
-		bytes = there;
-	memcpy(buffer, reader->buffer + reader->next, bytes);
-	reader->next += bytes;
-	return bytes;
-}
-
-/* Reads `bytes`; the stream is certain to hold another `ahead` bytes after them. */
-static int read_bytes(struct rf_reader *reader, void *buffer, size_t bytes, size_t ahead)
-{
-	size_t done = take_buffered(reader, buffer, bytes);
-	int error;
-
-	if (done == bytes)
-		return 0;
-	if (bytes - done > sizeof(reader->buffer)) {
-		error = rf_io_read_full(reader->fd, (char *)buffer + done, bytes - done,
-					RF_NO_DEADLINE);
-		return error < 0 ? read_failed(reader, error) : 0;
-	}
-	error = fill(reader, bytes - done, ahead);
-	if (error == 0)
-		take_buffered(reader, (char *)buffer + done, bytes - done);
-	return error;
-}
-
-/* `left`: bytes that the stream is certain to hold from this header on. */
-static int read_header(struct rf_reader *reader, struct rf_record_header *header, size_t left)
-{
-	int error = read_bytes(reader, header, sizeof(*header), left - sizeof(*header));
-
-	if (error < 0)
-		return error;
-	if (header->header_digest !=
-	    rf_digest64(header, offsetof(struct rf_record_header, header_digest)))
-		return corrupt(reader, reader->sequence ? "the header's digest is wrong"
-							: "not an rfork image");
-	if (header->length_bytes > RF_RECORD_MAX_BYTES)
-		return corrupt(reader, "it is too long");
-	if (header->sequence != reader->sequence)
-		return corrupt(reader, "its sequence number is wrong");
-	if (header->flags & ~RF_RECORD_OPTIONAL)
-		return corrupt(reader, "it has unknown flags");
-	return 0;
-}
-
-static int read_payload(struct rf_reader *reader, const struct rf_record_header *header,
-			size_t ahead)
-{
-	int error = read_bytes(reader, reader->payload, header->length_bytes, ahead);
-
-	if (error < 0)
-		return error;
-	if (header->payload_digest != rf_digest64(reader->payload, header->length_bytes))
-		return corrupt(reader, "the payload's digest is wrong");
-	return 0;
-}
-
-/* Reads away an unknown optional record; refuses any other unknown one. */
-static int skip_unknown(struct rf_reader *reader, const struct rf_record_header *header)
-{
-	if (!(header->flags & RF_RECORD_OPTIONAL))
-		return rf_report(reader->report, ENOTSUP, "record type %u is not supported",
-				 header->type);
-	return read_payload(reader, header, END_BYTES);
+	release_image(&forecast->image);
 }
 
 /* -- records of the layout ---------------------------------------------------------------------- */
@@ -173,10 +69,10 @@ static int take_image(struct rf_reader *reader, struct rf_image *image, size_t b
 	struct rf_image_head *head = &image->head;
 
 	if (bytes != sizeof(*head))
-		return corrupt(reader, "IMAGE has another length");
+		return rf_record_corrupt(reader, "IMAGE has another length");
 	memcpy(head, reader->payload, bytes);
 	if (memcmp(head->magic, RF_IMAGE_MAGIC, sizeof(head->magic)) != 0)
-		return corrupt(reader, "not an rfork image");
+		return rf_record_corrupt(reader, "not an rfork image");
 	if (head->version != RF_IMAGE_VERSION)
 		return rf_report(reader->report, EPROTONOSUPPORT,
 				 "image version %u is not supported", head->version);
@@ -184,15 +80,15 @@ static int take_image(struct rf_reader *reader, struct rf_image *image, size_t b
 		return rf_report(reader->report, ENOEXEC,
 				 "the image is of another architecture or page size");
 	if (head->reserved1 || head->reserved2)
-		return corrupt(reader, "a reserved field is in use");
+		return rf_record_corrupt(reader, "a reserved field is in use");
 	if (head->threads == 0)
-		return corrupt(reader, "it has no thread");
+		return rf_record_corrupt(reader, "it has no thread");
 	if (head->threads != 1)
 		return rf_report(reader->report, ENOTSUP, "images of %u threads are not supported",
 				 head->threads);
 	if (head->files > RF_IMAGE_MAX_FILES || head->descriptors > RF_IMAGE_MAX_DESCRIPTORS ||
 	    head->mappings > RF_IMAGE_MAX_MAPPINGS || head->mappings == 0)
-		return corrupt(reader, "a count is over its limit");
+		return rf_record_corrupt(reader, "a count is over its limit");
 	image->files = calloc(head->files + 1, sizeof(*image->files));
 	image->descriptors = calloc(head->descriptors + 1, sizeof(*image->descriptors));
 	image->mappings = calloc(head->mappings, sizeof(*image->mappings));
@@ -207,27 +103,27 @@ static int take_process(struct rf_reader *reader, struct rf_image *image, size_t
 	const unsigned char *rest = reader->payload + sizeof(*process);
 
 	if (bytes < sizeof(*process))
-		return corrupt(reader, "PROCESS is too short");
+		return rf_record_corrupt(reader, "PROCESS is too short");
 	memcpy(process, reader->payload, sizeof(*process));
 	if (process->auxv_bytes > RF_IMAGE_MAX_AUXV_BYTES || process->auxv_bytes % 16 ||
 	    process->cwd_bytes > RF_IMAGE_MAX_PATH_BYTES ||
 	    bytes != sizeof(*process) + process->auxv_bytes + process->cwd_bytes)
-		return corrupt(reader, "PROCESS has another length");
+		return rf_record_corrupt(reader, "PROCESS has another length");
 	if (process->reserved1 || process->reserved2 || process->umask > 0777)
-		return corrupt(reader, "PROCESS has a field out of range");
+		return rf_record_corrupt(reader, "PROCESS has a field out of range");
 	memcpy(image->auxv, rest, process->auxv_bytes);
 	memcpy(image->cwd, rest + process->auxv_bytes, process->cwd_bytes);
 	image->cwd[process->cwd_bytes] = '\0';
 	process->comm[sizeof(process->comm) - 1] = '\0';
 	if (image->cwd[0] != '/' || strlen(image->cwd) != process->cwd_bytes)
-		return corrupt(reader, "the working directory is no absolute path");
+		return rf_record_corrupt(reader, "the working directory is no absolute path");
 	return 0;
 }
 
 static int take_sigactions(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
 	if (bytes != sizeof(image->sigactions))
-		return corrupt(reader, "SIGACTIONS has another length");
+		return rf_record_corrupt(reader, "SIGACTIONS has another length");
 	memcpy(image->sigactions, reader->payload, bytes);
 	return 0;
 }
@@ -243,18 +139,18 @@ static int take_thread(struct rf_reader *reader, struct rf_image *image, size_t 
 	struct rf_image_thread *thread = &image->thread;
 
 	if (bytes < sizeof(*thread))
-		return corrupt(reader, "THREAD is too short");
+		return rf_record_corrupt(reader, "THREAD is too short");
 	memcpy(thread, reader->payload, sizeof(*thread));
 	if (thread->xsave_bytes > sizeof(image->xsave) ||
 	    bytes != sizeof(*thread) + thread->xsave_bytes)
-		return corrupt(reader, "THREAD has another length");
+		return rf_record_corrupt(reader, "THREAD has another length");
 	if (thread->reserved1 || thread->reserved2)
-		return corrupt(reader, "a reserved field is in use");
+		return rf_record_corrupt(reader, "a reserved field is in use");
 	if ((thread->rseq_address &&
 	     !is_user_range(reader, thread->rseq_address, thread->rseq_bytes)) ||
 	    (thread->tid_address && !is_user_range(reader, thread->tid_address, 4)) ||
 	    thread->tid_address % 4)
-		return corrupt(reader, "THREAD has an address out of range");
+		return rf_record_corrupt(reader, "THREAD has an address out of range");
 	memcpy(image->xsave, reader->payload + sizeof(*thread), thread->xsave_bytes);
 	return rf_arch_check_thread(thread, reader->report);
 }
@@ -266,11 +162,11 @@ static int take_vdso(struct rf_reader *reader, struct rf_image *image, size_t by
 	unsigned codes = 0;
 
 	if (bytes < sizeof(*vdso))
-		return corrupt(reader, "VDSO is too short");
+		return rf_record_corrupt(reader, "VDSO is too short");
 	memcpy(vdso, reader->payload, sizeof(*vdso));
 	if (vdso->areas == 0 || vdso->areas > RF_IMAGE_MAX_VDSO_AREAS || vdso->reserved ||
 	    bytes != sizeof(*vdso) + vdso->areas * sizeof(image->vdso_areas[0]))
-		return corrupt(reader, "VDSO has a field out of range");
+		return rf_record_corrupt(reader, "VDSO has a field out of range");
 	memcpy(image->vdso_areas, reader->payload + sizeof(*vdso), bytes - sizeof(*vdso));
 	for (uint32_t i = 0; i < vdso->areas; i++) {
 		const struct rf_image_vdso_area *area = &image->vdso_areas[i];
@@ -278,35 +174,43 @@ static int take_vdso(struct rf_reader *reader, struct rf_image *image, size_t by
 		if (area->start < last || area->end <= area->start ||
 		    area->end > reader->max_address || (area->start | area->end) % PAGE_BYTES ||
 		    area->reserved || (area->kind != RF_VDSO_CODE && area->kind != RF_VDSO_DATA))
-			return corrupt(reader, "an area of the vdso is out of range");
+			return rf_record_corrupt(reader, "an area of the vdso is out of range");
 		codes += area->kind == RF_VDSO_CODE;
 		last = area->end;
 	}
-	return codes == 1 ? 0 : corrupt(reader, "there is not one vdso");
+	return codes == 1 ? 0 : rf_record_corrupt(reader, "there is not one vdso");
+}
+
+/* Appends a file whose fields and path stand in the payload. */
+static int add_file(struct rf_reader *reader, struct rf_image *image,
+		    const struct rf_image_file *fields, const void *path, size_t length)
+{
+	struct rf_reader_file *file = &image->files[image->files_read];
+
+	file->image = *fields;
+	file->path = malloc(length + 1);
+	if (!file->path)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	memcpy(file->path, path, length);
+	file->path[length] = '\0';
+	image->files_read++;
+	if (fields->index != image->files_read - 1 || length > RF_IMAGE_MAX_PATH_BYTES ||
+	    file->path[0] != '/' || strlen(file->path) != length)
+		return rf_record_corrupt(reader, "FILE has a field out of range");
+	return 0;
 }
 
 static int take_file(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
-	struct rf_reader_file *file;
-	size_t length;
+	struct rf_image_file fields;
 
 	if (image->files_read == image->head.files)
-		return corrupt(reader, "more FILE records than announced");
-	if (bytes <= sizeof(file->image) || bytes - sizeof(file->image) > RF_IMAGE_MAX_PATH_BYTES)
-		return corrupt(reader, "FILE has another length");
-	file = &image->files[image->files_read];
-	length = bytes - sizeof(file->image);
-	memcpy(&file->image, reader->payload, sizeof(file->image));
-	file->path = malloc(length + 1);
-	if (!file->path)
-		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
-	memcpy(file->path, reader->payload + sizeof(file->image), length);
-	file->path[length] = '\0';
-	image->files_read++;
-	if (file->image.index != image->files_read - 1 || file->path[0] != '/' ||
-	    strlen(file->path) != length)
-		return corrupt(reader, "FILE has a field out of range");
-	return 0;
+		return rf_record_corrupt(reader, "more FILE records than announced");
+	if (bytes <= sizeof(fields) || bytes - sizeof(fields) > RF_IMAGE_MAX_PATH_BYTES)
+		return rf_record_corrupt(reader, "FILE has another length");
+	memcpy(&fields, reader->payload, sizeof(fields));
+	return add_file(reader, image, &fields, reader->payload + sizeof(fields),
+			bytes - sizeof(fields));
 }
 
 /* Whether same_as names an earlier descriptor that stands for itself. */
@@ -333,26 +237,26 @@ static int take_descriptor(struct rf_reader *reader, struct rf_image *image, siz
 	uint32_t count = image->descriptors_read;
 
 	if (count == image->head.descriptors)
-		return corrupt(reader, "more DESCRIPTOR records than announced");
+		return rf_record_corrupt(reader, "more DESCRIPTOR records than announced");
 	if (bytes != sizeof(descriptor))
-		return corrupt(reader, "DESCRIPTOR has another length");
+		return rf_record_corrupt(reader, "DESCRIPTOR has another length");
 	memcpy(&descriptor, reader->payload, sizeof(descriptor));
 	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.reserved ||
 	    descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
 	     !is_known_descriptor(image, descriptor.same_as)))
-		return corrupt(reader, "DESCRIPTOR has a field out of range");
+		return rf_record_corrupt(reader, "DESCRIPTOR has a field out of range");
 	switch (descriptor.kind) {
 	case RF_DESCRIPTOR_RELAY_OUT:
 		if (descriptor.number != 1 && descriptor.number != 2)
-			return corrupt(reader, "a relay is not standard output or error");
+			return rf_record_corrupt(reader, "a relay is not standard output or error");
 		break;
 	case RF_DESCRIPTOR_EMPTY:
 		break;
 	case RF_DESCRIPTOR_FILE:
 		if (descriptor.same_as == RF_IMAGE_NONE && descriptor.file >= image->files_read)
-			return corrupt(reader, "a descriptor has an unknown file");
+			return rf_record_corrupt(reader, "a descriptor has an unknown file");
 		break;
 	default:
 		return rf_report(reader->report, ENOTSUP, "descriptor %u: kind %u is not supported",
@@ -397,20 +301,16 @@ static const char *find_fault(const struct rf_reader *reader, const struct rf_im
 	return NULL;
 }
 
-static int take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+/* Appends mappings that stand in the payload. */
+static int add_mappings(struct rf_reader *reader, struct rf_image *image,
+			const unsigned char *source, size_t count)
 {
-	size_t count = bytes / sizeof(image->mappings[0]);
-
-	if (bytes == 0 || bytes % sizeof(image->mappings[0]))
-		return corrupt(reader, "MAPPING has another length");
-	if (count > image->head.mappings - image->mappings_read)
-		return corrupt(reader, "more mappings than announced");
 	for (size_t i = 0; i < count; i++) {
 		struct rf_image_mapping *mapping = &image->mappings[image->mappings_read];
 		uint64_t last_end = image->mappings_read ? mapping[-1].end : 0;
 		const char *fault;
 
-		memcpy(mapping, reader->payload + i * sizeof(*mapping), sizeof(*mapping));
+		memcpy(mapping, source + i * sizeof(*mapping), sizeof(*mapping));
 		fault = find_fault(reader, image, mapping, last_end);
 		if (fault)
 			return rf_report(reader->report, EBADMSG,
@@ -421,14 +321,25 @@ static int take_mappings(struct rf_reader *reader, struct rf_image *image, size_
 	return 0;
 }
 
+static int take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	size_t count = bytes / sizeof(image->mappings[0]);
+
+	if (bytes == 0 || bytes % sizeof(image->mappings[0]))
+		return rf_record_corrupt(reader, "MAPPING has another length");
+	if (count > image->head.mappings - image->mappings_read)
+		return rf_record_corrupt(reader, "more mappings than announced");
+	return add_mappings(reader, image, reader->payload, count);
+}
+
 static int take_layout(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
 	if (bytes)
-		return corrupt(reader, "LAYOUT has another length");
+		return rf_record_corrupt(reader, "LAYOUT has another length");
 	if (image->files_read != image->head.files ||
 	    image->descriptors_read != image->head.descriptors ||
 	    image->mappings_read != image->head.mappings)
-		return corrupt(reader, "fewer records than announced");
+		return rf_record_corrupt(reader, "fewer records than announced");
 	return 0;
 }
 
@@ -452,10 +363,10 @@ static int check_order(struct rf_reader *reader, uint16_t type)
 {
 	if (type < reader->last_type ||
 	    (type == reader->last_type && !layout_records[type].is_repeated))
-		return corrupt(reader, "it is out of order");
+		return rf_record_corrupt(reader, "it is out of order");
 	for (uint16_t skipped = (uint16_t)(reader->last_type + 1); skipped < type; skipped++)
 		if (layout_records[skipped].is_required)
-			return corrupt(reader, "a record is missing before it");
+			return rf_record_corrupt(reader, "a record is missing before it");
 	reader->last_type = type;
 	return 0;
 }
@@ -487,22 +398,22 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 		struct rf_record_header header;
 		size_t left = least_left(reader, image);
 		bool is_known;
-		int error = read_header(reader, &header, left);
+		int error = rf_record_read_header(reader, &header, left);
 
 		if (error < 0)
 			return error;
 		left = left > END_BYTES + HEADER_BYTES + header.length_bytes
 			       ? left - HEADER_BYTES - header.length_bytes
 			       : END_BYTES;
-		is_known = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_END;
+		is_known = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_FORECAST;
 		if (!is_known && reader->last_type) {
-			error = skip_unknown(reader, &header);
+			error = rf_record_skip(reader, &header);
 		} else {
 			error = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_LAYOUT
 					? check_order(reader, header.type)
-					: corrupt(reader, "it is out of order");
+					: rf_record_corrupt(reader, "it is out of order");
 			if (error == 0)
-				error = read_payload(reader, &header, left);
+				error = rf_record_read_payload(reader, &header, left);
 			if (error == 0)
 				error = layout_records[header.type].take(reader, image,
 									 header.length_bytes);
@@ -514,188 +425,113 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 	return 0;
 }
 
-/* -- pages -------------------------------------------------------------------------------------- */
+/* -- the forecast -------------------------------------------------------------------------------- */
 
-size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint64_t end)
+#define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
+
+static bool is_foreseeable(const struct rf_image_mapping *mapping)
 {
-	size_t low = 0;
-	size_t high = image->head.mappings;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->mappings[middle].end <= start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < image->head.mappings && image->mappings[low].start <= start &&
-	    end <= image->mappings[low].end)
-		return low;
-	return SIZE_MAX;
+	return !(mapping->flags & RF_MAPPING_SHARED) &&
+	       (mapping->kind == RF_MAPPING_FILE ||
+		mapping->end - mapping->start < HUGE_PAGE_BYTES);
 }
 
-/* The PAGES record at hand. */
-struct page_record {
-	struct rf_image_pages head;
-	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
-	struct iovec data[RF_PAGES_MAX_RUNS + 1]; /* [0] is head and runs as they came */
-	int pieces;
-	uint32_t data_pages;
-};
-
-static int check_run(struct rf_reader *reader, const struct rf_image *image,
-		     struct page_record *record, uint32_t index, size_t *mapping)
+/* Takes the runs; each must lie within one of the mappings. */
+static int take_expected_runs(struct rf_reader *reader, struct rf_reader_forecast *forecast,
+			      const unsigned char *source, uint32_t count)
 {
-	const struct rf_image_run *run = &record->runs[index];
-	uint64_t bytes = (uint64_t)run->pages * PAGE_BYTES;
+	uint64_t last_end = 0;
 
-	if (run->pages == 0 || run->address % PAGE_BYTES || run->address > UINT64_MAX - bytes ||
-	    run->kind > RF_RUN_GUARD)
-		return corrupt(reader, "a run of pages is malformed");
-	if (index && run->address < run[-1].address + (uint64_t)run[-1].pages * PAGE_BYTES)
-		return corrupt(reader, "runs of pages are out of order");
-	*mapping = rf_image_find_mapping(image, run->address, run->address + bytes);
-	if (*mapping == SIZE_MAX)
-		return corrupt(reader, "pages lie outside the mappings");
-	if (image->mappings[*mapping].kind == RF_MAPPING_FILE &&
-	    image->mappings[*mapping].flags & RF_MAPPING_SHARED)
-		return corrupt(reader, "pages lie in a shared file");
-	if (run->kind == RF_RUN_DATA) {
-		if (run->pages > RF_PAGES_MAX_DATA_PAGES - record->data_pages)
-			return corrupt(reader, "it has too many pages");
-		record->data_pages += run->pages;
+	for (uint32_t i = 0; i < count; i++) {
+		struct rf_image_run *run = &forecast->runs[i];
+		uint64_t end;
+
+		memcpy(run, source + i * sizeof(*run), sizeof(*run));
+		end = run->address + (uint64_t)run->pages * PAGE_BYTES;
+		if (run->pages == 0 || run->address % PAGE_BYTES || run->kind != RF_RUN_DATA ||
+		    run->address < last_end || end < run->address ||
+		    rf_image_find_mapping(&forecast->image, run->address, end) == SIZE_MAX)
+			return rf_record_corrupt(reader, "a run of FORECAST is out of range");
+		last_end = end;
 	}
+	forecast->run_count = count;
 	return 0;
 }
 
-static int locate_runs(struct rf_reader *reader, const struct rf_image *image,
-		       struct page_record *record, rf_reader_locate locate, void *context)
+static int take_expected_files(struct rf_reader *reader, struct rf_image *image,
+			       const unsigned char *source, const char *path, size_t path_bytes)
 {
-	for (uint32_t i = 0; i < record->head.runs; i++) {
-		const struct rf_image_run *run = &record->runs[i];
-		uint64_t offset = 0;
-		size_t mapping = SIZE_MAX;
-		int error = check_run(reader, image, record, i, &mapping);
+	for (uint32_t i = 0; i < image->head.files; i++) {
+		size_t length = strnlen(path, path_bytes);
+		struct rf_image_file fields;
+		int error;
 
-		if (error == 0)
-			error = locate(context, mapping, run, &offset);
+		if (length == path_bytes)
+			return rf_record_corrupt(reader, "a path of FORECAST has no end");
+		memcpy(&fields, source + i * sizeof(fields), sizeof(fields));
+		error = add_file(reader, image, &fields, path, length);
 		if (error < 0)
 			return error;
-		if (run->kind == RF_RUN_DATA)
-			record->data[record->pieces++] =
-				(struct iovec){ (void *)(uintptr_t)(run->address + offset),
-						(size_t)run->pages * PAGE_BYTES };
+		path += length + 1;
+		path_bytes -= length + 1;
 	}
-	return 0;
+	return path_bytes ? rf_record_corrupt(reader, "FORECAST has another length") : 0;
 }
 
-/* Reads the head and the run table of a PAGES record; the data stay in the stream. */
-static int read_run_table(struct rf_reader *reader, const struct rf_record_header *header,
-			  struct page_record *record)
+static int take_forecast(struct rf_reader *reader, struct rf_reader_forecast *forecast,
+			 size_t bytes)
 {
-	size_t table_bytes;
+	struct rf_image *image = &forecast->image;
+	struct rf_image_forecast head;
+	const unsigned char *files = reader->payload + sizeof(head), *mappings, *runs, *paths;
 	int error;
 
-	if (header->length_bytes < sizeof(record->head))
-		return corrupt(reader, "PAGES is too short");
-	error = read_bytes(reader, &record->head, sizeof(record->head), 0);
-	if (error < 0)
-		return error;
-	if (record->head.runs == 0 || record->head.runs > RF_PAGES_MAX_RUNS ||
-	    record->head.reserved)
-		return corrupt(reader, "PAGES has a field out of range");
-	table_bytes = record->head.runs * sizeof(record->runs[0]);
-	if (header->length_bytes - sizeof(record->head) < table_bytes)
-		return corrupt(reader, "PAGES is too short");
-	record->data[0] = (struct iovec){ &record->head, sizeof(record->head) + table_bytes };
-	record->pieces = 1;
-	record->data_pages = 0;
-	return read_bytes(reader, record->runs, table_bytes, 0);
-}
-
-_Static_assert(offsetof(struct page_record, runs) ==
-		       offsetof(struct page_record, head) + sizeof(struct rf_image_pages),
-	       "head and runs lie together, as they are digested");
-
-/* Reads page data straight to where they belong; modifies iov. */
-static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
-{
-	int error;
-
-	for (; count; iov++, count--) {
-		size_t done = take_buffered(reader, iov->iov_base, iov->iov_len);
-
-		if (done < iov->iov_len) {
-			iov->iov_base = (char *)iov->iov_base + done;
-			iov->iov_len -= done;
-			break;
-		}
-	}
-	error = rf_io_readv_full(reader->fd, iov, count);
-	return error < 0 ? read_failed(reader, error) : 0;
-}
-
-static int read_pages(struct rf_reader *reader, const struct rf_image *image,
-		      const struct rf_record_header *header, struct page_record *record,
-		      rf_reader_locate locate, void *context)
-{
-	struct iovec remaining[RF_PAGES_MAX_RUNS];
-	int error = read_run_table(reader, header, record);
-
+	if (bytes < sizeof(head) || bytes > RF_FORECAST_MAX_BYTES)
+		return rf_record_corrupt(reader, "FORECAST has another length");
+	memcpy(&head, reader->payload, sizeof(head));
+	if (head.files > RF_FORECAST_MAX_FILES || head.mappings > RF_FORECAST_MAX_MAPPINGS ||
+	    head.runs > RF_FORECAST_MAX_RUNS || head.path_bytes > bytes)
+		return rf_record_corrupt(reader, "a count of FORECAST is over its limit");
+	mappings = files + head.files * sizeof(struct rf_image_file);
+	runs = mappings + head.mappings * sizeof(struct rf_image_mapping);
+	paths = runs + head.runs * sizeof(struct rf_image_run);
+	if (paths + head.path_bytes != reader->payload + bytes)
+		return rf_record_corrupt(reader, "FORECAST has another length");
+	memcpy(image->head.boot_id, head.boot_id, sizeof(head.boot_id));
+	image->head.files = head.files;
+	image->head.mappings = head.mappings;
+	image->files = calloc(head.files + 1, sizeof(*image->files));
+	image->mappings = calloc(head.mappings + 1, sizeof(*image->mappings));
+	if (!image->files || !image->mappings)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	error = take_expected_files(reader, image, files, (const char *)paths, head.path_bytes);
 	if (error == 0)
-		error = locate_runs(reader, image, record, locate, context);
-	if (error < 0)
-		return error;
-	if (header->length_bytes !=
-	    record->data[0].iov_len + (size_t)record->data_pages * PAGE_BYTES)
-		return corrupt(reader, "PAGES has another length");
-	memcpy(remaining, record->data + 1, (size_t)(record->pieces - 1) * sizeof(remaining[0]));
-	error = read_data(reader, remaining, record->pieces - 1);
-	if (error < 0)
-		return error;
-	if (header->payload_digest != rf_digest64_iov(record->data, record->pieces))
-		return corrupt(reader, "the pages' digest is wrong");
-	reader->data_pages += record->data_pages;
-	return 0;
+		error = add_mappings(reader, image, mappings, head.mappings);
+	for (uint32_t i = 0; i < head.mappings && error == 0; i++)
+		if (!is_foreseeable(&image->mappings[i]))
+			error = rf_record_corrupt(reader, "a mapping cannot be forecast");
+	return error < 0 ? error : take_expected_runs(reader, forecast, runs, head.runs);
 }
 
-static int take_end(struct rf_reader *reader, const struct rf_record_header *header)
+int rf_reader_forecast(struct rf_reader *reader, struct rf_reader_forecast *forecast)
 {
-	struct rf_image_end end;
+	struct rf_record_header header;
+	size_t left;
 	int error;
 
-	if (header->length_bytes != sizeof(end))
-		return corrupt(reader, "END has another length");
-	error = read_payload(reader, header, 0);
+	memset(forecast, 0, sizeof(*forecast));
+	left = least_left(reader, &forecast->image);
+	error = rf_record_read_header(reader, &header, left);
 	if (error < 0)
 		return error;
-	memcpy(&end, reader->payload, sizeof(end));
-	if (end.records != reader->sequence + 1 || end.data_pages != reader->data_pages)
-		return corrupt(reader, "END counts otherwise");
-	return 0;
-}
-
-int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
-		    void *context)
-{
-	struct page_record record;
-	struct rf_record_header header;
-
-	for (;; reader->sequence++) {
-		int error = read_header(reader, &header, END_BYTES);
-
-		if (error < 0)
-			return error;
-		if (header.type == RF_RECORD_END)
-			return take_end(reader, &header);
-		if (header.type == RF_RECORD_PAGES)
-			error = read_pages(reader, image, &header, &record, locate, context);
-		else if (header.type && header.type < RF_RECORD_END)
-			error = corrupt(reader, "it is out of order");
-		else
-			error = skip_unknown(reader, &header);
-		if (error < 0)
-			return error;
+	if (header.type != RF_RECORD_FORECAST) {
+		reader->next -= sizeof(header); /* for whoever reads the layout */
+		return 0;
 	}
+	error = rf_record_read_payload(reader, &header, left);
+	if (error == 0)
+		error = take_forecast(reader, forecast, header.length_bytes);
+	if (error == 0)
+		reader->sequence++;
+	return error;
 }

@@ -37,6 +37,13 @@ struct rf_image {
 	uint32_t files_read, descriptors_read, mappings_read;
 };
 
+/* What an image will probably say.  Of `image` only head.boot_id, files and mappings are in use. */
+struct rf_reader_forecast {
+	struct rf_image image;
+	struct rf_image_run runs[RF_FORECAST_MAX_RUNS];
+	uint32_t run_count;
+};
+
 /* Holds the layout of a small image at once. */
 #define RF_READER_BUFFER_BYTES 16384u
 
@@ -64,6 +71,13 @@ typedef int (*rf_reader_locate)(void *context, size_t mapping, const struct rf_i
 int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint64_t max_address,
 		   struct rf_report *report);
 void rf_reader_release(struct rf_reader *reader, struct rf_image *image);
+void rf_reader_release_forecast(struct rf_reader_forecast *forecast);
+
+/*
+ * Reads and validates the forecast, where the image begins with one; else the forecast is empty.
+ * Comes first.  0 or a negative errno with a report, as below.
+ */
+int rf_reader_forecast(struct rf_reader *reader, struct rf_reader_forecast *forecast);
 
 /*
  * Reads and validates all records up to LAYOUT.

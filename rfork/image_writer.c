@@ -15,16 +15,24 @@
 
 #define PAGE_BYTES 4096u
 
-void rf_image_writer_init(struct rf_image_writer *writer, int fd, int memory_fd, void *bounce)
+void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadline_ns)
 {
 	writer->fd = fd;
-	writer->memory_fd = memory_fd;
+	writer->deadline_ns = deadline_ns;
+	writer->memory_fd = -1;
 	writer->sequence = 0;
 	writer->data_pages = 0;
 	writer->used = 0;
 	writer->pages = (struct rf_image_pages){ 0 };
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
+	writer->bounce = NULL;
+}
+
+void rf_image_writer_continue(struct rf_image_writer *writer, int memory_fd, void *bounce)
+{
+	writer->deadline_ns = RF_NO_DEADLINE;
+	writer->memory_fd = memory_fd;
 	writer->bounce = bounce;
 }
 
@@ -33,6 +41,7 @@ static struct rf_record_header make_header(struct rf_image_writer *writer, uint1
 {
 	struct rf_record_header header = {
 		.type = type,
+		.flags = type == RF_RECORD_FORECAST ? RF_RECORD_OPTIONAL : 0,
 		.length_bytes = (uint32_t)length_bytes,
 		.sequence = writer->sequence++,
 		.payload_digest = payload_digest,
@@ -48,7 +57,7 @@ static int send_buffer(struct rf_image_writer *writer)
 	size_t used = writer->used;
 
 	writer->used = 0;
-	return rf_io_write_full(writer->fd, writer->buffer, used, RF_NO_DEADLINE);
+	return rf_io_write_full(writer->fd, writer->buffer, used, writer->deadline_ns);
 }
 
 int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
@@ -72,7 +81,7 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 	if (sizeof(header) + bytes > sizeof(writer->buffer)) {
 		iov[0] = (struct iovec){ &header, sizeof(header) };
 		memcpy(&iov[1], pieces, (size_t)count * sizeof(*pieces));
-		return rf_io_writev_full(writer->fd, iov, count + 1, RF_NO_DEADLINE);
+		return rf_io_writev_full(writer->fd, iov, count + 1, writer->deadline_ns);
 	}
 	memcpy(writer->buffer + writer->used, &header, sizeof(header));
 	writer->used += sizeof(header);
@@ -111,7 +120,7 @@ static int send_pages(struct rf_image_writer *writer)
 	writer->data_pages += writer->gathered_pages;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
-	count = rf_io_writev_full(writer->fd, iov, count + 2, RF_NO_DEADLINE);
+	count = rf_io_writev_full(writer->fd, iov, count + 2, writer->deadline_ns);
 	writer->pages.runs = 0;
 	return count;
 }

@@ -20,6 +20,7 @@
 /* Lives in the ghost's arena: nothing of it is in the image. */
 struct rf_image_writer {
 	int fd;
+	int64_t deadline_ns;
 	int memory_fd; /* /proc/self/mem, for pages that cannot be read in place */
 	uint64_t sequence;
 	uint64_t data_pages;
@@ -35,8 +36,12 @@ struct rf_image_writer {
 	unsigned char buffer[RF_WRITER_BUFFER_BYTES];
 };
 
-/* bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch memory outside the image. */
-void rf_image_writer_init(struct rf_image_writer *writer, int fd, int memory_fd, void *bounce);
+/* Prepares to write records, but for pages, to fd: in the caller, which forecasts. */
+void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadline_ns);
+
+/* Goes on in the ghost, whose life the caller limits: pages may come as well.  bounce:
+ * RF_PAGES_MAX_DATA_PAGES pages of scratch memory outside the image. */
+void rf_image_writer_continue(struct rf_image_writer *writer, int memory_fd, void *bounce);
 
 /* Appends one record; the payload is the concatenation of count (at most 4) pieces and is copied
  * before the return.  0 or a negative errno. */

@@ -28,6 +28,7 @@ rf_capture_sources = \
 	%D%/arena.c %D%/arena.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/fdtable.c %D%/fdtable.h \
+	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/image_writer.c %D%/image_writer.h \
@@ -44,7 +45,9 @@ rf_capture_sources = \
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \
+	%D%/image_pages.c \
 	%D%/image_reader.c %D%/image_reader.h \
+	%D%/image_record.c %D%/image_record.h \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/restore_plan.h \
 	%D%/x86_64/signal_frame.c

@@ -161,7 +161,7 @@ int rf_maps_parse(struct rf_maps *maps, char *text, size_t text_bytes, struct rf
 	return 0;
 }
 
-static long read_text(char *text, size_t bytes)
+long rf_maps_read_text(char *text, size_t bytes)
 {
 	size_t used = 0;
 	long got;
@@ -181,7 +181,7 @@ int rf_maps_read(struct rf_maps *maps, void *buffer, size_t bytes)
 {
 	size_t entry_bytes = bytes / 2 / sizeof(struct rf_map) * sizeof(struct rf_map);
 	char *text = (char *)buffer + entry_bytes;
-	long text_bytes = read_text(text, bytes - entry_bytes);
+	long text_bytes = rf_maps_read_text(text, bytes - entry_bytes);
 
 	if (text_bytes < 0)
 		return (int)text_bytes;

@@ -46,7 +46,10 @@ struct rf_maps {
  */
 int rf_maps_read(struct rf_maps *maps, void *buffer, size_t bytes);
 
-/* The same from a text in memory of `text_bytes` (for tests); modifies the text. */
+/* The kernel's text alone; its length, -ENOBUFS or another negative errno. */
+long rf_maps_read_text(char *text, size_t bytes);
+
+/* The list from a text in memory of `text_bytes`, which is modified. */
 int rf_maps_parse(struct rf_maps *maps, char *text, size_t text_bytes, struct rf_map *entries,
 		  size_t capacity);
 

@@ -87,43 +87,35 @@ static uint16_t default_port(void)
 									: RFORK_DEFAULT_PORT;
 }
 
+/* Proves who we are, and asks with the facts of this machine. */
 static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *hello,
-			const struct rf_options *options, const char *host,
-			struct rf_report *report)
+			const struct rf_machine_facts *facts, const struct rf_options *options,
+			const char *host, struct rf_report *report)
 {
+	struct rf_machine_facts request = *facts;
 	struct rf_key key;
 	int error;
 
+	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	rf_state_lock();
 	error = rf_key_load(&key, options->key_file, report);
 	rf_state_unlock();
 	if (error < 0)
 		return error;
-	error = rf_auth_caller(flight->connection, hello, &key, options->deadline_ns, host, report);
+	error = rf_auth_caller(flight->connection, hello, &key, &request, options->deadline_ns,
+			       host, report);
 	rf_key_wipe(&key);
 	return error;
 }
 
-/* REQUEST and WELCOME; fills the node's facts.  Reads our memory ranges while the node compares. */
+/* Waits for the answer; fills the node's facts. */
 static int agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
 		 const struct rf_machine_facts *facts, struct rf_machine_facts *node,
-		 struct rf_procstate_ranges *ranges, struct rf_report *report)
+		 struct rf_report *report)
 {
-	struct rf_machine_facts request = *facts;
-	int error;
+	int error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
+				    options->deadline_ns, host, report);
 
-	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
-	error = rf_frame_send(flight->connection, RF_FRAME_REQUEST, 0, 0, &request, sizeof(request),
-			      options->deadline_ns);
-	/* a peer that has closed may have said why: read before giving up */
-	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
-		return rf_report(report, -error, "connection to %s: %m", host);
-	/* Not permitted to a process that has changed its uid; then the ghost does it. */
-	rf_state_lock();
-	rf_procstate_read_ranges(ranges, NULL);
-	rf_state_unlock();
-	error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
-				options->deadline_ns, host, report);
 	if (error == 0)
 		error = rf_machine_facts_compare(facts, node, report);
 	rf_report_sanitize(report); /* words of the node's may be in it */
@@ -176,10 +168,10 @@ static int open_status_pipe(struct rf_flight *flight, struct rf_report *report)
 	return 0;
 }
 
-/* Makes the ghost's order in the flight's arena, as far as it does not depend on the node.  Refuses
- * what cannot travel.  The caller holds the lock.  NULL with a report. */
-static struct rf_ghost_order *make_order(struct rf_flight *flight, const char *host,
-					 const struct rf_options *options, struct rf_report *report)
+/* Begins the ghost's order in the flight's arena.  The caller holds the lock.  NULL with a report. */
+static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *host,
+					  const struct rf_options *options,
+					  struct rf_report *report)
 {
 	struct rf_ghost_order *order;
 	int error = rf_arena_map(&flight->arena, RF_ARENA_BYTES);
@@ -196,23 +188,30 @@ static struct rf_ghost_order *make_order(struct rf_flight *flight, const char *h
 	rf_format(order->host, sizeof(order->host), "%s", host);
 	order->request.flags = options->flags;
 	order->request.fds = &order->fds;
-	if (rf_fdtable_collect(&order->fds, &flight->arena, options->flags & RFORK_CLOSE_OTHERS,
-			       rf_flight_owns, report) < 0 ||
-	    open_status_pipe(flight, report) < 0)
-		return NULL;
-	return order;
+	order->writer = rf_arena_take(&flight->arena, sizeof(*order->writer));
+	rf_image_writer_init(order->writer, flight->connection, options->deadline_ns);
+	/* Not permitted to a process that has changed its uid; then the ghost does it. */
+	rf_procstate_read_ranges(&order->request.ranges, NULL);
+	return open_status_pipe(flight, report) < 0 ? NULL : order;
 }
 
-static struct rf_ghost_order *prepare_order(struct rf_flight *flight, const char *host,
-					    const struct rf_options *options,
-					    struct rf_report *report)
+/* Looks at the process: what it has open, which must be able to travel, and its memory.  Without a
+ * survey the ghost finds the reason again, and tells it. */
+static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct rf_report *report)
 {
-	struct rf_ghost_order *order;
+	struct rf_snapshot *survey = rf_arena_take(&flight->arena, sizeof(*survey));
+	struct rf_report unheard = { 0 };
+	int error = rf_fdtable_collect(&order->fds, &flight->arena,
+				       order->request.flags & RFORK_CLOSE_OTHERS, rf_flight_owns,
+				       report);
 
-	rf_state_lock();
-	order = make_order(flight, host, options, report);
-	rf_state_unlock();
-	return order;
+	if (error < 0)
+		return error;
+	if (survey && rf_snapshot_survey(survey, &flight->arena, &order->request, &unheard) == 0) {
+		order->request.survey = survey;
+		rf_forecast_make(&order->forecast, &flight->arena, survey);
+	}
+	return 0;
 }
 
 /* What would let the child out of its sandbox must not travel without it. */
@@ -240,6 +239,17 @@ static void complete_order(struct rf_ghost_order *order, const struct rf_machine
 		rf_state_unlock();
 	}
 	order->request.digests = digests;
+}
+
+/* A peer that has closed may have said why, and the ghost will read that. */
+static int send_forecast(struct rf_ghost_order *order, struct rf_report *report)
+{
+	int error = rf_forecast_send(&order->forecast, order->writer, order->request.boot_id,
+				     order->request.digests);
+
+	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
+		return 0;
+	return rf_report(report, -error, "connection to %s: %m", order->host);
 }
 
 /* -- the fork ---------------------------------------------------------------------------------- */
@@ -380,19 +390,30 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 
 	if (error < 0)
 		return error;
-	/* The node makes its challenge while we look at ourselves. */
-	order = prepare_order(flight, host, options, report);
-	if (!order)
-		return -report->error;
 	here = rf_state_facts(&error);
 	if (!here)
 		return rf_report(report, -error, "the facts of this machine: %m");
-	error = authenticate(flight, &hello, options, host, report);
+	/* The node makes its challenge meanwhile. */
+	rf_state_lock();
+	order = begin_order(flight, host, options, report);
+	rf_state_unlock();
+	if (!order)
+		return -report->error;
+	error = authenticate(flight, &hello, here, options, host, report);
+	if (error < 0)
+		return error;
+	/* The node checks the proof and wakes its shell meanwhile. */
+	rf_state_lock();
+	error = survey(flight, order, report);
+	rf_state_unlock();
 	if (error == 0)
-		error = agree(flight, options, host, here, &node, &order->request.ranges, report);
+		error = agree(flight, options, host, here, &node, report);
 	if (error < 0)
 		return error;
 	complete_order(order, here, &node);
+	error = send_forecast(order, report);
+	if (error < 0)
+		return error;
 	return hand_over(flight, order, options, report);
 }
 

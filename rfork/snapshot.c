@@ -23,6 +23,10 @@
 /* Lists of mappings: of nearly every process, and of all. */
 #define MAPS_SMALL_BYTES ((size_t)128 << 10)
 #define MAPS_LARGE_BYTES ((size_t)48 << 20)
+/* Of a process that is worth a survey. */
+#define MAPS_TEXT_BYTES ((size_t)24 << 10)
+#define MAPS_SURVEYED 160u
+#define FDS_SURVEYED 1024u
 
 void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes)
 {
@@ -59,18 +63,11 @@ static uint32_t intern_file(struct rf_snapshot *snapshot, const struct rf_image_
 	return (uint32_t)snapshot->file_count++;
 }
 
-/* Bytes of the file that a mapping of `bytes` bytes from `offset` shows. */
-static uint64_t visible_bytes(const struct rf_image_file *file, uint64_t offset, uint64_t bytes)
-{
-	uint64_t left = file->size_bytes > offset ? file->size_bytes - offset : 0;
-
-	return bytes < left ? bytes : left;
-}
-
 static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
 			  const char *path, const struct rf_digest_cache *cache)
 {
-	uint64_t bytes = visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
+	uint64_t bytes =
+		rf_file_visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
 	int error;
 	int fd;
 
@@ -101,7 +98,7 @@ static void warm_digest(struct rf_digest_cache *cache, const struct rf_map *map)
 	    !S_ISREG(status.st_mode))
 		return;
 	file = rf_file_identity(&status);
-	bytes = visible_bytes(&file, mapping.file_offset, map->end - map->start);
+	bytes = rf_file_visible_bytes(&file, mapping.file_offset, map->end - map->start);
 	if (!rf_digest_cache_find(cache, &file, mapping.file_offset, bytes, mapping.digest) &&
 	    digest_mapping(&mapping, &file, map->path, NULL) == 0)
 		rf_digest_cache_add(cache, &file, mapping.file_offset, bytes, mapping.digest);
@@ -146,10 +143,8 @@ static int refuse_mapping(const struct rf_map *map, const char *why, struct rf_r
 /* A file mapping that takes its file along by name. */
 static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
 			     const struct rf_map *map, const struct rf_image_file *identity,
-			     const struct rf_snapshot_request *request, struct rf_report *report)
+			     struct rf_report *report)
 {
-	int error = 0;
-
 	mapping->image.kind = RF_MAPPING_FILE;
 	mapping->image.file_offset = map->file_offset;
 	mapping->image.file = intern_file(snapshot, identity, map->path);
@@ -160,10 +155,7 @@ static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_ma
 		mapping->image.flags |= RF_MAPPING_SHARED;
 		mapping->source = RF_SOURCE_NONE;
 	}
-	if (!request->same_boot && !(map->shared && map->protection & RF_PROTECTION_WRITE))
-		error = digest_mapping(&mapping->image, identity, map->path, request->digests);
-	/* Without a digest the node finds the file lacking, and the contents go. */
-	return error == -ENOMEM ? rf_report(report, ENOMEM, "%s: %m", map->path) : 0;
+	return 0;
 }
 
 /* Looks a path up, or takes the answer of the last time: neighbouring mappings share their file. */
@@ -202,7 +194,7 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 		return refuse_mapping(map, "the memory of a device cannot travel", report);
 	if (found && !(request->flags & RFORK_SELF_CONTAINED)) {
 		identity = rf_file_identity(status);
-		return take_by_reference(snapshot, mapping, map, &identity, request, report);
+		return take_by_reference(snapshot, mapping, map, &identity, report);
 	}
 	if (written_through)
 		return refuse_mapping(map,
@@ -277,16 +269,12 @@ static int read_maps(struct rf_snapshot *snapshot)
 	return buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_LARGE_BYTES) : -ENOMEM;
 }
 
-static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
-			    struct rf_report *report)
+/* Makes the tables from snapshot->maps. */
+static int take_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
+			 struct rf_report *report)
 {
-	size_t capacity;
-	int error = read_maps(snapshot);
+	size_t capacity = snapshot->maps.count + 2; /* two may be split */
 
-	if (error < 0)
-		return rf_report(report, error == -ENOBUFS ? ENOTSUP : -error,
-				 error == -ENOBUFS ? "too many mappings" : "/proc/self/maps: %m");
-	capacity = snapshot->maps.count + 2; /* two may be split */
 	snapshot->file_capacity = snapshot->maps.count + request->fds->count;
 	snapshot->mappings = rf_snapshot_take(snapshot, capacity * sizeof(*snapshot->mappings));
 	snapshot->files = rf_snapshot_take(snapshot, (snapshot->file_capacity + 1) *
@@ -295,11 +283,96 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 		return rf_report(report, ENOTSUP, "%zu mappings are too many",
 				 snapshot->maps.count);
 	for (size_t i = 0; i < snapshot->maps.count; i++) {
-		error = take_map(snapshot, &snapshot->maps.entries[i], request, report);
+		int error = take_map(snapshot, &snapshot->maps.entries[i], request, report);
+
 		if (error < 0)
 			return error;
 	}
 	return 0;
+}
+
+int rf_snapshot_survey(struct rf_snapshot *snapshot, struct rf_arena *arena,
+		       const struct rf_snapshot_request *request, struct rf_report *report)
+{
+	struct rf_map *entries = rf_arena_take(arena, MAPS_SURVEYED * sizeof(*entries));
+	char *text = rf_arena_take(arena, MAPS_TEXT_BYTES);
+	char *parsed;
+	long bytes;
+	int error;
+
+	snapshot->arena = arena;
+	/* with less the tables certainly fit into the arena, and no other is mapped here */
+	if (request->fds->count > FDS_SURVEYED)
+		return rf_report(report, ENOBUFS, "too many descriptors for a survey");
+	if (!entries || !text)
+		return rf_report(report, ENOMEM, "no room for the list of mappings");
+	bytes = rf_maps_read_text(text, MAPS_TEXT_BYTES);
+	parsed = bytes < 0 ? NULL : rf_arena_take(arena, (size_t)bytes);
+	if (!parsed)
+		return rf_report(report, bytes < 0 ? (int)-bytes : ENOMEM, "/proc/self/maps: %m");
+	memcpy(parsed, text, (size_t)bytes);
+	error = rf_maps_parse(&snapshot->maps, parsed, (size_t)bytes, entries, MAPS_SURVEYED);
+	if (error < 0)
+		return rf_report(report, -error, "/proc/self/maps: %m");
+	snapshot->maps_text = text;
+	snapshot->maps_text_bytes = (size_t)bytes;
+	return take_mappings(snapshot, request, report);
+}
+
+/* Takes the survey's tables over, if there is one and the list of mappings is still the same. */
+static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot *survey)
+{
+	char *text;
+
+	if (!survey)
+		return false;
+	text = rf_snapshot_take(snapshot, survey->maps_text_bytes + 1);
+	if (!text ||
+	    rf_maps_read_text(text, survey->maps_text_bytes + 1) != (long)survey->maps_text_bytes ||
+	    memcmp(text, survey->maps_text, survey->maps_text_bytes) != 0)
+		return false;
+	snapshot->maps = survey->maps;
+	snapshot->files = survey->files;
+	snapshot->file_count = survey->file_count;
+	snapshot->file_capacity = survey->file_capacity;
+	snapshot->mappings = survey->mappings;
+	snapshot->mapping_count = survey->mapping_count;
+	return true;
+}
+
+/* For a node that cannot know a file by its identity.  Without a digest it finds the file lacking,
+ * and the contents go. */
+static int digest_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
+			   struct rf_report *report)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_image_mapping *mapping = &snapshot->mappings[i].image;
+		const struct rf_snapshot_file *file;
+
+		if (mapping->kind != RF_MAPPING_FILE || (mapping->flags & RF_MAPPING_SHARED &&
+							 mapping->protection & RF_PROTECTION_WRITE))
+			continue;
+		file = &snapshot->files[mapping->file];
+		if (digest_mapping(mapping, &file->image, file->path, request->digests) == -ENOMEM)
+			return rf_report(report, ENOMEM, "%s: %m", file->path);
+	}
+	return 0;
+}
+
+static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
+			    struct rf_report *report)
+{
+	int error = 0;
+
+	if (!adopt_survey(snapshot, request->survey)) {
+		error = read_maps(snapshot);
+		if (error < 0)
+			return rf_report(report, error == -ENOBUFS ? ENOTSUP : -error,
+					 error == -ENOBUFS ? "too many mappings"
+							   : "/proc/self/maps: %m");
+		error = take_mappings(snapshot, request, report);
+	}
+	return error < 0 || request->same_boot ? error : digest_mappings(snapshot, request, report);
 }
 
 /* -- the whole -------------------------------------------------------------------------- */

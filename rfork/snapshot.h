@@ -51,12 +51,15 @@ struct rf_snapshot_request {
 	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
 	const struct rf_fdtable *fds;
 	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
+	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */
 };
 
 struct rf_snapshot {
 	struct rf_arena *arena;
 	struct rf_arena large; /* mapped only when the tables do not fit into the arena */
+	char *maps_text;       /* of a survey: the list of mappings as the kernel wrote it */
+	size_t maps_text_bytes;
 	struct rf_maps maps;
 	struct rf_image_process process;
 	const unsigned char *auxv; /* in the request */
@@ -87,6 +90,14 @@ int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 /* Takes memory from the arena, or where that is full from a large one of the ghost's own; NULL when there
  * is none. */
 void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes);
+
+/*
+ * Makes the tables of mappings and their files, and no more, in the caller: for a forecast, and for
+ * the ghost, which takes them over if the kernel's list is still the same.  Digests are not looked up.
+ * -ENOBUFS for a large process, or another negative errno with a report.
+ */
+int rf_snapshot_survey(struct rf_snapshot *snapshot, struct rf_arena *arena,
+		       const struct rf_snapshot_request *request, struct rf_report *report);
 
 /* Looks up the runs of pages of all mappings, and keeps them as far as there is room.  Part of
  * rf_snapshot_collect(). */

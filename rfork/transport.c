@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -205,6 +206,9 @@ static int connect_one(const struct sockaddr *address, socklen_t length, int64_t
 		error = errno == EINPROGRESS || errno == EINTR
 				? finish_connect(*connection, deadline_ns)
 				: -errno;
+	/* A listener on this machine was woken on our processor as a rule, and would wait for it until
+	 * we have nothing left to do, with others idle. */
+	sched_yield();
 	if (error == 0)
 		error = set_options(*connection, address->sa_family);
 	if (error < 0)

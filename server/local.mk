@@ -48,6 +48,8 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 %C%_rfork_shell_SOURCES = \
 	%D%/shell.c %D%/shell.h \
 	%D%/shell_descriptors.c \
+	%D%/shell_files.c \
+	%D%/shell_forecast.c \
 	%D%/shell_memory.c \
 	%D%/shell_overlay.c \
 	%D%/shell_protocol.h \

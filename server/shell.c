@@ -98,6 +98,11 @@ static int overlay(struct rf_shell *shell)
 {
 	int error;
 
+	rf_io_spin(shell->connection, IMAGE_NS);
+	error = rf_reader_forecast(&shell->reader, &shell->forecast.said);
+	if (error < 0)
+		return error;
+	rf_shell_follow_forecast(shell);
 	/* The caller forks, and its ghost lists what it has. */
 	rf_io_spin(shell->connection, IMAGE_NS);
 	error = rf_reader_layout(&shell->reader, &shell->image);

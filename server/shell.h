@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "rfork/image_reader.h"
 #include "rfork/maps.h"
@@ -14,6 +15,30 @@
 #include "rfork/protocol.h"
 #include "rfork/report.h"
 #include "rfork/vdso.h"
+
+/* A file of the image on this node.  Zeroed = not looked at yet. */
+struct rf_shell_file {
+	bool is_open;
+	int flags;
+	int fd; /* negative errno if it could not be opened */
+	struct stat status;
+};
+
+/* An image's memory on its way into the shell. */
+struct rf_shell_memory {
+	const struct rf_image *image;
+	struct rf_place *places;     /* one for each mapping */
+	struct rf_shell_file *files; /* one for each file */
+};
+
+/* What was said of the image before it came, and what was made of that. */
+struct rf_shell_forecast {
+	struct rf_reader_forecast said;
+	struct rf_shell_file files[RF_FORECAST_MAX_FILES];
+	struct rf_place places[RF_FORECAST_MAX_MAPPINGS]; /* address 0 = not mapped */
+	/* by the layout's mappings: what is in place already */
+	const struct rf_place *confirmed[RF_FORECAST_MAX_MAPPINGS];
+};
 
 struct rf_shell {
 	struct rf_machine_facts facts; /* of this node */
@@ -25,12 +50,46 @@ struct rf_shell {
 	int connection;
 	int report_fd;
 	struct rf_reader reader;
+	struct rf_shell_forecast forecast;
 	struct rf_image image;
 	struct rf_places places;
 	struct rf_report report;
 };
 
+/* shell_files.c */
+
+/* Opens the mapping's file as the mapping needs it, once; its descriptor or a negative errno. */
+int rf_shell_open_file(const struct rf_shell_memory *memory,
+		       const struct rf_image_mapping *mapping);
+void rf_shell_close_file(struct rf_shell_file *file);
+
+/* Whether the node has the mapping's file: provably the same object, or of the same digest. */
+bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memory *memory,
+		       const struct rf_image_mapping *mapping);
+
+/* Opens a file of the image if it is the same object here; a descriptor, -ENOENT or another
+ * negative errno if it is not. */
+int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags);
+
+/* shell_forecast.c */
+
+/* Maps what the forecast names, as far as it can be, and finds memory for its pages. */
+void rf_shell_follow_forecast(struct rf_shell *shell);
+
+/* Compares with the layout: unmaps what that does not confirm. */
+void rf_shell_confirm_forecast(struct rf_shell *shell);
+
+/* Where the index-th mapping of the layout lies already; NULL if it must be mapped. */
+const struct rf_place *rf_shell_confirmed(const struct rf_shell *shell, size_t index);
+
+/* Whether the image's tables have their place in the memory that the shell had when it was ready. */
+bool rf_shell_is_small(const struct rf_image *image);
+
 /* shell_memory.c */
+
+/* Maps one mapping at its place and notes the protection that it has there.  0 or a negative errno
+ * with a report. */
+int rf_shell_map(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index);
 
 /* Decides which mapped files are taken by reference, chooses places, maps everything and sends
  * NEED.  0 or a negative errno with a report. */
@@ -43,10 +102,6 @@ int rf_shell_receive_pages(struct rf_shell *shell);
 
 /* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
-
-/* Opens a file of the image if it is the same object here; a descriptor, -ENOENT or another
- * negative errno if it is not. */
-int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags);
 
 /* shell_overlay.c */
 

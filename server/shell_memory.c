@@ -10,119 +10,26 @@
 #include <sys/mman.h>
 
 #include "rfork/arch.h"
-#include "rfork/digest.h"
-#include "rfork/file_identity.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 
 #define PAGE_BYTES 4096u
-/* Up to here an image's tables come from the heap that the shell had when it was ready. */
-#define SMALL_COUNT 128u
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
-
-/* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
-#define ADVICE_GUARD_INSTALL 102
-
-/* -- files ---------------------------------------------------------------------------------- */
 
 /* Files stay open between the decision about them and their mapping, but not without limit. */
 #define OPEN_FILES_KEPT 128u
 
-/* A file of the image on this node.  Zeroed = not looked at yet. */
-struct node_file {
-	bool is_open;
-	int flags;
-	int fd; /* negative errno if it could not be opened */
-	struct stat status;
-};
-
-static void close_file(struct node_file *file)
-{
-	if (file->is_open && file->fd >= 0)
-		rf_sys_close(file->fd);
-	file->is_open = false;
-}
-
-static void open_file(struct rf_shell *shell, struct node_file *file, uint32_t index, int flags)
-{
-	if (file->is_open && file->flags == flags)
-		return;
-	close_file(file);
-	file->is_open = true;
-	file->flags = flags;
-	/* O_NONBLOCK: what stands at that path here may be a FIFO */
-	file->fd = rf_sys_open(shell->image.files[index].path, flags | O_CLOEXEC | O_NONBLOCK);
-	if (file->fd >= 0 && rf_sys_fstat(file->fd, &file->status) < 0) {
-		rf_sys_close(file->fd);
-		file->fd = -EIO;
-	}
-}
-
-static bool is_same_boot(const struct rf_shell *shell)
-{
-	static const uint8_t unknown[sizeof(shell->facts.boot_id)];
-
-	return memcmp(shell->facts.boot_id, unknown, sizeof(unknown)) != 0 &&
-	       memcmp(shell->facts.boot_id, shell->image.head.boot_id, sizeof(unknown)) == 0;
-}
-
-static bool is_same_object(const struct rf_shell *shell, const struct rf_image_file *file,
-			   const struct stat *status)
-{
-	struct rf_image_file here = rf_file_identity(status);
-
-	return is_same_boot(shell) && here.device == file->device && here.inode == file->inode &&
-	       here.size_bytes == file->size_bytes && here.mtime_ns == file->mtime_ns &&
-	       here.ctime_ns == file->ctime_ns;
-}
-
-static bool has_same_digest(const struct rf_image_mapping *mapping,
-			    const struct rf_image_file *file, const struct node_file *here)
-{
-	uint64_t digest[2];
-
-	if (!(mapping->flags & RF_MAPPING_DIGEST) || !S_ISREG(here->status.st_mode) ||
-	    (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE) ||
-	    (uint64_t)here->status.st_size != file->size_bytes)
-		return false;
-	return rf_digest_file(here->fd, mapping->file_offset, mapping->end - mapping->start,
-			      digest) == 0 &&
-	       digest[0] == mapping->digest[0] && digest[1] == mapping->digest[1];
-}
-
-static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_file *file,
-			 const struct stat *status)
-{
-	return (rf_is_common_device(status) && S_ISCHR(file->mode)) ||
-	       is_same_object(shell, file, status);
-}
-
-int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags)
-{
-	struct stat status;
-	int fd = rf_sys_stat(file->path, &status);
-
-	if (fd < 0)
-		return fd;
-	/* before it is opened too: opening another object may block, or do something */
-	if (!can_stand_in(shell, &file->image, &status))
-		return -ENOENT;
-	fd = rf_sys_open(file->path, flags);
-	if (fd < 0)
-		return fd;
-	if (rf_sys_fstat(fd, &status) == 0 && can_stand_in(shell, &file->image, &status))
-		return fd;
-	rf_sys_close(fd);
-	return -ENOENT;
-}
+/* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
+#define ADVICE_GUARD_INSTALL 102
 
 /* -- mapping ---------------------------------------------------------------------------------- */
 
-static int map_failed(struct rf_shell *shell, const struct rf_image_mapping *mapping, long error)
+static int map_failed(struct rf_shell *shell, const struct rf_image *image,
+		      const struct rf_image_mapping *mapping, long error)
 {
-	const char *path = mapping->kind == RF_MAPPING_FILE ? shell->image.files[mapping->file].path
+	const char *path = mapping->kind == RF_MAPPING_FILE ? image->files[mapping->file].path
 							    : "anonymous";
 
 	return rf_report(&shell->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
@@ -144,10 +51,11 @@ static long map_at(uint64_t address, uint64_t bytes, uint32_t protection, int fl
 	return result;
 }
 
-static int map_anonymous(struct rf_shell *shell, size_t index)
+static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
-	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
-	struct rf_place *place = &shell->places.mappings[index];
+	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
+	struct rf_place *place = &memory->places[index];
+	uint64_t brk = memory->image->process.brk;
 	uint64_t bytes = mapping->end - mapping->start;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
 		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
@@ -161,59 +69,40 @@ static int map_anonymous(struct rf_shell *shell, size_t index)
 		result = map_at(place->address, bytes, place->protection, flags | MAP_NORESERVE, -1,
 				0);
 	if (result < 0)
-		return map_failed(shell, mapping, result);
+		return map_failed(shell, memory->image, mapping, result);
 	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only, and
 	 * not for the heap: what brk() adds would be a second mapping beside it. */
 	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2 &&
-	    !(mapping->start < shell->image.process.brk &&
-	      shell->image.process.brk <= mapping->end))
+	    !(mapping->start < brk && brk <= mapping->end))
 		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
 	return 0;
 }
 
-static bool is_written_through(const struct rf_image_mapping *mapping)
+static int map_file(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
-	return mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE;
-}
-
-static void open_for(struct rf_shell *shell, struct node_file *files,
-		     const struct rf_image_mapping *mapping)
-{
-	struct node_file *file = &files[mapping->file];
-
-	open_file(shell, file, mapping->file, is_written_through(mapping) ? O_RDWR : O_RDONLY);
-}
-
-/* Whether the node has the mapping's file. */
-static bool is_here(struct rf_shell *shell, struct node_file *files,
-		    const struct rf_image_mapping *mapping)
-{
-	const struct rf_image_file *file = &shell->image.files[mapping->file].image;
-	const struct node_file *here = &files[mapping->file];
-
-	open_for(shell, files, mapping);
-	return here->fd >= 0 &&
-	       (is_same_object(shell, file, &here->status) || has_same_digest(mapping, file, here));
-}
-
-static int map_file(struct rf_shell *shell, size_t index, struct node_file *files)
-{
-	const struct rf_image_mapping *mapping = &shell->image.mappings[index];
-	struct rf_place *place = &shell->places.mappings[index];
+	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
+	struct rf_place *place = &memory->places[index];
 	bool is_shared = mapping->flags & RF_MAPPING_SHARED;
-	long result;
+	long result = rf_shell_open_file(memory, mapping);
 
-	open_for(shell, files, mapping);
 	place->protection = mapping->protection;
 	if (mapping->data_pages && !is_shared)
 		place->protection |= RF_PROTECTION_WRITE;
-	result = files[mapping->file].fd < 0
-			 ? files[mapping->file].fd
-			 : map_at(place->address, mapping->end - mapping->start, place->protection,
-				  is_shared ? MAP_SHARED : MAP_PRIVATE, files[mapping->file].fd,
-				  mapping->file_offset);
-	return result < 0 ? map_failed(shell, mapping, result) : 0;
+	if (result >= 0)
+		result = map_at(place->address, mapping->end - mapping->start, place->protection,
+				is_shared ? MAP_SHARED : MAP_PRIVATE, (int)result,
+				mapping->file_offset);
+	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
 }
+
+int rf_shell_map(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
+{
+	return memory->image->mappings[index].kind == RF_MAPPING_FILE
+		       ? map_file(shell, memory, index)
+		       : map_anonymous(shell, memory, index);
+}
+
+/* -- the layout ------------------------------------------------------------------------------- */
 
 static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t count)
 {
@@ -238,7 +127,7 @@ static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t cou
 /* A file that the node lacks: its contents will come, into memory without a name. */
 static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mapping)
 {
-	if (is_written_through(mapping))
+	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE)
 		return rf_report(&shell->report, ENOTSUP,
 				 "mapping %lx-%lx (%s): a shared writable file must be the same "
 				 "object on the node",
@@ -252,7 +141,7 @@ static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mappin
 
 /* Decides about all file mappings, and says which contents are needed: before anything is mapped, so
  * that the ghost can answer meanwhile. */
-static int ask_for_lacking(struct rf_shell *shell, struct node_file *files)
+static int ask_for_lacking(struct rf_shell *shell, const struct rf_shell_memory *memory)
 {
 	uint32_t *lacking = malloc(shell->image.head.mappings * sizeof(*lacking));
 	size_t count = 0;
@@ -261,13 +150,13 @@ static int ask_for_lacking(struct rf_shell *shell, struct node_file *files)
 	for (uint32_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
 		struct rf_image_mapping *mapping = &shell->image.mappings[i];
 
-		if (mapping->kind != RF_MAPPING_FILE)
+		if (mapping->kind != RF_MAPPING_FILE || rf_shell_confirmed(shell, i))
 			continue;
-		if (!is_here(shell, files, mapping)) {
+		if (!rf_shell_has_file(shell, memory, mapping)) {
 			lacking[count++] = i;
 			error = take_contents(shell, mapping);
 		} else if (mapping->file >= OPEN_FILES_KEPT) {
-			close_file(&files[mapping->file]);
+			rf_shell_close_file(&memory->files[mapping->file]);
 		}
 	}
 	if (error == 0)
@@ -276,37 +165,31 @@ static int ask_for_lacking(struct rf_shell *shell, struct node_file *files)
 	return error;
 }
 
-static int map_all(struct rf_shell *shell, struct node_file *files)
+static int map_all(struct rf_shell *shell, const struct rf_shell_memory *memory)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
 		const struct rf_image_mapping *mapping = &shell->image.mappings[i];
+		const struct rf_place *confirmed = rf_shell_confirmed(shell, i);
 
-		if (mapping->kind == RF_MAPPING_ANONYMOUS) {
-			error = map_anonymous(shell, i);
+		if (confirmed) {
+			shell->places.mappings[i] = *confirmed;
 			continue;
 		}
-		error = map_file(shell, i, files);
-		if (mapping->file >= OPEN_FILES_KEPT)
-			close_file(&files[mapping->file]);
+		error = rf_shell_map(shell, memory, i);
+		if (mapping->kind == RF_MAPPING_FILE && mapping->file >= OPEN_FILES_KEPT)
+			rf_shell_close_file(&memory->files[mapping->file]);
 	}
 	for (uint32_t i = 0; i < shell->image.head.files; i++)
-		close_file(&files[i]);
+		rf_shell_close_file(&memory->files[i]);
 	return error;
-}
-
-/* Whether tables of this image may have grown the shell since it listed its mappings. */
-static bool is_small(const struct rf_image_head *head)
-{
-	return head->mappings <= SMALL_COUNT && head->files <= SMALL_COUNT &&
-	       head->descriptors <= SMALL_COUNT;
 }
 
 static int choose_places(struct rf_shell *shell)
 {
 	struct rf_places *places = &shell->places;
-	int error = is_small(&shell->image.head)
+	int error = rf_shell_is_small(&shell->image)
 			    ? 0
 			    : rf_maps_read(&shell->maps, shell->maps_buffer, shell->maps_bytes);
 
@@ -330,18 +213,20 @@ static int choose_places(struct rf_shell *shell)
 int rf_shell_map_image(struct rf_shell *shell)
 {
 	size_t count = shell->image.head.mappings;
-	struct node_file *files = calloc(shell->image.head.files + 1, sizeof(*files));
+	struct rf_shell_memory memory = { .image = &shell->image };
 	int error;
 
-	shell->places.mappings = malloc(count * sizeof(*shell->places.mappings));
-	if (!files || !shell->places.mappings)
+	memory.files = calloc(shell->image.head.files + 1, sizeof(*memory.files));
+	memory.places = shell->places.mappings = malloc(count * sizeof(*memory.places));
+	if (!memory.files || !memory.places)
 		return rf_report(&shell->report, ENOMEM, "no memory to place the image");
-	error = ask_for_lacking(shell, files);
+	rf_shell_confirm_forecast(shell);
+	error = ask_for_lacking(shell, &memory);
 	if (error == 0)
 		error = choose_places(shell);
 	if (error == 0)
-		error = map_all(shell, files);
-	free(files);
+		error = map_all(shell, &memory);
+	free(memory.files);
 	return error;
 }
 
@@ -370,7 +255,7 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 	error = (int)rf_syscall(SYS_mprotect, place->address, mapping->end - mapping->start,
 				place->protection | RF_PROTECTION_WRITE);
 	if (error < 0)
-		return map_failed(shell, mapping, error);
+		return map_failed(shell, &shell->image, mapping, error);
 	place->protection |= RF_PROTECTION_WRITE;
 	return 0;
 }

@@ -53,6 +53,7 @@ rf_integration_tests = \
 	%D%/many_descendants_end_at_once \
 	%D%/many_mappings_travel \
 	%D%/mapped_files_go_by_reference \
+	%D%/memory_may_change_until_the_fork \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/ordinary_user_can_move \
@@ -91,6 +92,7 @@ rf_integration_tests = \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
+	%D%/wrong_forecasts_change_nothing \
 	%D%/wrong_keys_are_refused
 
 check_PROGRAMS += $(rf_integration_tests)
@@ -164,6 +166,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
+%C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
@@ -202,4 +205,5 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
+%C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

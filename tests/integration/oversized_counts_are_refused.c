@@ -68,47 +68,48 @@ END(wrong_end_pages, part->data_pages--)
 
 static void short_head(struct image *changed)
 {
-	image_resize(&changed->records[0], 63);
+	image_resize(image_find(changed, RF_RECORD_IMAGE, 0), 63);
 }
 
 static void long_head(struct image *changed)
 {
-	image_resize(&changed->records[0], 72);
+	image_resize(image_find(changed, RF_RECORD_IMAGE, 0), 72);
 }
 
 static void long_record(struct image *changed)
 {
-	image_resize(&changed->records[1], RF_RECORD_MAX_BYTES + 1);
+	image_resize(image_find(changed, RF_RECORD_PROCESS, 0), RF_RECORD_MAX_BYTES + 1);
 }
 
 static void no_process(struct image *changed)
 {
-	image_remove(changed, 1);
+	image_remove(changed, image_index(changed, RF_RECORD_PROCESS, 0));
 }
 
 static void second_process(struct image *changed)
 {
-	image_duplicate(changed, 1);
+	image_duplicate(changed, image_index(changed, RF_RECORD_PROCESS, 0));
 }
 
 static void unknown_flags(struct image *changed)
 {
-	changed->records[1].header.flags = 2;
+	image_find(changed, RF_RECORD_PROCESS, 0)->header.flags = 2;
 }
 
 static void not_an_image(struct image *changed)
 {
-	changed->records[0].payload[0] ^= 1;
+	image_find(changed, RF_RECORD_IMAGE, 0)->payload[0] ^= 1;
 }
 
 static void other_version(struct image *changed)
 {
-	((struct rf_image_head *)changed->records[0].payload)->version = 2;
+	((struct rf_image_head *)image_find(changed, RF_RECORD_IMAGE, 0)->payload)->version = 2;
 }
 
 static void other_architecture(struct image *changed)
 {
-	((struct rf_image_head *)changed->records[0].payload)->architecture = 2;
+	((struct rf_image_head *)image_find(changed, RF_RECORD_IMAGE, 0)->payload)->architecture =
+		2;
 }
 
 static const struct {

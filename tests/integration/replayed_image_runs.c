@@ -13,9 +13,11 @@ static struct image image;
 
 static void add_record(struct image *changed, unsigned flags)
 {
-	image_duplicate(changed, 1);
-	changed->records[1].header.type = 777;
-	changed->records[1].header.flags = (uint16_t)flags;
+	unsigned index = image_index(changed, RF_RECORD_PROCESS, 0);
+
+	image_duplicate(changed, index);
+	changed->records[index].header.type = 777;
+	changed->records[index].header.flags = (uint16_t)flags;
 }
 
 static void add_mandatory(struct image *changed)

@@ -107,12 +107,17 @@ void image_free(struct image *image)
 	free(image->records);
 }
 
-struct image_record *image_find(struct image *image, enum rf_record_type type, unsigned nth)
+unsigned image_index(const struct image *image, enum rf_record_type type, unsigned nth)
 {
 	for (unsigned i = 0; i < image->count; i++)
 		if (image->records[i].header.type == type && !nth--)
-			return &image->records[i];
+			return i;
 	test_fail(__FILE__, __LINE__, "the image has no such record of type %d", (int)type);
+}
+
+struct image_record *image_find(struct image *image, enum rf_record_type type, unsigned nth)
+{
+	return &image->records[image_index(image, type, nth)];
 }
 
 struct rf_image_mapping *image_mapping(struct image *image, unsigned nth)

@@ -34,6 +34,9 @@ void image_free(struct image *image);
 /* The n-th record of a type; fails the test if there is none. */
 struct image_record *image_find(struct image *image, enum rf_record_type type, unsigned nth);
 
+/* The number of that record in the image. */
+unsigned image_index(const struct image *image, enum rf_record_type type, unsigned nth);
+
 /* The n-th mapping of the image, wherever its record stands; NULL past the last. */
 struct rf_image_mapping *image_mapping(struct image *image, unsigned nth);
 

@@ -119,6 +119,11 @@ struct rf_image_run *sample_run(struct sample *sample, unsigned nth)
 	return (struct rf_image_run *)(pages + 1) + nth;
 }
 
+struct sample_forecast *sample_forecast(struct sample *sample)
+{
+	return sample_payload(sample, RF_RECORD_FORECAST, 0);
+}
+
 void sample_recount(struct sample *sample)
 {
 	struct rf_image_end *end = sample_payload(sample, RF_RECORD_END, 0);
@@ -127,6 +132,38 @@ void sample_recount(struct sample *sample)
 }
 
 /* -- the good sample ----------------------------------------------------------------------- */
+
+/* Says what will come but for the last run, and a heap that is going to grow. */
+static void append_forecast(struct sample *sample)
+{
+	const struct sample_forecast forecast = {
+		.head = { .files = 1, .mappings = 3, .runs = 2, .path_bytes = 16 },
+		.files = { { .mode = 0100755, .device = 0x801, .inode = 77, .size_bytes = 0x4000 } },
+		.mappings = { { .start = TEXT,
+				.end = TEXT + 0x4000,
+				.protection = 5,
+				.flags = RF_MAPPING_DIGEST,
+				.kind = RF_MAPPING_FILE,
+				.digest = { 1, 2 } },
+			      { .start = TEXT + 0x4000,
+				.end = TEXT + 0xa000,
+				.protection = 3,
+				.file = RF_IMAGE_NONE,
+				.data_pages = 2 },
+			      { .start = STACK_END - 0x10000,
+				.end = STACK_END,
+				.protection = 3,
+				.flags = RF_MAPPING_GROWSDOWN,
+				.file = RF_IMAGE_NONE,
+				.data_pages = 1 } },
+		.runs = { { .address = TEXT + 0x5000, .pages = 2 },
+			  { .address = STACK_END - 0x3000, .pages = 1 } },
+		.path = "/usr/bin/sample",
+	};
+
+	sample_insert(sample, sample->count, RF_RECORD_FORECAST, RF_RECORD_OPTIONAL, &forecast,
+		      sizeof(forecast));
+}
 
 static void append_process(struct sample *sample)
 {
@@ -291,6 +328,7 @@ void sample_make(struct sample *sample)
 	struct rf_image_end end = { .data_pages = 3 };
 
 	memset(sample, 0, sizeof(*sample));
+	append_forecast(sample);
 	append(sample, RF_RECORD_IMAGE, &head, sizeof(head));
 	append_process(sample);
 	append(sample, RF_RECORD_SIGACTIONS, no_actions, sizeof(no_actions));
@@ -443,6 +481,50 @@ static const char *judge_layout(const struct rf_image *image)
 	return fault;
 }
 
+static const char *judge_expected_run(const struct rf_reader_forecast *forecast, uint32_t index)
+{
+	const struct rf_image_run *run = &forecast->runs[index];
+	const struct rf_image *image = &forecast->image;
+
+	if (run->address % SAMPLE_PAGE || run->pages == 0 || run->kind != RF_RUN_DATA ||
+	    (index && run->address < run[-1].address + (uint64_t)run[-1].pages * SAMPLE_PAGE))
+		return "a run of the forecast is malformed";
+	for (uint32_t i = 0; i < image->head.mappings; i++)
+		if (run->address >= image->mappings[i].start &&
+		    run->address < image->mappings[i].end)
+			return run->pages > (image->mappings[i].end - run->address) / SAMPLE_PAGE
+				       ? "a run of the forecast is not within its mapping"
+				       : NULL;
+	return "a run of the forecast is in no mapping";
+}
+
+static const char *judge_forecast(const struct rf_reader_forecast *forecast)
+{
+	const struct rf_image *image = &forecast->image;
+	const char *fault = NULL;
+
+	if (image->files_read != image->head.files ||
+	    image->mappings_read != image->head.mappings || image->head.files > 128 ||
+	    image->head.mappings > 128 || forecast->run_count > 256)
+		return "a count of the forecast is wrong";
+	for (uint32_t i = 0; i < image->files_read && !fault; i++)
+		if (image->files[i].image.index != i || image->files[i].path[0] != '/' ||
+		    strlen(image->files[i].path) > RF_IMAGE_MAX_PATH_BYTES)
+			fault = "a file of the forecast is wrong";
+	for (uint32_t i = 0; i < image->mappings_read && !fault; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+
+		fault = judge_mapping(image, i);
+		if (mapping->flags & RF_MAPPING_SHARED ||
+		    (mapping->kind == RF_MAPPING_ANONYMOUS &&
+		     mapping->end - mapping->start >= 0x200000))
+			fault = "what cannot be forecast";
+	}
+	for (uint32_t i = 0; i < forecast->run_count && !fault; i++)
+		fault = judge_expected_run(forecast, i);
+	return fault;
+}
+
 /* -- reading ------------------------------------------------------------------------------- */
 
 struct target {
@@ -524,10 +606,15 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 				&reading->report);
 	if (answer < 0)
 		abort();
-	answer = rf_reader_layout(&reader, &reading->image);
+	answer = rf_reader_forecast(&reader, &reading->forecast);
+	if (answer == 0) {
+		*fault = judge_forecast(&reading->forecast);
+		answer = rf_reader_layout(&reader, &reading->image);
+	}
 	if (answer == 0) {
 		reading->is_layout_read = true;
-		*fault = judge_layout(&reading->image);
+		if (!*fault)
+			*fault = judge_layout(&reading->image);
 		if (!*fault)
 			answer = rf_reader_pages(&reader, &reading->image, locate, &target);
 	}
@@ -538,6 +625,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 		*fault = "a refusal without a sentence";
 	reading->consumed = (size_t)lseek(fd, 0, SEEK_CUR);
 	rf_reader_release(&reader, &reading->image);
+	rf_reader_release_forecast(&reading->forecast);
 	return answer;
 }
 

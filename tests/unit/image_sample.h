@@ -51,6 +51,16 @@ struct rf_image_head *sample_head(struct sample *sample);
 struct rf_image_mapping *sample_mapping(struct sample *sample, enum sample_mapping mapping);
 struct rf_image_run *sample_run(struct sample *sample, unsigned nth);
 
+/* The parts of the sample's forecast: of one file, three mappings and two runs. */
+struct sample_forecast {
+	struct rf_image_forecast head;
+	struct rf_image_file files[1];
+	struct rf_image_mapping mappings[3];
+	struct rf_image_run runs[2];
+	char path[16];
+};
+struct sample_forecast *sample_forecast(struct sample *sample);
+
 /* New bytes are zero. */
 void sample_resize(struct sample_record *record, uint32_t bytes);
 void sample_insert(struct sample *sample, unsigned index, uint16_t type, uint16_t flags,
@@ -67,6 +77,7 @@ unsigned char *sample_encode(const struct sample *sample, size_t *bytes);
 /* A reader and what it has found. */
 struct sample_reading {
 	struct rf_report report;
+	struct rf_reader_forecast forecast;
 	struct rf_image image;
 	bool is_layout_read; /* then the image keeps to the rules, or the reader is wrong */
 	uint64_t located;    /* runs for which memory was asked */

@@ -25,6 +25,7 @@ static int ends[2]; /* 0 the caller, 1 the node */
 static struct rf_key caller_key, node_key;
 static struct rf_report caller_report, node_report;
 static int node_result;
+static const struct rf_machine_facts request = { .program = "caller" };
 
 static void set_up(void)
 {
@@ -61,7 +62,9 @@ static int say_hello_and_prove(int fd, const struct rf_key *key, int64_t deadlin
 	struct rf_frame_hello hello;
 	int error = rf_auth_hello(fd, &hello, deadline_ns, peer_name, report);
 
-	return error < 0 ? error : rf_auth_caller(fd, &hello, key, deadline_ns, peer_name, report);
+	return error < 0
+		       ? error
+		       : rf_auth_caller(fd, &hello, key, &request, deadline_ns, peer_name, report);
 }
 
 static int run_caller(void)
@@ -82,6 +85,7 @@ static void join_node(pthread_t thread)
 
 START_TEST(equal_keys_prove_themselves)
 {
+	struct rf_machine_facts received;
 	pthread_t node;
 	char byte;
 
@@ -91,6 +95,11 @@ START_TEST(equal_keys_prove_themselves)
 	ck_assert_int_eq(node_result, 0);
 	/* Neither side has taken or left a byte of what follows. */
 	ck_assert_int_eq(recv(ends[0], &byte, 1, MSG_DONTWAIT), -1);
+	ck_assert_int_eq(rf_frame_expect(ends[1], RF_FRAME_REQUEST, &received, sizeof(received),
+					 rf_io_deadline_ns(PATIENCE_MS), "the caller",
+					 &node_report),
+			 0);
+	ck_assert_mem_eq(&received, &request, sizeof(request));
 	ck_assert_int_eq(recv(ends[1], &byte, 1, MSG_DONTWAIT), -1);
 }
 END_TEST

@@ -76,6 +76,44 @@ START_TEST(good_image_is_accepted)
 }
 END_TEST
 
+START_TEST(forecast_is_read_apart_from_the_layout)
+{
+	const struct rf_image *said = &reading.forecast.image;
+	static struct rf_reader reader;
+	struct sample_record first = sample.records[0];
+	struct rf_report report = { 0 };
+	size_t bytes;
+	unsigned char *stream = sample_encode(&sample, &bytes);
+	int fds[2];
+
+	/* by itself: a reader must not wait for more before it acts on it */
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(rf_reader_init(&reader, fds[0], SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
+					&report),
+			 0);
+	bytes = sizeof(struct rf_record_header) + first.bytes;
+	ck_assert_int_eq(write(fds[1], stream, bytes), (ssize_t)bytes);
+	ck_assert_int_eq(rf_reader_forecast(&reader, &reading.forecast), 0);
+	ck_assert_uint_eq(said->files_read, 1);
+	ck_assert_str_eq(said->files[0].path, "/usr/bin/sample");
+	ck_assert_uint_eq(said->mappings_read, 3);
+	ck_assert_uint_eq(said->mappings[1].data_pages, 2);
+	ck_assert_uint_eq(reading.forecast.run_count, 2);
+	ck_assert_uint_eq(reading.forecast.runs[0].pages, 2);
+	rf_reader_release(&reader, &reading.image);
+	rf_reader_release_forecast(&reading.forecast);
+	close(fds[0]);
+	close(fds[1]);
+	free(stream);
+	/* and an image without one has an empty one */
+	sample_remove(&sample, 0);
+	sample_recount(&sample);
+	ck_assert_int_eq(read_sample(), 0);
+	ck_assert_uint_eq(reading.forecast.run_count, 0);
+	ck_assert_uint_eq(said->head.mappings, 0);
+}
+END_TEST
+
 START_TEST(nothing_behind_the_end_is_read)
 {
 	size_t bytes;
@@ -126,6 +164,7 @@ static int put_in_place(void *context, size_t mapping, const struct rf_image_run
 static void read_dribbled(size_t at_once)
 {
 	static unsigned char pages[SAMPLE_MAPPINGS][2 * PAGE];
+	static struct rf_reader_forecast forecast;
 	static struct rf_reader reader;
 	static struct rf_image image;
 	struct dribble order = { .at_once = at_once };
@@ -141,11 +180,13 @@ static void read_dribbled(size_t at_once)
 	ck_assert_int_eq(rf_reader_init(&reader, ends[1], SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
 					&report),
 			 0);
+	ck_assert_msg(rf_reader_forecast(&reader, &forecast) == 0, "%s", report.sentence);
 	ck_assert_msg(rf_reader_layout(&reader, &image) == 0, "%s", report.sentence);
 	ck_assert_msg(rf_reader_pages(&reader, &image, put_in_place, pages) == 0, "%s",
 		      report.sentence);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	rf_reader_release(&reader, &image);
+	rf_reader_release_forecast(&forecast);
 	close(ends[0]);
 	close(ends[1]);
 	free(stream);
@@ -163,6 +204,7 @@ START_TEST(smallest_image_is_accepted)
 {
 	struct rf_image_mapping *mapping;
 
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_FORECAST, 0));
 	for (int i = 0; i < 4; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
 	for (int i = 0; i < 2; i++)
@@ -208,7 +250,7 @@ START_TEST(many_records_are_more_than_the_buffer)
 		memcpy(record->payload + sizeof(struct rf_image_file), path, sizeof(path));
 	}
 	for (uint16_t i = 0; i < 20; i++)
-		sample_insert(&sample, 3 + i % 10, UNKNOWN_TYPE + i, RF_RECORD_OPTIONAL, path,
+		sample_insert(&sample, 4 + i % 10, UNKNOWN_TYPE + i, RF_RECORD_OPTIONAL, path,
 			      sizeof(path));
 	sample_recount(&sample);
 	assert_accepted();
@@ -220,7 +262,8 @@ START_TEST(unknown_optional_record_is_skipped_anywhere)
 	static const unsigned char noise[100] = { 1, 2, 3 };
 	unsigned count = sample.count;
 
-	for (unsigned index = 1; index < count; index++) {
+	for (unsigned index = sample_index(&sample, RF_RECORD_IMAGE, 0) + 1; index < count;
+	     index++) {
 		sample_insert(&sample, index, UNKNOWN_TYPE, RF_RECORD_OPTIONAL, noise,
 			      index % 2 ? sizeof(noise) : 0);
 		sample_recount(&sample);
@@ -401,7 +444,7 @@ START_TEST(no_record_may_be_missing)
 		stream = sample_encode(&changed, &bytes);
 		answer = read_bytes(stream, bytes);
 		/* A process may have no vdso; without END the stream ends early. */
-		ck_assert_msg(answer == (type == RF_RECORD_VDSO	 ? 0
+		ck_assert_msg(answer == (type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST ? 0
 					 : type == RF_RECORD_END ? -ECONNRESET
 								 : -EBADMSG),
 			      "record %u: answer %d", i, answer);
@@ -433,6 +476,11 @@ START_TEST(no_record_may_come_twice)
 END_TEST
 
 /* -- one change, one answer ---------------------------------------------------------------- */
+
+static struct sample_forecast *forecast(void)
+{
+	return sample_forecast(&sample);
+}
 
 static struct rf_image_process *process(void)
 {
@@ -547,6 +595,32 @@ static int change_count;
 #define CORRUPT(name, ...) REFUSED(EBADMSG, name, __VA_ARGS__)
 
 /* clang-format off: one line for each change */
+CORRUPT(cut_forecast, resize(RF_RECORD_FORECAST, -1))
+CORRUPT(longer_forecast, resize(RF_RECORD_FORECAST, 1))
+CORRUPT(tiny_forecast, sample_resize(sample_find(&sample, RF_RECORD_FORECAST, 0), 31))
+CORRUPT(huge_forecast, resize(RF_RECORD_FORECAST, 32768); forecast()->head.path_bytes += 32768)
+CORRUPT(too_many_expected_files, forecast()->head.files = 129)
+CORRUPT(too_many_expected_mappings, forecast()->head.mappings = 129)
+CORRUPT(too_many_expected_runs, forecast()->head.runs = 257)
+CORRUPT(wrapping_expected_paths, forecast()->head.path_bytes = UINT32_MAX)
+CORRUPT(one_expected_file_less, forecast()->head.files = 0; forecast()->head.path_bytes += 48)
+CORRUPT(expected_path_without_end, forecast()->path[15] = 'x')
+CORRUPT(expected_path_with_more_behind, forecast()->path[8] = '\0')
+CORRUPT(relative_expected_path, forecast()->path[0] = 'u')
+CORRUPT(expected_file_index, forecast()->files[0].index = 1)
+CORRUPT(expected_mapping_of_no_file, forecast()->mappings[0].file = 1)
+CORRUPT(expected_mapping_shared, forecast()->mappings[0].flags = RF_MAPPING_SHARED)
+CORRUPT(expected_mapping_low, forecast()->mappings[0].start = 0)
+CORRUPT(expected_mapping_kernel, forecast()->mappings[2].end = UINT64_C(0xffff800000000000))
+CORRUPT(expected_mappings_overlap, forecast()->mappings[1].start -= PAGE)
+CORRUPT(expected_mapping_large, forecast()->mappings[1].end += 0x200000)
+CORRUPT(expected_run_of_guards, forecast()->runs[0].kind = RF_RUN_GUARD)
+CORRUPT(expected_run_of_nothing, forecast()->runs[0].pages = 0)
+CORRUPT(expected_run_unaligned, forecast()->runs[0].address += 8)
+CORRUPT(expected_run_in_a_gap, forecast()->runs[1].address = STACK->start - PAGE)
+CORRUPT(expected_run_too_long, forecast()->runs[0].pages = 6)
+CORRUPT(expected_run_wrapping, forecast()->runs[1].pages = UINT32_MAX)
+CORRUPT(expected_runs_overlap, forecast()->runs[1] = forecast()->runs[0])
 CORRUPT(other_magic, sample_head(&sample)->magic[7] = 'g')
 REFUSED(EPROTONOSUPPORT, other_version, sample_head(&sample)->version = 2)
 REFUSED(ENOEXEC, other_architecture, sample_head(&sample)->architecture = 2)
@@ -740,6 +814,7 @@ static TCase *accepting_case(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, good_image_is_accepted);
+	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
 	tcase_add_test(tcase, smallest_image_is_accepted);

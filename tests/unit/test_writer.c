@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rfork/digest.h"
+#include "rfork/io.h"
 
 #define PAGE 4096ul
 
@@ -32,7 +33,8 @@ static void set_up(void)
 	memory_fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	bounce = malloc(RF_PAGES_MAX_DATA_PAGES * PAGE);
 	writer = malloc(sizeof(*writer));
-	rf_image_writer_init(writer, stream, memory_fd, bounce);
+	rf_image_writer_init(writer, stream, RF_NO_DEADLINE);
+	rf_image_writer_continue(writer, memory_fd, bounce);
 	sequence = 0;
 	position = 0;
 }

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The second half of the image reader: PAGES records to END.  Page data go from the stream to
+ * where the caller says, and are digested there.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "rfork/digest.h"
+#include "rfork/image_record.h"
+#include "rfork/io.h"
+
+#define PAGE_BYTES 4096u
+
+size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint64_t end)
+{
+	size_t low = 0;
+	size_t high = image->head.mappings;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (image->mappings[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < image->head.mappings && image->mappings[low].start <= start &&
+	    end <= image->mappings[low].end)
+		return low;
+	return SIZE_MAX;
+}
+
+/* The PAGES record at hand. */
+struct page_record {
+	struct rf_image_pages head;
+	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
+	struct iovec data[RF_PAGES_MAX_RUNS + 1]; /* [0] is head and runs as they came */
+	int pieces;
+	uint32_t data_pages;
+};
+
+static int check_run(struct rf_reader *reader, const struct rf_image *image,
+		     struct page_record *record, uint32_t index, size_t *mapping)
+{
+	const struct rf_image_run *run = &record->runs[index];
+	uint64_t bytes = (uint64_t)run->pages * PAGE_BYTES;
+
+	if (run->pages == 0 || run->address % PAGE_BYTES || run->address > UINT64_MAX - bytes ||
+	    run->kind > RF_RUN_GUARD)
+		return rf_record_corrupt(reader, "a run of pages is malformed");
+	if (index && run->address < run[-1].address + (uint64_t)run[-1].pages * PAGE_BYTES)
+		return rf_record_corrupt(reader, "runs of pages are out of order");
+	*mapping = rf_image_find_mapping(image, run->address, run->address + bytes);
+	if (*mapping == SIZE_MAX)
+		return rf_record_corrupt(reader, "pages lie outside the mappings");
+	if (image->mappings[*mapping].kind == RF_MAPPING_FILE &&
+	    image->mappings[*mapping].flags & RF_MAPPING_SHARED)
+		return rf_record_corrupt(reader, "pages lie in a shared file");
+	if (run->kind == RF_RUN_DATA) {
+		if (run->pages > RF_PAGES_MAX_DATA_PAGES - record->data_pages)
+			return rf_record_corrupt(reader, "it has too many pages");
+		record->data_pages += run->pages;
+	}
+	return 0;
+}
+
+static int locate_runs(struct rf_reader *reader, const struct rf_image *image,
+		       struct page_record *record, rf_reader_locate locate, void *context)
+{
+	for (uint32_t i = 0; i < record->head.runs; i++) {
+		const struct rf_image_run *run = &record->runs[i];
+		uint64_t offset = 0;
+		size_t mapping = SIZE_MAX;
+		int error = check_run(reader, image, record, i, &mapping);
+
+		if (error == 0)
+			error = locate(context, mapping, run, &offset);
+		if (error < 0)
+			return error;
+		if (run->kind == RF_RUN_DATA)
+			record->data[record->pieces++] =
+				(struct iovec){ (void *)(uintptr_t)(run->address + offset),
+						(size_t)run->pages * PAGE_BYTES };
+	}
+	return 0;
+}
+
+/* Reads the head and the run table of a PAGES record; the data stay in the stream. */
+static int read_run_table(struct rf_reader *reader, const struct rf_record_header *header,
+			  struct page_record *record)
+{
+	size_t table_bytes;
+	int error;
+
+	if (header->length_bytes < sizeof(record->head))
+		return rf_record_corrupt(reader, "PAGES is too short");
+	error = rf_record_read_bytes(reader, &record->head, sizeof(record->head), 0);
+	if (error < 0)
+		return error;
+	if (record->head.runs == 0 || record->head.runs > RF_PAGES_MAX_RUNS ||
+	    record->head.reserved)
+		return rf_record_corrupt(reader, "PAGES has a field out of range");
+	table_bytes = record->head.runs * sizeof(record->runs[0]);
+	if (header->length_bytes - sizeof(record->head) < table_bytes)
+		return rf_record_corrupt(reader, "PAGES is too short");
+	record->data[0] = (struct iovec){ &record->head, sizeof(record->head) + table_bytes };
+	record->pieces = 1;
+	record->data_pages = 0;
+	return rf_record_read_bytes(reader, record->runs, table_bytes, 0);
+}
+
+_Static_assert(offsetof(struct page_record, runs) ==
+		       offsetof(struct page_record, head) + sizeof(struct rf_image_pages),
+	       "head and runs lie together, as they are digested");
+
+/* Reads page data straight to where they belong; modifies iov. */
+static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
+{
+	int error;
+
+	for (; count; iov++, count--) {
+		size_t done = rf_record_take_buffered(reader, iov->iov_base, iov->iov_len);
+
+		if (done < iov->iov_len) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= done;
+			break;
+		}
+	}
+	error = rf_io_readv_full(reader->fd, iov, count);
+	return error < 0 ? rf_record_read_failed(reader, error) : 0;
+}
+
+static int read_pages(struct rf_reader *reader, const struct rf_image *image,
+		      const struct rf_record_header *header, struct page_record *record,
+		      rf_reader_locate locate, void *context)
+{
+	struct iovec remaining[RF_PAGES_MAX_RUNS];
+	int error = read_run_table(reader, header, record);
+
+	if (error == 0)
+		error = locate_runs(reader, image, record, locate, context);
+	if (error < 0)
+		return error;
+	if (header->length_bytes !=
+	    record->data[0].iov_len + (size_t)record->data_pages * PAGE_BYTES)
+		return rf_record_corrupt(reader, "PAGES has another length");
+	memcpy(remaining, record->data + 1, (size_t)(record->pieces - 1) * sizeof(remaining[0]));
+	error = read_data(reader, remaining, record->pieces - 1);
+	if (error < 0)
+		return error;
+	if (header->payload_digest != rf_digest64_iov(record->data, record->pieces))
+		return rf_record_corrupt(reader, "the pages' digest is wrong");
+	reader->data_pages += record->data_pages;
+	return 0;
+}
+
+static int take_end(struct rf_reader *reader, const struct rf_record_header *header)
+{
+	struct rf_image_end end;
+	int error;
+
+	if (header->length_bytes != sizeof(end))
+		return rf_record_corrupt(reader, "END has another length");
+	error = rf_record_read_payload(reader, header, 0);
+	if (error < 0)
+		return error;
+	memcpy(&end, reader->payload, sizeof(end));
+	if (end.records != reader->sequence + 1 || end.data_pages != reader->data_pages)
+		return rf_record_corrupt(reader, "END counts otherwise");
+	return 0;
+}
+
+int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
+		    void *context)
+{
+	struct page_record record;
+	struct rf_record_header header;
+
+	for (;; reader->sequence++) {
+		int error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
+
+		if (error < 0)
+			return error;
+		if (header.type == RF_RECORD_END)
+			return take_end(reader, &header);
+		if (header.type == RF_RECORD_PAGES)
+			error = read_pages(reader, image, &header, &record, locate, context);
+		else if (header.type && header.type <= RF_RECORD_FORECAST)
+			error = rf_record_corrupt(reader, "it is out of order");
+		else
+			error = rf_record_skip(reader, &header);
+		if (error < 0)
+			return error;
+	}
+}
