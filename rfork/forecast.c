@@ -20,6 +20,7 @@
 struct draft {
 	const struct rf_snapshot *survey;
 	struct rf_pagemap pagemap;
+	struct rf_pagemap_walk walk; /* here, as each page of the caller's stack travels */
 	struct rf_image_mapping mappings[RF_FORECAST_MAX_MAPPINGS];
 	struct rf_page_run runs[RF_FORECAST_MAX_RUNS];
 	size_t mapping_count, run_count;
@@ -63,8 +64,7 @@ static uint64_t find_stretch(const struct rf_snapshot *snapshot, size_t first)
 }
 
 /* Adds the runs of a mapping's pages, as far as there is room. */
-static void add_runs(struct draft *draft, struct rf_pagemap_walk *walk,
-		     struct rf_image_mapping *mapping)
+static void add_runs(struct draft *draft, struct rf_image_mapping *mapping)
 {
 	struct rf_page_run *runs = &draft->runs[draft->run_count];
 	uint64_t next;
@@ -72,7 +72,7 @@ static void add_runs(struct draft *draft, struct rf_pagemap_walk *walk,
 
 	if (draft->pages >= MOST_PAGES)
 		return;
-	count = rf_pagemap_walk_runs(walk, mapping->start, mapping->end, runs,
+	count = rf_pagemap_walk_runs(&draft->walk, mapping->start, mapping->end, runs,
 				     RF_FORECAST_MAX_RUNS - draft->run_count, &next);
 	for (long i = 0; i < count; i++) {
 		if (runs[i].kind == RF_PAGES_GUARD)
@@ -86,7 +86,7 @@ static void add_runs(struct draft *draft, struct rf_pagemap_walk *walk,
 static void add_mappings(struct draft *draft)
 {
 	const struct rf_snapshot *survey = draft->survey;
-	struct rf_pagemap_walk walk = { .limit = 0 };
+	struct rf_pagemap_walk *walk = &draft->walk;
 
 	for (size_t i = 0; i < survey->mapping_count; i++) {
 		struct rf_image_mapping *mapping = &draft->mappings[draft->mapping_count];
@@ -98,10 +98,10 @@ static void add_mappings(struct draft *draft)
 		draft->mapping_count++;
 		if (!is_probably_written(survey, i))
 			continue;
-		if (mapping->end > walk.limit)
-			rf_pagemap_walk_begin(&walk, &draft->pagemap, mapping->start,
+		if (mapping->end > walk->limit)
+			rf_pagemap_walk_begin(walk, &draft->pagemap, mapping->start,
 					      find_stretch(survey, i));
-		add_runs(draft, &walk, mapping);
+		add_runs(draft, mapping);
 	}
 }
 

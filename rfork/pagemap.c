@@ -126,7 +126,7 @@ static enum rf_page_kind kind_of_categories(uint64_t categories)
 static long runs_by_scan(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
 			 struct run_list *list, uint64_t *next)
 {
-	enum { REGIONS = 128 };
+	enum { REGIONS = 32 };
 	struct scan_region regions[REGIONS];
 
 	while (start < end) {
