@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 #include "rfork/file_identity.h"
 #include "rfork/sys.h"
 
-#define STDIO_COUNT 3
+#define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
 
 /* Linux 6.10, include/uapi/linux/fcntl.h; missing in older headers. */
 #define DUPFD_QUERY 1027
@@ -39,6 +40,7 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 		const struct rf_fd *other = &table->entries[i];
 
 		if (other->image.kind == entry->image.kind &&
+		    other->image.stream == entry->image.stream &&
 		    other->image.same_as == RF_IMAGE_NONE &&
 		    identities[i].device == identities[table->count].device &&
 		    identities[i].inode == identities[table->count].inode &&
@@ -55,7 +57,7 @@ static const char *name_type(const struct stat *status)
 	case S_IFIFO:
 		return "a pipe or FIFO";
 	case S_IFSOCK:
-		return "a socket";
+		return "a socket other than a connected stream";
 	case S_IFCHR:
 		return "a character device";
 	case S_IFBLK:
@@ -104,20 +106,49 @@ static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
 	       is_reachable(entry->path, status);
 }
 
-/* Decides how a descriptor travels; 0, or -ENOTSUP. */
-static int classify(struct rf_fd *entry, const struct stat *status)
+static bool is_connected_stream(int fd)
 {
-	unsigned access = entry->image.status_flags & O_ACCMODE;
+	struct sockaddr_storage peer;
+	socklen_t peer_bytes = sizeof(peer), bytes = sizeof(int);
+	int type = 0;
 
-	if (entry->image.number == STDIN_FILENO ||
-	    (entry->image.number < STDIO_COUNT && access == O_RDONLY)) {
-		entry->image.kind = RF_DESCRIPTOR_EMPTY;
+	return rf_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
+	       type == SOCK_STREAM && rf_syscall(SYS_getpeername, fd, &peer, &peer_bytes) == 0;
+}
+
+/* What a pipe, FIFO or socket is in the child; 0 if it cannot be relayed. */
+static uint32_t find_stream(int fd, const struct stat *status, unsigned access)
+{
+	if (S_ISSOCK(status->st_mode) && is_connected_stream(fd))
+		return RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE;
+	if (!S_ISFIFO(status->st_mode))
 		return 0;
+	switch (access) {
+	case O_RDONLY:
+		return RF_STREAM_PIPE | RF_STREAM_READ;
+	case O_WRONLY:
+		return RF_STREAM_PIPE | RF_STREAM_WRITE;
 	}
-	if (entry->image.number < STDIO_COUNT) {
-		entry->image.kind = RF_DESCRIPTOR_RELAY_OUT;
-		return 0;
-	}
+	return RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE; /* a FIFO that is both */
+}
+
+/* A standard descriptor goes through the original whatever that is: files keep one offset.  A terminal
+ * or device can be written to, but what it has to read cannot be looked at without taking it. */
+static uint32_t find_standard_stream(int fd, const struct stat *status, unsigned access)
+{
+	uint32_t stream = find_stream(fd, status, access);
+
+	if (stream)
+		return stream;
+	if (fd != STDIN_FILENO && access != O_RDONLY)
+		return RF_STREAM_PIPE | RF_STREAM_WRITE;
+	if (S_ISREG(status->st_mode) && access != O_WRONLY)
+		return RF_STREAM_PIPE | RF_STREAM_READ;
+	return 0;
+}
+
+static int classify_file(struct rf_fd *entry, const struct stat *status)
+{
 	if (!can_reopen(entry, status))
 		return -ENOTSUP;
 	entry->image.kind = RF_DESCRIPTOR_FILE;
@@ -127,6 +158,49 @@ static int classify(struct rf_fd *entry, const struct stat *status)
 
 		entry->image.offset = offset > 0 ? (uint64_t)offset : 0;
 	}
+	return 0;
+}
+
+/* Decides how a descriptor travels; 0, or -ENOTSUP. */
+static int classify(struct rf_fd *entry, const struct stat *status)
+{
+	int fd = (int)entry->image.number;
+	bool is_standard = fd < STDIO_COUNT;
+	unsigned access = entry->image.status_flags & O_ACCMODE;
+
+	if (entry->image.status_flags & O_PATH)
+		return classify_file(entry, status);
+	if (is_standard && rf_is_common_device(status))
+		return classify_file(entry, status);
+	entry->image.stream = is_standard ? find_standard_stream(fd, status, access)
+					  : find_stream(fd, status, access);
+	if (entry->image.stream) {
+		entry->image.kind = RF_DESCRIPTOR_RELAY;
+		return 0;
+	}
+	if (!is_standard)
+		return classify_file(entry, status);
+	entry->image.kind = RF_DESCRIPTOR_EMPTY;
+	return 0;
+}
+
+/* Numbers the channel of a relay that is no duplicate. */
+static int take_channel(struct rf_fdtable *table, struct rf_fd *entry)
+{
+	static const uint32_t standard[] = { RF_STREAM_PIPE | RF_STREAM_READ,
+					     RF_STREAM_PIPE | RF_STREAM_WRITE,
+					     RF_STREAM_PIPE | RF_STREAM_WRITE };
+	uint32_t number = entry->image.number;
+
+	if (entry->image.kind != RF_DESCRIPTOR_RELAY || entry->image.same_as != RF_IMAGE_NONE)
+		return 0;
+	if (number < RF_IMAGE_STANDARD_CHANNELS && entry->image.stream == standard[number]) {
+		entry->image.file = number;
+		return 0;
+	}
+	if (table->channels == RF_IMAGE_MAX_CHANNELS)
+		return -ENOTSUP;
+	entry->image.file = table->channels++;
 	return 0;
 }
 
@@ -148,7 +222,8 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->image.flags |= close_others ? RF_DESCRIPTOR_MAY_CLOSE : 0;
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
-	entry->path = fd < STDIO_COUNT ? "" : read_path(arena, fd);
+	/* the standard ones travel whatever they are, but a device is named */
+	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) ? "" : read_path(arena, fd);
 	if (classify(entry, &status) < 0) {
 		if (close_others)
 			return 0;
@@ -159,6 +234,9 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	}
 	identities[table->count] = rf_file_identity(&status);
 	find_duplicate(table, entry, identities);
+	if (take_channel(table, entry) < 0)
+		return rf_report(report, ENOTSUP, "descriptor %d (%s): more than %u streams", fd,
+				 entry->path, RF_IMAGE_MAX_CHANNELS);
 	return 1;
 }
 
@@ -206,7 +284,7 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
 
-	*table = (struct rf_fdtable){ 0 };
+	*table = (struct rf_fdtable){ .channels = RF_IMAGE_STANDARD_CHANNELS };
 	if (!numbers)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	count = list_numbers(numbers, capacity);

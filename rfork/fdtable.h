@@ -23,6 +23,7 @@ struct rf_fd {
 struct rf_fdtable {
 	struct rf_fd *entries; /* ascending by number */
 	size_t count;
+	uint32_t channels; /* the first number that is free */
 };
 
 /*

@@ -18,6 +18,7 @@
 
 #include "rfork/frame.h"
 #include "rfork/ghost_relay.h"
+#include "rfork/ghost_signals.h"
 #include "rfork/image_writer.h"
 #include "rfork/io.h"
 #include "rfork/snapshot.h"
@@ -48,54 +49,76 @@ struct ghost {
 
 /* -- preparing ---------------------------------------------------------------------------- */
 
-static bool is_kept(const struct ghost *ghost, unsigned fd)
+/* Fills the relay's channels with their originals. */
+static void plan_relay(struct ghost *ghost)
 {
-	const struct rf_ghost_order *order = ghost->order;
+	const struct rf_fdtable *fds = &ghost->order->fds;
+	struct rf_relay *relay = &ghost->relay;
 
-	if (fd == (unsigned)order->connection || fd == (unsigned)order->status_fd)
-		return true;
-	for (unsigned number = 0; number < RF_CHANNELS; number++)
-		if (ghost->relay.channels[number].fd == (int)fd)
-			return true;
-	return false;
+	relay->connection = ghost->order->connection;
+	relay->caller = ghost->order->caller;
+	relay->channel_count = fds->channels;
+	for (uint32_t number = 0; number < fds->channels; number++)
+		relay->channels[number].fd = -1;
+	for (size_t i = 0; i < fds->count; i++) {
+		const struct rf_image_descriptor *image = &fds->entries[i].image;
+
+		if (image->kind != RF_DESCRIPTOR_RELAY || image->same_as != RF_IMAGE_NONE)
+			continue;
+		relay->channels[image->file].fd = (int)image->number;
+		relay->channels[image->file].stream = image->stream;
+	}
+}
+
+static void close_between(unsigned first, unsigned last)
+{
+	if (first > last)
+		return;
+	if (rf_syscall(SYS_close_range, first, last, 0) == -ENOSYS)
+		for (unsigned fd = first; fd <= last && fd <= RF_IMAGE_MAX_FD; fd++)
+			rf_sys_close((int)fd);
+}
+
+/* Walks, in ascending order, over what the ghost keeps: the originals and its own two. */
+struct kept {
+	const struct rf_ghost_order *order;
+	size_t entry;
+	unsigned last; /* number that came last, plus one */
+};
+
+static bool next_kept(struct kept *kept, unsigned *number)
+{
+	const struct rf_fdtable *fds = &kept->order->fds;
+	const unsigned own[] = { (unsigned)kept->order->connection,
+				 (unsigned)kept->order->status_fd };
+	unsigned lowest = UINT32_MAX;
+
+	while (kept->entry < fds->count &&
+	       (fds->entries[kept->entry].image.kind != RF_DESCRIPTOR_RELAY ||
+		fds->entries[kept->entry].image.same_as != RF_IMAGE_NONE ||
+		fds->entries[kept->entry].image.number < kept->last))
+		kept->entry++;
+	if (kept->entry < fds->count)
+		lowest = fds->entries[kept->entry].image.number;
+	for (unsigned i = 0; i < 2; i++)
+		if (own[i] >= kept->last && own[i] < lowest)
+			lowest = own[i];
+	kept->last = lowest + 1;
+	*number = lowest;
+	return lowest != UINT32_MAX;
 }
 
 /* Closes everything but the ghost's own: an original that the child does not use must end when
  * the caller's side ends it. */
 static void close_others(struct ghost *ghost)
 {
-	unsigned kept[RF_CHANNELS + 2];
-	unsigned count = 0;
-	unsigned first = 0;
-	unsigned highest = (unsigned)(ghost->order->connection > ghost->order->status_fd
-					      ? ghost->order->connection
-					      : ghost->order->status_fd);
+	struct kept kept = { .order = ghost->order };
+	unsigned number, first = 0;
 
-	for (unsigned fd = 0; fd <= highest && count < RF_CHANNELS + 2; fd++)
-		if (is_kept(ghost, fd))
-			kept[count++] = fd;
-	for (unsigned i = 0; i <= count; i++) {
-		unsigned last = i < count ? kept[i] : UINT32_MAX;
-
-		if (last > first &&
-		    rf_syscall(SYS_close_range, first, i < count ? last - 1 : last, 0) == -ENOSYS)
-			for (unsigned fd = first; fd < last && fd <= RF_IMAGE_MAX_FD; fd++)
-				rf_sys_close((int)fd);
-		first = last + 1;
-	}
-}
-
-static void plan_relays(struct ghost *ghost)
-{
-	const struct rf_fdtable *fds = &ghost->order->fds;
-
-	ghost->relay.connection = ghost->order->connection;
-	for (unsigned number = 0; number < RF_CHANNELS; number++)
-		ghost->relay.channels[number].fd = -1;
-	for (size_t i = 0; i < fds->count; i++)
-		if (fds->entries[i].image.kind == RF_DESCRIPTOR_RELAY_OUT)
-			ghost->relay.channels[fds->entries[i].image.number].fd =
-				(int)fds->entries[i].image.number;
+	for (; next_kept(&kept, &number); first = number + 1)
+		if (number)
+			close_between(first, number - 1);
+	close_between(first, UINT32_MAX);
 }
 
 /* The kernel writes the number of the CPU into a registered area whenever the thread migrates,
@@ -392,11 +415,20 @@ static void tell_caller(struct ghost *ghost)
 	rf_sys_close(ghost->order->status_fd);
 }
 
+/* While the node restores the child: a failure can still be told. */
+static int prepare_relay(struct ghost *ghost)
+{
+	int error = rf_ghost_prepare_relay(&ghost->relay);
+
+	return error < 0 ? rf_report(&ghost->report, -error, "descriptors for the relay: %m") : 0;
+}
+
 static void live(void *argument)
 {
 	struct ghost *ghost = argument;
 	int error;
 
+	rf_ghost_block_signals();
 	close_others(ghost);
 	error = take_snapshot(ghost);
 	disguise(ghost);
@@ -405,6 +437,8 @@ static void live(void *argument)
 		freeze(ghost);
 		error = send_image(ghost);
 	}
+	if (error == 0)
+		error = prepare_relay(ghost);
 	if (error == 0)
 		error = await_child(ghost);
 	if (error == 0) {
@@ -427,9 +461,11 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	ghost->order = order;
 	ghost->writer = order->writer;
-	for (unsigned number = 0; number < RF_CHANNELS; number++)
-		ghost->relay.channels[number].buffer =
-			rf_arena_take(arena, RF_CHANNEL_CREDIT_BYTES);
-	plan_relays(ghost);
+	ghost->relay.channels =
+		rf_arena_take(arena, order->fds.channels * sizeof(*ghost->relay.channels));
+	ghost->relay.tools.buffer = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
+	if (!ghost->relay.channels || !ghost->relay.tools.buffer)
+		rf_sys_exit(EXIT_STATUS_FAILED);
+	plan_relay(ghost);
 	return rf_arch_capture(&ghost->context, arena->base + arena->bytes, live, ghost);
 }

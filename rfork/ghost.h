@@ -21,6 +21,7 @@
 /* What the caller hands to its ghost; made in the arena before the fork. */
 struct rf_ghost_order {
 	struct rf_arena arena;
+	pid_t caller;
 	int connection;
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;

@@ -1,230 +1,365 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Carries the child's standard output and error to the originals, with a bounded
- * buffer for each, and ends as the child ended.  Called by ghost.c once the child
- * runs; uses system calls only.
+ * The loop of a ghost: frames of the node, signals, and what happens at the originals.
+ * Called by ghost.c once the child runs; uses system calls only.  It waits for nobody but the
+ * node, which always reads.
  */
 #define _GNU_SOURCE
 #include "rfork/ghost_relay.h"
 
-#include <asm/ioctls.h>
-#include <asm/termbits.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 
 #include "rfork/frame.h"
+#include "rfork/ghost_signals.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
 
-/* What a pipe takes after POLLOUT without waiting (PIPE_BUF), and a share of a terminal's room. */
-#define PIPE_PIECE_BYTES 4096u
-#define TTY_PIECE_BYTES 512u
-/* Credit goes back in pieces of this size, or when the buffer is empty. */
-#define CREDIT_PIECE_BYTES (RF_CHANNEL_CREDIT_BYTES / 4)
+#define EVENTS 64
+#define EVENT_CONNECTION (UINT64_C(1) << 32)
+#define EVENT_SIGNALS (UINT64_C(1) << 33)
+/* How often a link with something under way is looked at, and when it counts as lost; without
+ * anything under way the kernel's keep-alive does it. */
+#define LINK_LOOK_MS 5000
+#define LINK_LOST_S 15
 
-_Noreturn static void die_by_signal(int signal)
-{
-	struct {
-		void *handler;
-		unsigned long flags;
-		void *restorer;
-		uint64_t mask;
-	} action = { 0 };
-	uint64_t bit = UINT64_C(1) << (signal - 1);
-
-	rf_syscall(SYS_rt_sigaction, signal, &action, NULL, sizeof(uint64_t));
-	rf_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, NULL, sizeof(uint64_t));
-	rf_syscall(SYS_kill, rf_syscall(SYS_getpid), signal);
-	rf_sys_exit(128 + signal); /* a signal that does not kill cannot have ended the child */
-}
-
-_Noreturn static void end_as(uint32_t status)
-{
-	if (WIFSIGNALED(status))
-		die_by_signal(WTERMSIG(status));
-	rf_sys_exit(WEXITSTATUS(status));
-}
-
-/* -- originals ---------------------------------------------------------------------------- */
-
-static void classify(struct rf_relay_channel *channel)
-{
-	struct stat status;
-	struct termios termios;
-
-	channel->kind = RF_RELAY_FILE;
-	if (channel->fd < 0 || rf_sys_fstat(channel->fd, &status) < 0)
-		return;
-	if (S_ISSOCK(status.st_mode))
-		channel->kind = RF_RELAY_SOCKET;
-	else if (S_ISFIFO(status.st_mode))
-		channel->kind = RF_RELAY_PIPE;
-	else if (rf_sys_ioctl(channel->fd, TCGETS, &termios) == 0)
-		channel->kind = RF_RELAY_TTY;
-}
-
-/* Writes without waiting for a reader: O_NONBLOCK would belong to the caller's side too. */
-static ssize_t write_some(struct rf_relay_channel *channel, const void *data, size_t bytes)
-{
-	struct iovec iov = { (void *)data, bytes };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t put;
-
-	switch (channel->kind) {
-	case RF_RELAY_SOCKET:
-		return rf_sys_sendmsg(channel->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	case RF_RELAY_PIPE:
-		put = rf_syscall(SYS_pwritev2, channel->fd, &iov, 1, -1L, 0, RWF_NOWAIT);
-		if (put != -EOPNOTSUPP)
-			return put;
-		/* a FIFO opened by path: POLLOUT promises room for this much */
-		return rf_sys_write(channel->fd, data,
-				    bytes < PIPE_PIECE_BYTES ? bytes : PIPE_PIECE_BYTES);
-	case RF_RELAY_TTY:
-		return rf_sys_write(channel->fd, data,
-				    bytes < TTY_PIECE_BYTES ? bytes : TTY_PIECE_BYTES);
-	case RF_RELAY_FILE:
-		break;
-	}
-	return rf_sys_write(channel->fd, data, bytes);
-}
-
-/* -- channels --------------------------------------------------------------------------------- */
-
-static void return_credit(struct rf_relay *relay, unsigned number)
-{
-	struct rf_relay_channel *channel = &relay->channels[number];
-	struct rf_frame_window window = { .credit_bytes = channel->owed };
-
-	if (channel->owed == 0 || (channel->used && channel->owed < CREDIT_PIECE_BYTES))
-		return;
-	channel->owed = 0;
-	/* A failure shows as the end of the connection, which is read below. */
-	rf_frame_send(relay->connection, RF_FRAME_WINDOW, 0, number, &window, sizeof(window),
-		      RF_NO_DEADLINE);
-}
-
-/* Nobody reads the original any more: the child is to get SIGPIPE, as it would at home. */
-static void abandon(struct rf_relay *relay, unsigned number)
-{
-	struct rf_relay_channel *channel = &relay->channels[number];
-
-	channel->fd = -1;
-	channel->used = 0;
-	rf_frame_send(relay->connection, RF_FRAME_EOF, 0, number, NULL, 0, RF_NO_DEADLINE);
-}
-
-static void write_out(struct rf_relay *relay, unsigned number)
-{
-	struct rf_relay_channel *channel = &relay->channels[number];
-	uint32_t straight = RF_CHANNEL_CREDIT_BYTES - channel->start;
-	ssize_t put = write_some(channel, channel->buffer + channel->start,
-				 channel->used < straight ? channel->used : straight);
-
-	if (put == -EAGAIN || put == -EINTR)
-		return;
-	if (put < 0) {
-		abandon(relay, number);
-		return;
-	}
-	channel->start = (channel->start + (uint32_t)put) % RF_CHANNEL_CREDIT_BYTES;
-	channel->used -= (uint32_t)put;
-	channel->owed += (uint32_t)put;
-	return_credit(relay, number);
-}
-
-/* -- the connection ----------------------------------------------------------------------------- */
+/* -- the link --------------------------------------------------------------------------------- */
 
 _Noreturn static void lose_link(void)
 {
-	die_by_signal(SIGKILL);
+	rf_ghost_die(SIGKILL);
+}
+
+static void check_link(struct rf_relay *relay)
+{
+	if (rf_link_watch_is_dead(&relay->watch, relay->connection, LINK_LOST_S))
+		lose_link();
+}
+
+static void wait_for_link(struct rf_relay *relay, short events)
+{
+	struct pollfd pollfd = { .fd = relay->connection, .events = events };
+
+	while (rf_sys_poll(&pollfd, 1, LINK_LOOK_MS) <= 0)
+		check_link(relay);
+}
+
+/* A failure shows as the end of the connection when it is read next. */
+static void send_frame(struct rf_relay *relay, enum rf_frame_type type, unsigned channel,
+		       const void *payload, size_t bytes)
+{
+	struct rf_frame_header header = { .type = (uint8_t)type,
+					  .channel = (uint16_t)channel,
+					  .length_bytes = (uint32_t)bytes };
+	size_t sent = 0;
+
+	while (sent < sizeof(header) + bytes) {
+		size_t skip = sent < sizeof(header) ? 0 : sent - sizeof(header);
+		struct iovec iov[2] = { { (char *)&header + sent, sizeof(header) - sent },
+					{ (char *)payload + skip, bytes - skip } };
+		bool is_begun = sent >= sizeof(header);
+		struct msghdr message = { .msg_iov = iov + is_begun,
+					  .msg_iovlen = (size_t)2 - is_begun };
+		ssize_t put =
+			rf_sys_sendmsg(relay->connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (put == -EAGAIN)
+			wait_for_link(relay, POLLOUT);
+		else if (put < 0 && put != -EINTR)
+			return;
+		else if (put > 0)
+			sent += (size_t)put;
+	}
 }
 
 static void read_exactly(struct rf_relay *relay, void *buffer, size_t bytes)
 {
-	if (rf_io_read_full(relay->connection, buffer, bytes, RF_NO_DEADLINE) < 0)
-		lose_link();
+	char *next = buffer;
+
+	while (bytes) {
+		ssize_t got = rf_syscall(SYS_recvfrom, relay->connection, next, bytes, MSG_DONTWAIT,
+					 NULL, NULL);
+
+		if (got == -EAGAIN) {
+			wait_for_link(relay, POLLIN);
+		} else if (got > 0) {
+			next += got;
+			bytes -= (size_t)got;
+		} else if (got != -EINTR) {
+			lose_link();
+		}
+	}
+}
+
+/* -- streams ---------------------------------------------------------------------------------- */
+
+static void return_credit(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_frame_window window = {
+		.credit_bytes = rf_channel_take_credit(&relay->channels[number]),
+	};
+
+	if (window.credit_bytes)
+		send_frame(relay, RF_FRAME_WINDOW, number, &window, sizeof(window));
+}
+
+/* After something was written: credit goes back, or the child's side is to get SIGPIPE. */
+static void settle_output(struct rf_relay *relay, uint32_t number, int result)
+{
+	if (result == -EPIPE)
+		send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
+	else if (result < 0)
+		lose_link(); /* more than the credit: the node is broken */
+	else
+		return_credit(relay, number);
+}
+
+static void flush(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_channel *channel = &relay->channels[number];
+
+	if (channel->used)
+		settle_output(relay, number, rf_channel_flush(channel));
 }
 
 static void take_data(struct rf_relay *relay, const struct rf_frame_header *header)
 {
-	struct rf_relay_channel *channel = &relay->channels[header->channel];
-	uint32_t end = (channel->start + channel->used) % RF_CHANNEL_CREDIT_BYTES;
-	uint32_t first = RF_CHANNEL_CREDIT_BYTES - end;
-
-	if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES ||
-	    header->length_bytes > RF_CHANNEL_CREDIT_BYTES - channel->used - channel->owed)
-		lose_link(); /* malformed, or more than the credit: the node is broken */
-	if (first > header->length_bytes)
-		first = header->length_bytes;
-	read_exactly(relay, channel->buffer + end, first);
-	read_exactly(relay, channel->buffer, header->length_bytes - first);
-	if (channel->fd >= 0)
-		channel->used += header->length_bytes;
+	if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES)
+		lose_link();
+	read_exactly(relay, relay->tools.buffer, header->length_bytes);
+	if (header->channel < relay->channel_count)
+		settle_output(relay, header->channel,
+			      rf_channel_put(&relay->channels[header->channel], relay->tools.buffer,
+					     header->length_bytes));
 }
 
-/* Writes out what is left, then ends as the child did. */
-_Noreturn static void finish(struct rf_relay *relay, uint32_t status)
+/* Shows the child one piece of what is new in an original. */
+static void look(struct rf_relay *relay, uint32_t number)
 {
-	for (unsigned number = 0; number < RF_CHANNELS; number++) {
-		struct rf_relay_channel *channel = &relay->channels[number];
+	long seen = rf_channel_look(&relay->channels[number], &relay->tools);
 
-		while (channel->fd >= 0 && channel->used) {
-			if (channel->kind != RF_RELAY_FILE)
-				rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
-			write_out(relay, number);
-		}
+	if (seen > 0)
+		send_frame(relay, RF_FRAME_DATA, number, relay->tools.buffer, (size_t)seen);
+	else if (seen == 0)
+		send_frame(relay, RF_FRAME_EOF, number, NULL, 0);
+}
+
+/* One piece of each stream in turn: none starves another.  Whether there may be more. */
+static bool look_at_all(struct rf_relay *relay)
+{
+	bool more = false;
+
+	for (uint32_t number = 0; number < relay->channel_count; number++) {
+		if (relay->channels[number].may_look)
+			look(relay, number);
+		more = more || relay->channels[number].may_look;
 	}
-	end_as(status);
+	return more;
+}
+
+/* An event at an original. */
+static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
+{
+	struct rf_channel *channel = &relay->channels[number];
+
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		channel->may_look = channel->reads && !channel->at_end;
+	if (channel->used) {
+		flush(relay, number);
+	} else if (channel->writes && rf_channel_has_no_reader(channel, events)) {
+		rf_channel_end_output(channel, false);
+		send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
+	}
+}
+
+/* -- signals ---------------------------------------------------------------------------------- */
+
+static void forward_signals(struct rf_relay *relay)
+{
+	struct rf_frame_signal signal;
+
+	while (rf_ghost_read_signal(relay->signals, &signal)) {
+		if (signal.signal == SIGCONT)
+			relay->stopped = 0;
+		send_frame(relay, RF_FRAME_SIGNAL, 0, &signal, sizeof(signal));
+	}
+}
+
+static void take_signal(struct rf_relay *relay)
+{
+	struct rf_frame_signal signal;
+
+	read_exactly(relay, &signal, sizeof(signal));
+	if (rf_ghost_send_signal(relay->caller, &signal) < 0)
+		lose_link();
+}
+
+static void take_stop(struct rf_relay *relay)
+{
+	struct rf_frame_stopped stopped;
+
+	read_exactly(relay, &stopped, sizeof(stopped));
+	if (stopped.signal != SIGSTOP && stopped.signal != SIGTSTP && stopped.signal != SIGTTIN &&
+	    stopped.signal != SIGTTOU)
+		lose_link();
+	relay->stopped = stopped.signal;
+}
+
+/* Stops as the child has: again, too, after a frame that was not about that. */
+static void stop(struct rf_relay *relay)
+{
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		flush(relay, number);
+	forward_signals(relay);
+	if (relay->stopped)
+		rf_ghost_stop(relay->connection, relay->stopped);
+}
+
+/* -- the end ---------------------------------------------------------------------------------- */
+
+/* Writes out what is left, then ends as the child did. */
+_Noreturn static void finish(struct rf_relay *relay)
+{
+	struct rf_frame_exited exited;
+
+	read_exactly(relay, &exited, sizeof(exited));
+	for (uint32_t number = 0; number < relay->channel_count; number++) {
+		struct rf_channel *channel = &relay->channels[number];
+
+		while (channel->used && rf_channel_flush(channel) == 0 && channel->used)
+			rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
+	}
+	if (WIFSIGNALED(exited.status))
+		rf_ghost_die(WTERMSIG(exited.status));
+	rf_sys_exit(WEXITSTATUS(exited.status));
+}
+
+/* -- the loop --------------------------------------------------------------------------------- */
+
+static uint32_t length_of(enum rf_frame_type type)
+{
+	switch (type) {
+	case RF_FRAME_CONSUMED:
+		return sizeof(struct rf_frame_consumed);
+	case RF_FRAME_SIGNAL:
+		return sizeof(struct rf_frame_signal);
+	case RF_FRAME_STOPPED:
+		return sizeof(struct rf_frame_stopped);
+	case RF_FRAME_EXITED:
+		return sizeof(struct rf_frame_exited);
+	default:
+		return 0;
+	}
+}
+
+static void consume(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_frame_consumed consumed;
+
+	read_exactly(relay, &consumed, sizeof(consumed));
+	if (number < relay->channel_count &&
+	    rf_channel_consume(&relay->channels[number], &relay->tools, consumed.count_bytes) < 0)
+		lose_link();
 }
 
 static void take_frame(struct rf_relay *relay)
 {
 	struct rf_frame_header header;
-	struct rf_frame_exited exited;
+	struct rf_channel *channel;
 
 	read_exactly(relay, &header, sizeof(header));
-	if (header.flags || header.channel >= RF_CHANNELS)
+	if (header.flags & ~(header.type == RF_FRAME_EOF ? RF_EOF_SHUTDOWN : 0) ||
+	    (header.type != RF_FRAME_DATA && header.length_bytes != length_of(header.type)))
 		lose_link();
+	channel = header.channel < relay->channel_count ? &relay->channels[header.channel] : NULL;
 	switch (header.type) {
 	case RF_FRAME_DATA:
 		take_data(relay, &header);
-		break;
+		return;
 	case RF_FRAME_EOF:
-		if (header.length_bytes)
-			lose_link();
-		break;
+		if (channel)
+			rf_channel_end_output(channel, header.flags & RF_EOF_SHUTDOWN);
+		return;
+	case RF_FRAME_NO_READER:
+		if (channel)
+			rf_channel_stop_input(channel);
+		return;
+	case RF_FRAME_CONSUMED:
+		consume(relay, header.channel);
+		return;
+	case RF_FRAME_SIGNAL:
+		take_signal(relay);
+		return;
+	case RF_FRAME_STOPPED:
+		take_stop(relay);
+		return;
+	case RF_FRAME_CONTINUED:
+		relay->stopped = 0; /* it woke us, if we had stopped */
+		return;
+	case RF_FRAME_PING:
+		send_frame(relay, RF_FRAME_PONG, 0, NULL, 0);
+		return;
 	case RF_FRAME_EXITED:
-		if (header.length_bytes != sizeof(exited))
-			lose_link();
-		read_exactly(relay, &exited, sizeof(exited));
-		finish(relay, exited.status);
+		finish(relay);
 	default:
 		lose_link();
 	}
 }
 
+static int watch(struct rf_relay *relay, int fd, uint64_t name)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = name };
+
+	return (int)rf_syscall(SYS_epoll_ctl, relay->tools.epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int rf_ghost_prepare_relay(struct rf_relay *relay)
+{
+	int error;
+
+	relay->tools.scratch[0] = relay->tools.scratch[1] = -1;
+	relay->signals = rf_ghost_open_signals();
+	relay->tools.epoll = (int)rf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+	if (relay->signals < 0 || relay->tools.epoll < 0)
+		return relay->signals < 0 ? relay->signals : relay->tools.epoll;
+	error = watch(relay, relay->connection, EVENT_CONNECTION);
+	return error < 0 ? error : watch(relay, relay->signals, EVENT_SIGNALS);
+}
+
+/* How long to wait for events: for ever, but for a link that may be lost. */
+static int find_timeout(struct rf_relay *relay)
+{
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		rf_channel_rest(&relay->channels[number]);
+	return rf_link_watch_has_queued(relay->connection) ? LINK_LOOK_MS : -1;
+}
+
 _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 {
-	struct pollfd fds[1 + RF_CHANNELS];
-
-	for (unsigned number = 0; number < RF_CHANNELS; number++)
-		classify(&relay->channels[number]);
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		if (relay->channels[number].fd >= 0)
+			rf_channel_open(&relay->channels[number], &relay->tools, number);
 	for (;;) {
-		fds[0] = (struct pollfd){ .fd = relay->connection, .events = POLLIN };
-		for (unsigned number = 0; number < RF_CHANNELS; number++) {
-			struct rf_relay_channel *channel = &relay->channels[number];
+		struct epoll_event events[EVENTS];
+		int timeout_ms;
+		long count;
 
-			fds[1 + number] = (struct pollfd){ .fd = channel->used ? channel->fd : -1,
-							   .events = POLLOUT };
+		if (relay->stopped)
+			stop(relay);
+		timeout_ms = look_at_all(relay) ? 0 : find_timeout(relay);
+		count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, timeout_ms,
+				   NULL, 0);
+		if (count == 0 && timeout_ms)
+			check_link(relay);
+		for (long i = 0; i < count; i++) {
+			if (events[i].data.u64 == EVENT_CONNECTION)
+				take_frame(relay);
+			else if (events[i].data.u64 == EVENT_SIGNALS)
+				forward_signals(relay);
+			else
+				take_event(relay, (uint32_t)events[i].data.u64, events[i].events);
 		}
-		if (rf_sys_poll(fds, 1 + RF_CHANNELS, -1) < 0)
-			continue;
-		for (unsigned number = 0; number < RF_CHANNELS; number++)
-			if (fds[1 + number].revents)
-				write_out(relay, number);
-		if (fds[0].revents)
-			take_frame(relay);
 	}
 }

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second half of a ghost's life: the child's output goes to the caller's
- * descriptors, and the ghost ends as its child ended.
+ * The second half of a ghost's life: streams, signals and the end of the child pass through it.
  */
 #ifndef RF_GHOST_RELAY_H
 #define RF_GHOST_RELAY_H
 
-#include "rfork/protocol.h"
+#include <sys/types.h>
 
-struct rf_relay_channel {
-	int fd; /* the original; -1 = none, or nobody reads any more */
-	enum rf_relay_kind {
-		RF_RELAY_FILE,	 /* write(2) never waits for a reader */
-		RF_RELAY_SOCKET, /* MSG_DONTWAIT */
-		RF_RELAY_PIPE,	 /* RWF_NOWAIT, or small pieces after POLLOUT */
-		RF_RELAY_TTY,	 /* small pieces after POLLOUT */
-	} kind;
-	uint32_t start, used;  /* ring buffer: first byte, number of bytes */
-	uint32_t owed;	       /* bytes written out for which no credit went back yet */
-	unsigned char *buffer; /* RF_CHANNEL_CREDIT_BYTES */
-};
+#include "rfork/ghost_channel.h"
+#include "rfork/link_watch.h"
 
 struct rf_relay {
 	int connection;
-	struct rf_relay_channel channels[RF_CHANNELS];
+	struct rf_link_watch watch;
+	int signals; /* signalfd */
+	pid_t caller;
+	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
+	struct rf_channel *channels; /* by number; those without an original have fd -1 */
+	uint32_t channel_count;
+	struct rf_channel_tools tools; /* of which the caller sets the buffer */
 };
+
+/* Opens what the relay needs besides: 0 or a negative errno.  Before the child runs, while a failure
+ * can still be told. */
+int rf_ghost_prepare_relay(struct rf_relay *relay);
 
 /*
  * Relays until the child has ended, then ends this process in the same way.  A lost connection

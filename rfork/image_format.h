@@ -25,6 +25,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_XSAVE_BYTES 16384u
 #define RF_IMAGE_MAX_VDSO_AREAS 8u
 #define RF_IMAGE_MAX_FD 1048575u
+#define RF_IMAGE_MAX_CHANNELS 1024u
+#define RF_IMAGE_STANDARD_CHANNELS 3u
 #define RF_IMAGE_SIGNALS 64
 #define RF_PAGES_MAX_RUNS 256u
 #define RF_PAGES_MAX_DATA_PAGES 256u
@@ -141,13 +143,20 @@ struct rf_image_file {
 };
 
 enum rf_descriptor_kind {
-	RF_DESCRIPTOR_RELAY_OUT = 1,
+	RF_DESCRIPTOR_RELAY = 1,
 	RF_DESCRIPTOR_EMPTY = 2,
 	RF_DESCRIPTOR_FILE = 3,
 };
 
 #define RF_DESCRIPTOR_CLOEXEC 1u
 #define RF_DESCRIPTOR_MAY_CLOSE 2u
+
+/* rf_image_descriptor.stream */
+#define RF_STREAM_PIPE 1u
+#define RF_STREAM_SOCKET 2u
+#define RF_STREAM_TYPE 0xffu
+#define RF_STREAM_READ 0x100u
+#define RF_STREAM_WRITE 0x200u
 
 struct rf_image_descriptor {
 	uint32_t number;
@@ -156,8 +165,8 @@ struct rf_image_descriptor {
 	uint32_t status_flags;
 	uint32_t same_as;
 	uint64_t offset;
-	uint32_t file;
-	uint32_t reserved;
+	uint32_t file; /* or the channel of a RELAY */
+	uint32_t stream;
 };
 
 enum rf_mapping_kind { RF_MAPPING_ANONYMOUS = 0, RF_MAPPING_FILE = 1 };

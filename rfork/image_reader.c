@@ -231,39 +231,81 @@ static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
 	       image->descriptors[low].same_as == RF_IMAGE_NONE;
 }
 
+/* Why a relay is not one; NULL if it is. */
+static const char *find_relay_fault(const struct rf_image *image,
+				    const struct rf_image_descriptor *descriptor)
+{
+	uint32_t channel = descriptor->file;
+	uint32_t type = descriptor->stream & RF_STREAM_TYPE;
+	uint32_t directions = descriptor->stream & ~RF_STREAM_TYPE;
+
+	if (channel >= RF_IMAGE_MAX_CHANNELS)
+		return "a channel is out of range";
+	if (image->channels[channel / 64] >> channel % 64 & 1)
+		return "a channel has two descriptors";
+	if ((type != RF_STREAM_PIPE && type != RF_STREAM_SOCKET) || directions == 0 ||
+	    directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
+		return "a relay is of no known stream";
+	if (type == RF_STREAM_PIPE && directions == (RF_STREAM_READ | RF_STREAM_WRITE))
+		return "a pipe has two directions";
+	if (channel < RF_IMAGE_STANDARD_CHANNELS &&
+	    descriptor->stream !=
+		    (RF_STREAM_PIPE | (channel == 0 ? RF_STREAM_READ : RF_STREAM_WRITE)))
+		return "a standard channel is not its pipe";
+	return NULL;
+}
+
+static int take_relay(struct rf_reader *reader, struct rf_image *image,
+		      const struct rf_image_descriptor *descriptor)
+{
+	const char *fault = find_relay_fault(image, descriptor);
+
+	if (fault)
+		return rf_record_corrupt(reader, fault);
+	image->channels[descriptor->file / 64] |= UINT64_C(1) << descriptor->file % 64;
+	return 0;
+}
+
+static int check_kind(struct rf_reader *reader, struct rf_image *image,
+		      const struct rf_image_descriptor *descriptor)
+{
+	bool is_first = descriptor->same_as == RF_IMAGE_NONE;
+
+	switch (descriptor->kind) {
+	case RF_DESCRIPTOR_RELAY:
+		return is_first ? take_relay(reader, image, descriptor) : 0;
+	case RF_DESCRIPTOR_EMPTY:
+		return 0;
+	case RF_DESCRIPTOR_FILE:
+		return is_first && descriptor->file >= image->files_read
+			       ? rf_record_corrupt(reader, "a descriptor has an unknown file")
+			       : 0;
+	}
+	return rf_report(reader->report, ENOTSUP, "descriptor %u: kind %u is not supported",
+			 descriptor->number, descriptor->kind);
+}
+
 static int take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
 	struct rf_image_descriptor descriptor;
 	uint32_t count = image->descriptors_read;
+	int error;
 
 	if (count == image->head.descriptors)
 		return rf_record_corrupt(reader, "more DESCRIPTOR records than announced");
 	if (bytes != sizeof(descriptor))
 		return rf_record_corrupt(reader, "DESCRIPTOR has another length");
 	memcpy(&descriptor, reader->payload, sizeof(descriptor));
-	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.reserved ||
-	    descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
+	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
+	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY) ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
 	     !is_known_descriptor(image, descriptor.same_as)))
 		return rf_record_corrupt(reader, "DESCRIPTOR has a field out of range");
-	switch (descriptor.kind) {
-	case RF_DESCRIPTOR_RELAY_OUT:
-		if (descriptor.number != 1 && descriptor.number != 2)
-			return rf_record_corrupt(reader, "a relay is not standard output or error");
-		break;
-	case RF_DESCRIPTOR_EMPTY:
-		break;
-	case RF_DESCRIPTOR_FILE:
-		if (descriptor.same_as == RF_IMAGE_NONE && descriptor.file >= image->files_read)
-			return rf_record_corrupt(reader, "a descriptor has an unknown file");
-		break;
-	default:
-		return rf_report(reader->report, ENOTSUP, "descriptor %u: kind %u is not supported",
-				 descriptor.number, descriptor.kind);
-	}
-	image->descriptors[image->descriptors_read++] = descriptor;
-	return 0;
+	error = check_kind(reader, image, &descriptor);
+	if (error == 0)
+		image->descriptors[image->descriptors_read++] = descriptor;
+	return error;
 }
 
 static bool overlaps_vdso(const struct rf_image *image, const struct rf_image_mapping *mapping)

@@ -33,6 +33,7 @@ struct rf_image {
 	struct rf_reader_file *files;
 	struct rf_image_descriptor *descriptors;
 	struct rf_image_mapping *mappings;
+	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
 	uint32_t files_read, descriptors_read, mappings_read;
 };

@@ -14,6 +14,7 @@ rf_common_sources = \
 	%D%/image_format.h \
 	%D%/io.c %D%/io.h \
 	%D%/key.c %D%/key.h \
+	%D%/link_watch.c %D%/link_watch.h \
 	%D%/machine_facts.c %D%/machine_facts.h \
 	%D%/maps.c %D%/maps.h \
 	%D%/protocol.h \
@@ -30,7 +31,9 @@ rf_capture_sources = \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \
+	%D%/ghost_channel.c %D%/ghost_channel.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
+	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/image_writer.c %D%/image_writer.h \
 	%D%/options.c %D%/options.h \
 	%D%/pagemap.c %D%/pagemap.h \

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "rfork/image_format.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is little-endian");
 
 #define RF_PROTOCOL_MAGIC "RFORK\r\n\x1a"
@@ -20,8 +22,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 #define RF_PROOF_BYTES 32
 #define RF_AUTHENTICATION_TIMEOUT_MS 10000
 
-#define RF_CHANNELS 3 /* standard input, output and error */
-#define RF_CHANNEL_CREDIT_BYTES 262144u
+#define RF_CHANNELS_MAX RF_IMAGE_MAX_CHANNELS
+#define RF_CHANNELS_STANDARD RF_IMAGE_STANDARD_CHANNELS /* standard input, output and error */
+#define RF_CHANNEL_CREDIT_BYTES 262144u			/* from the node to the ghost */
+#define RF_CHANNEL_AHEAD_BYTES 65536u			/* from the ghost to the node */
 
 enum rf_frame_type {
 	RF_FRAME_HELLO = 1,
@@ -36,9 +40,17 @@ enum rf_frame_type {
 	RF_FRAME_EOF = 10,
 	RF_FRAME_WINDOW = 11,
 	RF_FRAME_EXITED = 12,
+	RF_FRAME_SIGNAL = 13,
+	RF_FRAME_STOPPED = 14,
+	RF_FRAME_CONTINUED = 15,
+	RF_FRAME_PING = 16,
+	RF_FRAME_PONG = 17,
+	RF_FRAME_CONSUMED = 18,
+	RF_FRAME_NO_READER = 19,
 };
 
 #define RF_NEED_LAST 1u
+#define RF_EOF_SHUTDOWN 1u
 
 struct rf_frame_header {
 	uint8_t type;
@@ -100,6 +112,20 @@ struct rf_frame_window {
 	uint32_t credit_bytes;
 };
 
+struct rf_frame_consumed {
+	uint32_t count_bytes;
+};
+
+struct rf_frame_signal {
+	uint32_t signal;
+	int32_t code;	/* si_code */
+	uint64_t value; /* si_value */
+};
+
+struct rf_frame_stopped {
+	uint32_t signal;
+};
+
 struct rf_frame_exited {
 	uint32_t status; /* as wait(2) */
 };
@@ -107,6 +133,7 @@ struct rf_frame_exited {
 _Static_assert(sizeof(struct rf_frame_header) == 8, "doc/protocol.txt, 2");
 _Static_assert(sizeof(struct rf_frame_hello) == 48, "doc/protocol.txt, 3");
 _Static_assert(sizeof(struct rf_frame_challenge) == 72, "doc/protocol.txt, 3");
+_Static_assert(sizeof(struct rf_frame_signal) == 16, "doc/protocol.txt, 6");
 _Static_assert(sizeof(struct rf_machine_facts) == 312, "doc/protocol.txt, 3");
 
 #endif

@@ -181,6 +181,7 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 		return NULL;
 	}
 	order = rf_arena_take(&flight->arena, sizeof(*order));
+	order->caller = getpid();
 	order->connection = flight->connection;
 	order->deadline_ns = options->deadline_ns;
 	order->frozen = frozen_check();

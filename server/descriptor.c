@@ -36,33 +36,63 @@ int rf_descriptor_send(int socket, struct iovec *iov, size_t count, int fd)
 	return sent < 0 ? -errno : 0;
 }
 
-int rf_descriptor_receive(int socket, struct iovec *iov, size_t count, size_t bytes)
+/* The padding has room for a second descriptor; a sender that fills it is not to leave it open. */
+static int take_descriptors(struct msghdr *message, int *fd)
+{
+	int fds[2] = { -1, -1 };
+	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
+		memcpy(fds, CMSG_DATA(header),
+		       header->cmsg_len >= CMSG_LEN(sizeof(fds)) ? sizeof(fds) : sizeof(fds[0]));
+	*fd = fds[0];
+	if (fds[1] < 0 && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 0;
+	rf_descriptor_close(fd);
+	rf_descriptor_close(&fds[1]);
+	return -EBADMSG;
+}
+
+static long receive(int socket, struct iovec *iov, size_t count, int flags, int *fd)
 {
 	union control control = { 0 };
 	struct msghdr message = { .msg_iov = iov,
 				  .msg_iovlen = count,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
-	const struct cmsghdr *header;
 	ssize_t got;
-	int fd = -1;
+	int error;
 
+	*fd = -1;
 	do
-		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
-	header = CMSG_FIRSTHDR(&message);
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	if (got == 0 && fd < 0)
-		return -ECONNRESET;
+	error = take_descriptors(&message, fd);
+	if (error < 0)
+		return error;
+	return got == 0 && *fd < 0 ? -ECONNRESET : got;
+}
+
+int rf_descriptor_receive(int socket, struct iovec *iov, size_t count, size_t bytes)
+{
+	int fd;
+	long got = receive(socket, iov, count, 0, &fd);
+
+	if (got < 0)
+		return (int)got;
 	if ((size_t)got != bytes || fd < 0) {
 		rf_descriptor_close(&fd);
 		return -EBADMSG;
 	}
 	return fd;
+}
+
+long rf_descriptor_receive_now(int socket, struct iovec *iov, size_t count, int *fd)
+{
+	return receive(socket, iov, count, MSG_DONTWAIT, fd);
 }
 
 int rf_descriptor_raise(int *fd, int lowest)

@@ -18,6 +18,13 @@ int rf_descriptor_send(int socket, struct iovec *iov, size_t count, int fd);
  */
 int rf_descriptor_receive(int socket, struct iovec *iov, size_t count, size_t bytes);
 
+/*
+ * Receives one message of at most what iov holds, without waiting: its length, with the descriptor
+ * in *fd or -1 if there was none.  -EAGAIN if there is no message, -ECONNRESET at end of file,
+ * -EBADMSG for one that was cut or had more than one descriptor.
+ */
+long rf_descriptor_receive_now(int socket, struct iovec *iov, size_t count, int *fd);
+
 /* Moves *fd to a number of at least `lowest`, close-on-exec; 0 or a negative errno, and then *fd is
  * as before. */
 int rf_descriptor_raise(int *fd, int lowest);

@@ -18,10 +18,15 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/monitor.c %D%/monitor.h \
 	%D%/privilege.c %D%/privilege.h \
 	%D%/session.c %D%/session.h \
+	%D%/session_link.c %D%/session_link.h \
 	%D%/session_relay.c %D%/session_relay.h \
+	%D%/session_signals.c %D%/session_signals.h \
+	%D%/session_stream.c %D%/session_stream.h \
+	%D%/session_streams.c %D%/session_streams.h \
 	%D%/sessions.c %D%/sessions.h \
 	%D%/shell_protocol.h \
-	%D%/spawn.c %D%/spawn.h
+	%D%/spawn.c %D%/spawn.h \
+	%D%/unix_diag.c %D%/unix_diag.h
 %C%_rfork_server_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
 	-DRF_SHELL_DIRECTORY='"$(pkglibexecdir)"'
 %C%_rfork_server_CFLAGS = $(SANITIZED_CFLAGS)

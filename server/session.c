@@ -32,11 +32,16 @@
 #include "server/handover.h"
 #include "server/log.h"
 #include "server/session_relay.h"
+#include "server/session_signals.h"
+#include "server/session_streams.h"
 #include "server/shell_protocol.h"
+#include "server/spawn.h"
 
-/* Beyond what rfork-shell gets as 3 to 5, so that starting it disturbs neither. */
+/* Beyond what rfork-shell gets as 3 to 6, so that starting it disturbs neither. */
 #define CHANNEL_FD 16
 #define PROGRAM_FD 17
+
+#define SESSION_FILES (RF_CHANNELS_MAX + 64)
 
 #define REFUSAL_TIMEOUT_MS 2000
 #define SEND_TIMEOUT_MS 10000
@@ -48,6 +53,7 @@ struct session {
 	struct rf_shell shell;
 	struct rf_key key;
 	struct rf_handover handover;
+	struct rf_streams *streams;
 };
 
 static int move_descriptors(const struct rf_session_setup *setup)
@@ -98,6 +104,17 @@ static int restore_file_limit(rlim_t files)
 		return -1;
 	limit.rlim_cur = files < limit.rlim_max ? files : limit.rlim_max;
 	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* A session holds an end of each channel.  What the hard limit forbids shows when they come. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= SESSION_FILES)
+		return;
+	limit.rlim_cur = limit.rlim_max < SESSION_FILES ? limit.rlim_max : SESSION_FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* The kernel forgets the parent-death signal when the user changes: the order matters. */
@@ -255,28 +272,52 @@ static int order_shell(struct session *session, struct rf_report *report)
 			 : 0;
 }
 
-/* From here on SIGTERM and the end of the listener are events of the loops. */
-static void block_sigterm(void)
+/* A channel that the shell has made. */
+static int take_stream(const struct session *session, const struct rf_shell_stream *stream,
+		       size_t bytes, int fd, struct rf_report *report)
 {
-	sigset_t mask;
+	int error = -EBADMSG;
 
-	sigfillset(&mask);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (bytes != sizeof(*stream) || fd < 0)
+		rf_descriptor_close(&fd);
+	else
+		error = rf_streams_receive(session->streams, stream, fd);
+	return error < 0
+		       ? rf_report(report, -error, "channel %u from the shell: %m", stream->channel)
+		       : 0;
 }
 
-/* Reads the shell's report if there is one: 1, 0 if not yet, or -ECONNRESET at end of file. */
-static int read_report(const struct session *session, struct rf_shell_report *shell_report)
+/*
+ * Reads what the shell has sent: 1 with a report, 0 if there is none yet, -ECONNRESET at end of
+ * file without a sentence, or another negative errno with one.
+ */
+static int read_shell(const struct session *session, struct rf_shell_report *shell_report,
+		      struct rf_report *report)
 {
-	ssize_t got;
+	for (;;) {
+		struct rf_shell_stream stream = { 0 };
+		struct iovec iov = { shell_report, sizeof(*shell_report) };
+		int fd, error;
+		long got;
 
-	memset(shell_report, 0, sizeof(*shell_report));
-	got = recv(session->shell.socket, shell_report, sizeof(*shell_report), MSG_DONTWAIT);
-	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
-	if (got < RF_SHELL_REPORT_SHORT_BYTES)
-		return -ECONNRESET;
-	shell_report->sentence[sizeof(shell_report->sentence) - 1] = '\0';
-	return 1;
+		memset(shell_report, 0, sizeof(*shell_report));
+		got = rf_descriptor_receive_now(session->shell.socket, &iov, 1, &fd);
+		if (got < 0 && got != -EBADMSG)
+			return got == -EAGAIN ? 0 : -ECONNRESET;
+		if (got >= (long)sizeof(stream) && shell_report->kind == RF_SHELL_STREAM) {
+			memcpy(&stream, shell_report, sizeof(stream));
+			error = take_stream(session, &stream, (size_t)got, fd, report);
+			if (error < 0)
+				return error;
+			continue;
+		}
+		if (got < RF_SHELL_REPORT_SHORT_BYTES || fd >= 0) {
+			rf_descriptor_close(&fd);
+			return rf_report(report, EBADMSG, "a message from the shell: %m");
+		}
+		shell_report->sentence[sizeof(shell_report->sentence) - 1] = '\0';
+		return 1;
+	}
 }
 
 /* Turns a report into 0 (the child runs) or a negative errno with a sentence. */
@@ -331,9 +372,11 @@ static int await_shell(struct session *session, struct rf_report *report)
 		if (polled[1].revents)
 			number = take_signal(session->signals);
 		/* Death after the report is the child's own, and the relay's to tell. */
-		got = polled[0].fd >= 0 ? read_report(session, &shell_report) : 0;
+		got = polled[0].fd >= 0 ? read_shell(session, &shell_report, report) : 0;
 		if (got > 0)
 			return judge_report(&shell_report, report);
+		if (report->error)
+			return got;
 		if (got < 0)
 			polled[0].fd = -1;
 		if (number == SIGCHLD &&
@@ -348,6 +391,20 @@ static int await_shell(struct session *session, struct rf_report *report)
 	}
 }
 
+/* The pipes for the standard channels join those that the shell has made. */
+static int add_standard_streams(struct session *session)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD && error == 0; i++) {
+		error = rf_streams_add(session->streams, i,
+				       RF_STREAM_PIPE | (i ? RF_STREAM_WRITE : RF_STREAM_READ),
+				       session->shell.standard[i]);
+		session->shell.standard[i] = -1;
+	}
+	return error;
+}
+
 static int hand_over(struct session *session, struct rf_report *report)
 {
 	int64_t deadline_ns = rf_io_deadline_ns(RF_AUTHENTICATION_TIMEOUT_MS);
@@ -359,7 +416,11 @@ static int hand_over(struct session *session, struct rf_report *report)
 	error = exchange_facts(session, deadline_ns, report);
 	if (error < 0)
 		return error;
-	block_sigterm();
+	/* From here on SIGTERM and the end of the listener are events of the loops. */
+	rf_signals_block();
+	error = add_standard_streams(session);
+	if (error < 0)
+		return rf_report(report, -error, "the standard streams: %m");
 	error = order_shell(session, report);
 	return error < 0 ? error : await_shell(session, report);
 }
@@ -375,6 +436,21 @@ static void announce_child(struct session *session)
 			  rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
 		shutdown(session->connection, SHUT_RDWR);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
+}
+
+static void relay(struct session *session)
+{
+	const struct rf_session_relay setup = {
+		.connection = session->connection,
+		.listener = CHANNEL_FD,
+		.signals = session->signals,
+		.dead_after_s = session->handover.dead_after_s,
+		.child = session->shell.pid,
+		.streams = session->streams,
+	};
+
+	announce_child(session);
+	rf_session_relay(&setup);
 }
 
 static void serve(struct session *session)
@@ -396,11 +472,11 @@ static void serve(struct session *session)
 	}
 	error = hand_over(session, &report);
 	if (error < 0) {
+		rf_streams_close(session->streams);
 		refuse(session, &report);
 		return;
 	}
-	announce_child(session);
-	rf_session_relay(session->connection, CHANNEL_FD, session->signals, &session->shell);
+	relay(session);
 }
 
 /*
@@ -429,14 +505,20 @@ static void warm_up(struct session *session)
 
 void rf_session_run(const struct rf_session_setup *setup)
 {
-	struct session session = { .setup = setup, .connection = -1, .signals = -1 };
+	/* static: touched only as far as there are channels */
+	static struct rf_streams streams;
+	struct session session = {
+		.setup = setup, .connection = -1, .signals = -1, .streams = &streams
+	};
 	struct rf_report report = { 0 };
 	int error = become_session(&session, &report);
 
 	if (error == 0)
 		error = rf_spawn_shell(&session.shell, PROGRAM_FD, setup->user, &report);
-	if (error == 0)
+	if (error == 0) {
+		raise_file_limit();
 		warm_up(&session);
+	}
 	if (error == 0)
 		error = await_connection(&session, &report);
 	if (error == 0) {

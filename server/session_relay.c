@@ -2,42 +2,44 @@
 /*
  * The relay of one child.  Called by session.c once the child runs.  It never blocks on
  * the connection or on a pipe, so that a ghost that does not read cannot delay its own
- * credit, the child's end or the loss of the link; and it takes from a pipe only what it has
- * credit for, one frame at a time, so that it holds at most 64 KiB.
+ * credit, the child's end or the loss of the link; and it takes from the child only what it
+ * can send at once: one frame of data, or one signal, behind the news of what the child has read.
  */
 #define _GNU_SOURCE
 #include "server/session_relay.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "rfork/io.h"
-#include "rfork/protocol.h"
 #include "server/descendants.h"
 #include "server/descriptor.h"
 #include "server/handover.h"
 #include "server/log.h"
+#include "server/session_link.h"
+#include "server/session_signals.h"
 
-#define CREDIT_LIMIT_BYTES 0x7fffffffu
 #define CLOSE_TIMEOUT_MS 2000
+#define SILENCE_MS 1000
+/* How soon it is looked whether the child has read what it got; twice as long each time. */
+#define SAMPLE_FIRST_NS INT64_C(1000000)
+#define SAMPLE_LAST_NS INT64_C(1000000000)
 
-struct channel {
-	int fd; /* read end of the child's pipe; -1 once closed */
-	uint32_t credit_bytes;
-	uint32_t left_bytes; /* after the child's end: what was in the pipe then */
-	bool ended;	     /* EOF is sent, or in the buffer */
-};
+#define EVENTS 64
+/* epoll data: the number of a channel, or one of these. */
+#define EVENT_CONNECTION (UINT64_C(1) << 32)
+#define EVENT_LISTENER (UINT64_C(2) << 32)
+#define EVENT_URGENT (UINT64_C(3) << 32)
+#define EVENT_OTHERS (UINT64_C(4) << 32)
 
 enum phase {
-	PHASE_RELAYING, /* until EXITED is in the buffer */
+	PHASE_RELAYING, /* until EXITED is in the batch */
 	PHASE_CLOSING,	/* EXITED is on its way, then the ghost's close */
 	PHASE_CLOSED,	/* only descendants are left */
 	PHASE_LOST,	/* the link, the listener or the session itself is to end: kill all */
@@ -45,26 +47,21 @@ enum phase {
 
 struct relay {
 	enum phase phase;
-	int connection;
-	int listener; /* the channel to it */
-	int signals;
-	pid_t child;
-	bool child_ended;
-	bool childless; /* no descendant is left */
-	int status;
-	int64_t close_deadline_ns;
-	unsigned turn; /* which channel goes first: neither starves the other */
-	struct channel channels[RF_CHANNELS];
-	size_t received;      /* bytes in `in` */
-	size_t pending, sent; /* bytes in `out`, and how many of them have gone */
-	char in[512];
-	struct {
-		struct rf_frame_header header;
-		char payload[RF_FRAME_MAX_BYTES];
-	} out;
+	int epoll;
+	int listener;
+	uint32_t watched; /* events of the connection */
+	struct rf_link link;
+	struct rf_job job;
+	struct rf_streams *streams;
+	bool is_sample_due; /* CONSUMED is to be sent, if there is any */
+	bool is_ping_due;
+	int64_t silence_ns; /* deadlines: nothing has come for a second */
+	int64_t sample_ns;
+	int64_t sample_interval_ns;
+	int64_t close_ns;
 };
 
-/* One child per session; static, since its 64 KiB are touched only as far as frames fill them. */
+/* One child per session; static, since its buffers are touched only as far as frames fill them. */
 static struct relay relay;
 
 static void lose(struct relay *r, const char *why)
@@ -78,212 +75,244 @@ static void lose(struct relay *r, const char *why)
 /* The connection fails while the ghost may still wait for something: a lost link. */
 static void lose_connection(struct relay *r, const char *why)
 {
-	if (r->phase == PHASE_RELAYING || r->pending)
+	if (r->phase == PHASE_RELAYING || rf_link_is_busy(&r->link))
 		lose(r, why);
 	else if (r->phase == PHASE_CLOSING)
 		r->phase = PHASE_CLOSED;
 }
 
-static void put_frame(struct relay *r, enum rf_frame_type type, unsigned channel, size_t bytes)
+/* -- to the ghost ----------------------------------------------------------------------------- */
+
+static void put_one_consumed(void *argument, unsigned channel, uint32_t bytes)
 {
-	r->out.header = (struct rf_frame_header){ .type = (uint8_t)type,
-						  .channel = (uint16_t)channel,
-						  .length_bytes = (uint32_t)bytes };
-	r->pending = sizeof(r->out.header) + bytes;
-	r->sent = 0;
+	struct relay *r = argument;
+	struct rf_frame_consumed consumed = { .count_bytes = bytes };
+
+	rf_link_put(&r->link, RF_FRAME_CONSUMED, 0, channel, &consumed, sizeof(consumed));
 }
 
-/* Sends what is in the buffer as far as the connection takes it. */
-static void flush_frame(struct relay *r)
+/* Always before what the child caused: who hears of it finds the originals as it left them. */
+static void put_consumed(struct relay *r)
 {
-	while (r->pending) {
-		ssize_t sent = send(r->connection, (const char *)&r->out + r->sent,
-				    r->pending - r->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno == EAGAIN)
-			return;
-		if (sent < 0) {
-			lose(r, "the connection is lost");
-			return;
-		}
-		r->sent += (size_t)sent;
-		if (r->sent == r->pending)
-			r->pending = 0;
-	}
+	rf_streams_consumed(r->streams, put_one_consumed, r);
+	if (!rf_streams_have_unread(r->streams))
+		r->sample_ns = RF_NO_DEADLINE;
 }
 
-static void end_channel(struct relay *r, unsigned number)
+static void put_stream_frame(struct relay *r, const struct rf_stream_frame *frame)
 {
-	struct channel *channel = &r->channels[number];
-
-	rf_descriptor_close(&channel->fd);
-	channel->ended = true;
-	put_frame(r, RF_FRAME_EOF, number, 0);
+	put_consumed(r);
+	if (frame->type == RF_FRAME_DATA)
+		rf_link_put_data(&r->link, frame->channel, frame->bytes);
+	else
+		rf_link_put(&r->link, frame->type, frame->flags, frame->channel, NULL, 0);
 }
 
-/* Puts data or the end of a channel into the empty buffer; false if there is neither. */
-static bool produce_data(struct relay *r, unsigned number)
+static void put_signal(struct relay *r, const struct rf_frame_signal *signal)
 {
-	struct channel *channel = &r->channels[number];
-	size_t bytes = RF_FRAME_MAX_BYTES;
-	ssize_t got;
-
-	if (channel->ended)
-		return false;
-	if (channel->fd < 0 || (r->child_ended && channel->left_bytes == 0)) {
-		end_channel(r, number);
-		return true;
-	}
-	if (bytes > channel->credit_bytes)
-		bytes = channel->credit_bytes;
-	if (r->child_ended && bytes > channel->left_bytes)
-		bytes = channel->left_bytes;
-	if (bytes == 0)
-		return false;
-	got = read(channel->fd, r->out.payload, bytes);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-		/* After the child's end someone else may have read what it left. */
-		if (errno == EAGAIN && r->child_ended)
-			channel->left_bytes = 0;
-		return errno == EAGAIN && r->child_ended ? produce_data(r, number) : false;
-	}
-	if (got <= 0) {
-		end_channel(r, number);
-		return true;
-	}
-	channel->credit_bytes -= (uint32_t)got;
-	if (r->child_ended)
-		channel->left_bytes -= (uint32_t)got;
-	put_frame(r, RF_FRAME_DATA, number, (size_t)got);
-	return true;
+	put_consumed(r);
+	rf_link_put(&r->link, RF_FRAME_SIGNAL, 0, 0, signal, sizeof(*signal));
 }
 
-static void produce_exit(struct relay *r)
+static void put_stopped(struct relay *r)
 {
-	struct rf_frame_exited exited = { .status = (uint32_t)r->status };
+	struct rf_frame_stopped stopped = { .signal = r->job.stop_signal };
 
-	memcpy(r->out.payload, &exited, sizeof(exited));
-	put_frame(r, RF_FRAME_EXITED, 0, sizeof(exited));
+	put_consumed(r);
+	rf_link_put(&r->link, RF_FRAME_STOPPED, 0, 0, &stopped, sizeof(stopped));
+	r->job.is_stop_told = true;
+}
+
+static void put_continued(struct relay *r)
+{
+	rf_link_put(&r->link, RF_FRAME_CONTINUED, 0, 0, NULL, 0);
+	r->job.is_stop_told = r->job.tell_continued = false;
+	r->job.awaits_wake = true;
+	r->is_sample_due = true;
+}
+
+static void put_exited(struct relay *r)
+{
+	struct rf_frame_exited exited = { .status = (uint32_t)r->job.status };
+
+	put_consumed(r);
+	rf_link_put(&r->link, RF_FRAME_EXITED, 0, 0, &exited, sizeof(exited));
+	rf_streams_close(r->streams);
+	r->sample_ns = RF_NO_DEADLINE;
 	r->phase = PHASE_CLOSING;
 }
 
-/* Puts the next frame into the empty buffer; false if there is nothing to send now. */
-static bool produce_frame(struct relay *r)
+static void put_ping(struct relay *r)
 {
-	bool all_ended = true;
+	rf_link_put(&r->link, RF_FRAME_PING, 0, 0, NULL, 0);
+	r->is_ping_due = false;
+}
 
-	if (r->phase != PHASE_RELAYING)
+/* A ghost that has stopped itself must not be woken but for a reason. */
+static bool is_muted(const struct relay *r)
+{
+	return r->job.is_stop_told && !r->job.tell_continued && !r->job.has_ended;
+}
+
+/*
+ * What the child did after it had written what has gone out by now: a signal, a stop, its end.
+ * False if there is nothing of that kind that may be sent now.
+ */
+static bool put_event(struct relay *r)
+{
+	struct rf_frame_signal signal;
+
+	if (r->streams->limit == RF_STREAM_ALL)
 		return false;
-	r->turn++;
-	for (unsigned i = 1; i < RF_CHANNELS; i++) {
-		unsigned number = 1 + (r->turn + i) % (RF_CHANNELS - 1);
+	if (r->job.has_ended && !rf_streams_have_ended(r->streams))
+		return false; /* for want of credit */
+	if (rf_job_next_signal(&r->job, &signal))
+		put_signal(r, &signal);
+	else if (r->job.has_ended && rf_job_take_other(&r->job))
+		return put_event(r);
+	else if (r->job.has_ended)
+		put_exited(r);
+	else if (r->job.stop_signal && !r->job.is_stop_told)
+		put_stopped(r);
+	else
+		return false;
+	return true;
+}
 
-		if (produce_data(r, number))
+static bool put_sample(struct relay *r)
+{
+	if (!r->is_sample_due)
+		return false;
+	r->is_sample_due = false;
+	put_consumed(r);
+	if (rf_streams_have_unread(r->streams))
+		r->sample_ns = rf_io_now_ns() + r->sample_interval_ns;
+	return rf_link_is_busy(&r->link);
+}
+
+/* Puts together the next batch; false if there is nothing to send now. */
+static bool produce(struct relay *r)
+{
+	struct rf_stream_frame frame;
+
+	if (r->phase == PHASE_RELAYING && r->job.tell_continued) {
+		put_continued(r);
+		return true;
+	}
+	if (r->phase == PHASE_RELAYING && !is_muted(r)) {
+		if (rf_streams_produce(r->streams, &frame, r->link.data.payload)) {
+			put_stream_frame(r, &frame);
 			return true;
-		all_ended = all_ended && r->channels[number].ended;
+		}
+		if (put_event(r))
+			return true;
+		/* What else there is to read comes after the event. */
+		if (r->streams->limit == RF_STREAM_SNAPSHOT && !is_muted(r)) {
+			rf_streams_release_snapshot(r->streams);
+			return produce(r);
+		}
+		if (!r->job.has_ended && rf_job_take_other(&r->job)) {
+			rf_streams_snapshot(r->streams, false);
+			return produce(r);
+		}
+		if (put_sample(r))
+			return true;
 	}
-	if (!all_ended || !r->child_ended)
+	if (!r->is_ping_due || r->phase > PHASE_CLOSING || is_muted(r))
 		return false;
-	produce_exit(r);
+	put_ping(r);
 	return true;
 }
 
-static void send_frames(struct relay *r)
+static void send_batches(struct relay *r)
 {
-	do
-		flush_frame(r);
-	while (!r->pending && produce_frame(r));
-	if (r->phase == PHASE_CLOSING && !r->pending && r->close_deadline_ns == RF_NO_DEADLINE) {
-		shutdown(r->connection, SHUT_WR);
-		r->close_deadline_ns = rf_io_deadline_ns(CLOSE_TIMEOUT_MS);
+	if (r->phase > PHASE_CLOSING)
+		return;
+	do {
+		if (rf_link_flush(&r->link) < 0) {
+			lose(r, "the connection is lost");
+			return;
+		}
+	} while (!rf_link_is_busy(&r->link) && produce(r));
+	/* A ghost that is stopped has to be woken before it can hear the end. */
+	if (r->phase == PHASE_CLOSING && !rf_link_is_busy(&r->link) && !r->job.awaits_wake &&
+	    r->close_ns == RF_NO_DEADLINE) {
+		shutdown(r->link.fd, SHUT_WR);
+		r->close_ns = rf_io_deadline_ns(CLOSE_TIMEOUT_MS);
 	}
 }
 
-static bool take_window(struct channel *channel, uint32_t credit_bytes)
-{
-	if (credit_bytes > CREDIT_LIMIT_BYTES - channel->credit_bytes)
-		return false;
-	channel->credit_bytes += credit_bytes;
-	return true;
-}
+/* -- from the ghost --------------------------------------------------------------------------- */
 
-/* Nobody reads the channel at home any more: the child is to get SIGPIPE or EPIPE. */
-static void abandon_channel(struct channel *channel)
+static int take_frame(struct relay *r, const struct rf_frame_header *header, const char *payload)
 {
-	rf_descriptor_close(&channel->fd);
-	channel->ended = true;
-}
+	struct rf_frame_signal signal;
 
-/* Takes the frame at the start of `in`; its length, 0 if it is not complete, or -EBADMSG.  WINDOW
- * and EOF are all that a ghost may send. */
-static long take_frame(struct relay *r, const char *in, size_t bytes)
-{
-	struct rf_frame_header header;
-	struct rf_frame_window window;
-
-	if (bytes < sizeof(header))
+	switch (header->type) {
+	case RF_FRAME_PONG:
 		return 0;
-	memcpy(&header, in, sizeof(header));
-	if (header.flags || header.channel >= RF_CHANNELS)
-		return -EBADMSG;
-	if (header.type == RF_FRAME_EOF && header.length_bytes == 0) {
-		abandon_channel(&r->channels[header.channel]);
-		return sizeof(header);
+	case RF_FRAME_SIGNAL:
+		memcpy(&signal, payload, sizeof(signal));
+		return rf_job_send(&r->job, &signal);
+	default:
+		return rf_streams_take(r->streams, header, payload);
 	}
-	if (header.type != RF_FRAME_WINDOW || header.length_bytes != sizeof(window))
-		return -EBADMSG;
-	if (bytes < sizeof(header) + sizeof(window))
-		return 0;
-	memcpy(&window, in + sizeof(header), sizeof(window));
-	if (!take_window(&r->channels[header.channel], window.credit_bytes))
-		return -EBADMSG;
-	return sizeof(header) + sizeof(window);
 }
 
 static void take_frames(struct relay *r)
 {
+	struct rf_frame_header header;
 	size_t used = 0;
-	long taken;
+	long bytes;
+	int error = 0;
 
-	while ((taken = take_frame(r, r->in + used, r->received - used)) > 0)
-		used += (size_t)taken;
-	if (taken < 0) {
-		lose(r, "the ghost sent a malformed frame");
-		return;
+	while ((bytes = rf_link_find_frame(&r->link, used, &header)) > 0 && error == 0) {
+		error = take_frame(r, &header, r->link.in + used + sizeof(header));
+		used += (size_t)bytes;
 	}
-	r->received -= used;
-	memmove(r->in, r->in + used, r->received);
+	if (bytes < 0)
+		lose(r, "the ghost sent a malformed frame");
+	else if (error == -ENOMEM)
+		lose(r, "no memory for what the ghost sends");
+	else if (error < 0)
+		lose(r, "the ghost broke the rules of its channels or signals");
+	else
+		rf_link_drop(&r->link, used);
 }
 
-static void receive_frames(struct relay *r)
+static void receive(struct relay *r)
 {
-	ssize_t got =
-		recv(r->connection, r->in + r->received, sizeof(r->in) - r->received, MSG_DONTWAIT);
+	long got = rf_link_receive(&r->link);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+	if (got == -EAGAIN)
 		return;
 	if (got <= 0) {
 		lose_connection(r, "the connection is lost");
 		return;
 	}
-	if (r->phase != PHASE_RELAYING)
-		return; /* credit that nobody needs any more */
-	r->received += (size_t)got;
-	take_frames(r);
+	rf_job_heard(&r->job);
+	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
+	r->is_ping_due = false;
+	if (r->phase == PHASE_RELAYING)
+		take_frames(r);
+	else
+		rf_link_drop(&r->link, r->link.received); /* nobody needs it any more */
 }
 
-static void child_ended(struct relay *r, int status)
-{
-	r->child_ended = true;
-	r->status = status;
-	for (unsigned i = 1; i < RF_CHANNELS; i++) {
-		int bytes = 0;
+/* -- events ----------------------------------------------------------------------------------- */
 
-		if (r->channels[i].fd >= 0 && ioctl(r->channels[i].fd, FIONREAD, &bytes) == 0)
-			r->channels[i].left_bytes = (uint32_t)bytes;
-	}
+static void take_news(struct relay *r, unsigned news)
+{
+	int status = r->job.status;
+
+	if (news & RF_JOB_TERMINATE)
+		lose(r, "the server ends");
+	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL))
+		rf_streams_snapshot(r->streams, false);
+	if (!(news & RF_JOB_ENDED))
+		return;
+	rf_streams_snapshot(r->streams, true);
+	r->is_ping_due = r->job.awaits_wake;
 	if (WIFSIGNALED(status))
 		rf_log("child died by signal %d", WTERMSIG(status));
 	else
@@ -292,99 +321,171 @@ static void child_ended(struct relay *r, int status)
 	rf_handover_tell(r->listener, RF_NEWS_OVER);
 }
 
-static void reap(struct relay *r)
+static void take_event(struct relay *r, const struct epoll_event *event)
 {
-	int status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == r->child)
-			child_ended(r, status);
-	r->childless = pid < 0 && errno == ECHILD;
+	if (event->data.u64 == EVENT_CONNECTION) {
+		if (r->phase <= PHASE_CLOSING && event->events & ~(uint32_t)EPOLLOUT)
+			receive(r);
+	} else if (event->data.u64 == EVENT_URGENT) {
+		take_news(r, rf_job_take_urgent(&r->job));
+	} else if (event->data.u64 == EVENT_OTHERS) {
+		r->job.may_have_others = true;
+	} else if (event->data.u64 == EVENT_LISTENER) {
+		/* It sends nothing after the hand-over: this is its end. */
+		lose(r, "the listener ended");
+	} else {
+		rf_streams_event(r->streams, (unsigned)event->data.u64, event->events);
+	}
 }
 
-static void take_signals(struct relay *r)
+/* After bytes were written to the child, it is soon looked whether it has read them. */
+static void start_sampling(struct relay *r)
 {
-	struct signalfd_siginfo info;
+	int64_t soon_ns;
 
-	while (read(r->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		if (info.ssi_signo == SIGTERM)
-			lose(r, "the server ends");
-	reap(r);
+	if (r->streams->is_half_taken)
+		r->is_sample_due = true;
+	if (!r->streams->has_written)
+		return;
+	r->streams->has_written = false;
+	r->sample_interval_ns = SAMPLE_FIRST_NS;
+	soon_ns = rf_io_now_ns() + r->sample_interval_ns;
+	if (soon_ns < r->sample_ns)
+		r->sample_ns = soon_ns;
+}
+
+/* A second without a frame of the ghost. */
+static void pass_silence(struct relay *r)
+{
+	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
+	rf_streams_trim(r->streams);
+	rf_link_trim(&r->link);
+	if (rf_link_is_dead(&r->link))
+		lose(r, "the other machine acknowledges nothing");
+	else if (rf_job_is_silent(&r->job, rf_link_is_acknowledged(&r->link)))
+		r->is_ping_due = true;
+}
+
+static void pass_deadlines(struct relay *r)
+{
+	int64_t now_ns = rf_io_now_ns();
+
+	if (now_ns >= r->sample_ns) {
+		r->sample_ns = RF_NO_DEADLINE;
+		r->is_sample_due = true;
+		r->sample_interval_ns = r->sample_interval_ns * 2 < SAMPLE_LAST_NS
+						? r->sample_interval_ns * 2
+						: SAMPLE_LAST_NS;
+	}
+	if (r->phase == PHASE_CLOSING && now_ns >= r->close_ns)
+		r->phase = PHASE_CLOSED;
+	if (r->phase <= PHASE_CLOSING && now_ns >= r->silence_ns)
+		pass_silence(r);
 }
 
 static int milliseconds_left(const struct relay *r)
 {
+	int64_t next_ns = r->phase <= PHASE_CLOSING ? r->silence_ns : RF_NO_DEADLINE;
 	int64_t left_ns;
 
-	if (r->phase != PHASE_CLOSING || r->close_deadline_ns == RF_NO_DEADLINE)
+	if (r->phase == PHASE_CLOSING && r->close_ns < next_ns)
+		next_ns = r->close_ns;
+	if (r->phase == PHASE_RELAYING && r->sample_ns < next_ns)
+		next_ns = r->sample_ns;
+	if (next_ns == RF_NO_DEADLINE)
 		return -1;
-	left_ns = r->close_deadline_ns - rf_io_now_ns();
-	return left_ns <= 0 ? 0 : (int)(left_ns / 1000000) + 1;
+	left_ns = next_ns - rf_io_now_ns();
+	return left_ns <= 0 ? 0 : (int)((left_ns + 999999) / 1000000);
 }
 
-/* A pipe is watched only while what it holds could be sent; poll reports its hang-up always. */
-static int watched_pipe(const struct relay *r, unsigned number)
+static int watch(const struct relay *r, int operation, int fd, uint64_t name, uint32_t events)
 {
-	const struct channel *channel = &r->channels[number];
+	struct epoll_event event = { .events = events, .data.u64 = name };
 
-	return r->pending || r->child_ended || !channel->credit_bytes ? -1 : channel->fd;
+	return epoll_ctl(r->epoll, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Room in the connection is of interest only while something waits for it. */
+static int watch_connection(struct relay *r)
+{
+	uint32_t events = EPOLLIN | (rf_link_is_busy(&r->link) ? (uint32_t)EPOLLOUT : 0);
+	int operation = r->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (r->phase > PHASE_CLOSING || events == r->watched)
+		return 0;
+	r->watched = events;
+	return watch(r, operation, r->link.fd, EVENT_CONNECTION, events);
 }
 
 static void wait_for_events(struct relay *r)
 {
-	struct pollfd polled[] = {
-		{ .fd = r->signals, .events = POLLIN },
-		{ .fd = r->listener, .events = POLLIN },
-		{ .fd = r->connection, .events = (short)(POLLIN | (r->pending ? POLLOUT : 0)) },
-		{ .fd = watched_pipe(r, 1), .events = POLLIN },
-		{ .fd = watched_pipe(r, 2), .events = POLLIN },
-	};
-	int ready = poll(polled, sizeof(polled) / sizeof(polled[0]), milliseconds_left(r));
+	struct epoll_event events[EVENTS];
+	int ready = -1;
 
+	if (watch_connection(r) == 0)
+		ready = epoll_wait(r->epoll, events, EVENTS, milliseconds_left(r));
 	if (ready < 0 && errno != EINTR) {
 		lose(r, "waiting for events failed");
 		return;
 	}
-	if (ready == 0 && r->phase == PHASE_CLOSING)
-		r->phase = PHASE_CLOSED;
-	if (ready <= 0)
-		return;
-	if (polled[2].revents & ~POLLOUT)
-		receive_frames(r);
-	if (polled[0].revents)
-		take_signals(r);
-	/* The listener sends nothing after the hand-over: this is its end. */
-	if (polled[1].revents)
-		lose(r, "the listener ended");
+	for (int i = 0; i < ready; i++)
+		take_event(r, &events[i]);
+	start_sampling(r);
+	pass_deadlines(r);
 }
 
-void rf_session_relay(int connection, int channel, int signals, struct rf_shell *shell)
+/* -- the whole ------------------------------------------------------------------------------- */
+
+static int open_relay(struct relay *r, const struct rf_session_relay *setup)
+{
+	int error;
+
+	r->listener = setup->listener;
+	r->streams = setup->streams;
+	r->sample_ns = r->close_ns = RF_NO_DEADLINE;
+	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
+	rf_link_open(&r->link, setup->connection, setup->dead_after_s);
+	error = rf_job_open(&r->job, setup->child, setup->signals);
+	if (error < 0)
+		return error;
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		return -errno;
+	error = watch(r, EPOLL_CTL_ADD, r->listener, EVENT_LISTENER, EPOLLIN);
+	if (error == 0)
+		error = watch(r, EPOLL_CTL_ADD, r->job.urgent, EVENT_URGENT, EPOLLIN);
+	if (error == 0)
+		error = watch(r, EPOLL_CTL_ADD, r->job.others, EVENT_OTHERS, EPOLLIN | EPOLLET);
+	return error < 0 ? error : rf_streams_watch(r->streams, r->epoll);
+}
+
+static bool is_over(const struct relay *r)
+{
+	return r->phase == PHASE_LOST || (r->phase == PHASE_CLOSED && r->job.is_childless);
+}
+
+void rf_session_relay(const struct rf_session_relay *setup)
 {
 	struct relay *r = &relay;
 
-	r->connection = connection;
-	r->listener = channel;
-	r->signals = signals;
-	r->child = shell->pid;
-	r->close_deadline_ns = RF_NO_DEADLINE;
-	for (unsigned i = 0; i < RF_CHANNELS; i++) {
-		r->channels[i].fd = shell->output[i];
-		r->channels[i].credit_bytes = RF_CHANNEL_CREDIT_BYTES;
-		shell->output[i] = -1;
-	}
-	reap(r); /* a signal that the session has taken already may have meant the child */
-	while (r->phase != PHASE_LOST && !(r->phase == PHASE_CLOSED && r->childless)) {
-		send_frames(r);
+	if (open_relay(r, setup) < 0)
+		lose(r, "the relay cannot start");
+	/* a signal that the session has taken already may have meant the child */
+	take_news(r, rf_job_reap(&r->job));
+	while (!is_over(r)) {
+		send_batches(r);
 		if (r->phase == PHASE_CLOSED)
-			rf_descriptor_close(&r->connection);
-		if (r->phase != PHASE_LOST && !(r->phase == PHASE_CLOSED && r->childless))
+			rf_descriptor_close(&r->link.fd);
+		if (!is_over(r))
 			wait_for_events(r);
 	}
-	if (r->phase == PHASE_LOST && rf_descendants_end(r->child_ended ? 0 : r->child) < 0) {
+	rf_streams_close(r->streams);
+	if (r->phase == PHASE_LOST && rf_descendants_end(r->job.has_ended ? 0 : r->job.child) < 0) {
 		/* The listener does it: our end by a signal makes it look for orphans. */
 		rf_log("descendants cannot be listed");
 		raise(SIGKILL);
 	}
-	rf_descriptor_close(&r->connection);
+	rf_descriptor_close(&r->link.fd);
+	rf_job_close(&r->job);
+	rf_descriptor_close(&r->epoll);
 }

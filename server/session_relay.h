@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a session does while its child runs: output and the end of the child to the
- * ghost, credit from it (doc/protocol.txt, 5).
+ * What a session does while its child runs (doc/protocol.txt, 5 and 6): streams and signals
+ * in both directions, stops, and the end of the child to the ghost.
  */
 #ifndef RF_SESSION_RELAY_H
 #define RF_SESSION_RELAY_H
 
-#include "server/spawn.h"
+#include <sys/types.h>
+
+#include "server/session_streams.h"
+
+struct rf_session_relay {
+	int connection; /* taken over */
+	int listener;	/* the channel to it */
+	int signals;	/* signalfd of SIGCHLD and SIGTERM; all signals are blocked */
+	unsigned dead_after_s;
+	pid_t child;
+	struct rf_streams *streams; /* closed at the end */
+};
 
 /*
  * Relays until the child and all its descendants have ended, on their own or because the
- * connection, the listener or this session was told to.  Takes over the connection and the
- * shell's output ends.  signals: a signalfd of SIGCHLD and SIGTERM, both blocked.
+ * connection, the listener or this session was told to.
  */
-void rf_session_relay(int connection, int channel, int signals, struct rf_shell *shell);
+void rf_session_relay(const struct rf_session_relay *setup);
 
 #endif

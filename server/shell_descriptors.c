@@ -5,8 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "rfork/sys.h"
 #include "server/shell.h"
@@ -18,10 +20,13 @@
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
+/* What the shell needs above the image's numbers: its own four, and a stream's two while it is made. */
+#define SPARE_FDS 8u
+
 /* Descriptors of the shell, moved above all of the image's. */
 struct high_fds {
 	unsigned first;
-	int report, output, error;
+	int report, standard[RF_CHANNELS_STANDARD];
 	struct rlimit limit; /* as it was */
 	bool is_limit_raised;
 };
@@ -35,23 +40,27 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 {
 	const struct rf_image *image = &shell->image;
 	uint32_t count = image->head.descriptors;
+	int lowest;
 
 	*high = (struct high_fds){ 0 };
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
-	if (high->first < RF_SHELL_STDERR_FD + 2)
-		high->first = RF_SHELL_STDERR_FD + 2;
+	if (high->first < RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2)
+		high->first = RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2;
 	/* The image may hold more than this node's default allows; the hard limit decides. */
 	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) == 0 &&
-	    high->limit.rlim_cur < high->first + 4 && high->limit.rlim_cur < high->limit.rlim_max) {
+	    high->limit.rlim_cur < high->first + SPARE_FDS &&
+	    high->limit.rlim_cur < high->limit.rlim_max) {
 		struct rlimit raised = { high->limit.rlim_max, high->limit.rlim_max };
 
 		high->is_limit_raised =
 			rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
 	}
-	high->report = duplicate(shell->report_fd, high->first);
-	high->output = duplicate(RF_SHELL_STDOUT_FD, high->first);
-	high->error = duplicate(RF_SHELL_STDERR_FD, high->first);
-	if (high->report < 0 || high->output < 0 || high->error < 0)
+	high->report = lowest = duplicate(shell->report_fd, high->first);
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++) {
+		high->standard[i] = duplicate((int)(RF_SHELL_STANDARD_FD + i), high->first);
+		lowest = high->standard[i] < lowest ? high->standard[i] : lowest;
+	}
+	if (lowest < 0)
 		return rf_report(&shell->report, ENOTSUP,
 				 "descriptor %u is above the node's limit of open files",
 				 high->first - 1);
@@ -67,6 +76,56 @@ static void close_low(const struct high_fds *high)
 			rf_sys_close((int)fd);
 }
 
+/* Gives the session its end of a stream. */
+static int send_end(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
+		    int fd)
+{
+	struct rf_shell_stream stream = { .kind = RF_SHELL_STREAM,
+					  .channel = descriptor->file,
+					  .stream = descriptor->stream };
+	struct iovec iov = { &stream, sizeof(stream) };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	ssize_t sent;
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(int));
+	do
+		sent = rf_sys_sendmsg(high->report, &message, MSG_NOSIGNAL);
+	while (sent == -EINTR);
+	return sent < 0 ? (int)sent : 0;
+}
+
+/* Makes the stream of a channel: the child's end under any number, the session's sent to it. */
+static int open_stream(const struct high_fds *high, const struct rf_image_descriptor *descriptor)
+{
+	bool is_pipe = (descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_PIPE;
+	unsigned mine = descriptor->stream & RF_STREAM_READ ? 0 : 1;
+	int ends[2], error;
+
+	if (descriptor->file < RF_CHANNELS_STANDARD)
+		return (int)rf_syscall(SYS_dup, high->standard[descriptor->file]);
+	error = is_pipe ? (int)rf_syscall(SYS_pipe2, ends, 0)
+			: (int)rf_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, ends);
+	if (error < 0)
+		return error;
+	error = send_end(high, descriptor, ends[1 - mine]);
+	rf_sys_close(ends[1 - mine]);
+	if (error == 0)
+		return ends[mine];
+	rf_sys_close(ends[mine]);
+	return error;
+}
+
 /* Opens what the descriptor shows, under any number; a negative errno where the node cannot. */
 static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 			   const struct rf_image_descriptor *descriptor)
@@ -77,8 +136,8 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 	if (descriptor->same_as != RF_IMAGE_NONE)
 		return (int)rf_syscall(SYS_dup, descriptor->same_as);
 	switch (descriptor->kind) {
-	case RF_DESCRIPTOR_RELAY_OUT:
-		fd = (int)rf_syscall(SYS_dup, descriptor->number == 1 ? high->output : high->error);
+	case RF_DESCRIPTOR_RELAY:
+		fd = open_stream(high, descriptor);
 		if (fd >= 0 && flags & O_NONBLOCK)
 			rf_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
 		return fd;
@@ -140,8 +199,8 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 		if (error < 0)
 			return error;
 	}
-	rf_sys_close(high.output);
-	rf_sys_close(high.error);
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
+		rf_sys_close(high.standard[i]);
 	/* what is open stays open under a lower limit */
 	if (high.is_limit_raised)
 		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);

@@ -6,9 +6,10 @@
  * the target user, in a process group of its own, with a parent-death signal.
  * When a caller has authenticated and both sides' facts fit, the session sends one
  * struct rf_shell_order with the connection attached (SCM_RIGHTS).  The shell
- * reads the image from it, answers NEED on it, and becomes the image.  Its
- * answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell when it
- * gives up, from the restorer when a step fails, or from the restored thread.
+ * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
+ * one struct rf_shell_stream for each channel from RF_CHANNELS_STANDARD on, with the session's
+ * end attached.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell
+ * when it gives up, from the restorer when a step fails, or from the restored thread.
  */
 #ifndef RF_SHELL_PROTOCOL_H
 #define RF_SHELL_PROTOCOL_H
@@ -16,13 +17,24 @@
 #include <stdint.h>
 
 #include "rfork/protocol.h"
+#include "rfork/restore_plan.h"
 
 #define RF_SHELL_ORDER_VERSION 1u
 
 /* Descriptors at the shell's start.  0 to 2 are /dev/null. */
 #define RF_SHELL_SESSION_FD 3
-#define RF_SHELL_STDOUT_FD 4 /* write end of the pipe for channel 1 */
-#define RF_SHELL_STDERR_FD 5 /* write end of the pipe for channel 2 */
+/* The child's ends of the pipes for channels 0 (read), 1 and 2 (write); what the image does not use
+ * the shell closes. */
+#define RF_SHELL_STANDARD_FD 4
+
+/* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the open file
+ * description is the session's alone. */
+struct rf_shell_stream {
+	uint32_t kind; /* RF_SHELL_STREAM */
+	uint32_t channel;
+	uint32_t stream; /* RF_STREAM_*, of the child's end */
+	uint32_t reserved;
+};
 
 struct rf_shell_order {
 	uint32_t version;

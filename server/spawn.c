@@ -31,9 +31,10 @@
 /* Above every number that the shell gets. */
 #define SPARE_FD 16
 
+/* The shell's. */
 struct ends {
-	int socket;		 /* the shell's */
-	int output[RF_CHANNELS]; /* write ends */
+	int socket;
+	int standard[RF_CHANNELS_STANDARD];
 };
 
 /* A descriptor of an executable regular file, or a negative errno. */
@@ -75,29 +76,30 @@ int rf_spawn_find_shell(struct rf_report *report)
 static void close_shell(struct rf_shell *shell)
 {
 	rf_descriptor_close(&shell->socket);
-	for (int i = 0; i < RF_CHANNELS; i++)
-		rf_descriptor_close(&shell->output[i]);
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
+		rf_descriptor_close(&shell->standard[i]);
 }
 
 static void close_ends(struct ends *ends)
 {
 	rf_descriptor_close(&ends->socket);
-	for (int i = 0; i < RF_CHANNELS; i++)
-		rf_descriptor_close(&ends->output[i]);
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
+		rf_descriptor_close(&ends->standard[i]);
 }
 
-/* O_NONBLOCK is the read end's alone: each end of a pipe is an open file description. */
-static int open_pipe(int *read_end, int *write_end)
+/* Standard input is read by the child, the others are written.  O_NONBLOCK is our end's alone: each
+ * end of a pipe is an open file description. */
+static int open_pipe(unsigned channel, int *ours, int *theirs)
 {
 	int pair[2];
 
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		return -errno;
-	*read_end = pair[0];
-	*write_end = pair[1];
-	if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+	*ours = pair[channel == 0];
+	*theirs = pair[channel != 0];
+	if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	return rf_descriptor_raise(write_end, SPARE_FD);
+	return rf_descriptor_raise(theirs, SPARE_FD);
 }
 
 static int open_ends(struct rf_shell *shell, struct ends *ends)
@@ -110,8 +112,8 @@ static int open_ends(struct rf_shell *shell, struct ends *ends)
 	shell->socket = pair[0];
 	ends->socket = pair[1];
 	error = rf_descriptor_raise(&ends->socket, SPARE_FD);
-	for (int i = 1; i < RF_CHANNELS && error == 0; i++)
-		error = open_pipe(&shell->output[i], &ends->output[i]);
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD && error == 0; i++)
+		error = open_pipe(i, &shell->standard[i], &ends->standard[i]);
 	return error;
 }
 
@@ -128,10 +130,11 @@ static int become_shell(const struct ends *ends, int program_fd, pid_t session,
 	if (getppid() != session)
 		return -ESRCH; /* the session died before the line above */
 	/* The log stays with the server: the terminal, perhaps, of another user. */
-	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || dup2(ends->socket, RF_SHELL_SESSION_FD) < 0 ||
-	    dup2(ends->output[1], RF_SHELL_STDOUT_FD) < 0 ||
-	    dup2(ends->output[2], RF_SHELL_STDERR_FD) < 0)
+	if (dup2(STDIN_FILENO, STDERR_FILENO) < 0 || dup2(ends->socket, RF_SHELL_SESSION_FD) < 0)
 		return -errno;
+	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
+		if (dup2(ends->standard[i], RF_SHELL_STANDARD_FD + (int)i) < 0)
+			return -errno;
 	for (int number = 1; number < NSIG; number++)
 		(void)sigaction(number, &action, NULL); /* refused for SIGKILL and SIGSTOP */
 	sigemptyset(&none);
@@ -164,11 +167,11 @@ int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_targe
 	char *environment[] = {
 		(char *)"PATH=/usr/local/bin:/usr/bin:/bin", home, name, logname, login, NULL
 	};
-	struct ends ends = { .socket = -1, .output = { -1, -1, -1 } };
+	struct ends ends = { .socket = -1, .standard = { -1, -1, -1 } };
 	volatile int failed = 0;
 	int error;
 
-	*shell = (struct rf_shell){ .socket = -1, .output = { -1, -1, -1 } };
+	*shell = (struct rf_shell){ .socket = -1, .standard = { -1, -1, -1 } };
 	rf_format(home, sizeof(home), "HOME=%s", user->home);
 	rf_format(name, sizeof(name), "USER=%s", user->name);
 	rf_format(logname, sizeof(logname), "LOGNAME=%s", user->name);

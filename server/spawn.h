@@ -13,9 +13,9 @@
 #include "server/privilege.h"
 
 struct rf_shell {
-	pid_t pid;		 /* and the number of its process group; 0 = none */
-	int socket;		 /* our end of the pair; -1 = closed */
-	int output[RF_CHANNELS]; /* read ends, O_NONBLOCK; 0 is never open */
+	pid_t pid;			    /* and the number of its process group; 0 = none */
+	int socket;			    /* our end of the pair; -1 = closed */
+	int standard[RF_CHANNELS_STANDARD]; /* our ends of channels 0 to 2, O_NONBLOCK */
 };
 
 /* Opens the program, beside the server's own or where it is installed; O_PATH.  A descriptor,

@@ -31,8 +31,10 @@ static pid_t move_and_close(struct node *node, bool ignore)
 	signal(SIGPIPE, ignore ? SIG_IGN : SIG_DFL);
 	pid = node_move_returns_twice(node, RFORK_CLOSE_OTHERS);
 	if (!pid) {
-		int error = write_for_ever();
+		int error;
 
+		close(reader); /* the child has it too, and would read for itself */
+		error = write_for_ever();
 		_exit(error == EPIPE && dprintf(STDERR_FILENO, "child got EPIPE\n") > 0 ? 42 : 1);
 	}
 	test_release_output();

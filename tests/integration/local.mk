@@ -7,6 +7,7 @@
 rf_integration_tests = \
 	%D%/address_collisions_are_solved \
 	%D%/alternate_stack_is_kept \
+	%D%/back_pressure_is_bounded \
 	%D%/bad_arguments_are_refused \
 	%D%/broken_nodes_are_reported \
 	%D%/busy_threads_do_not_matter \
@@ -21,17 +22,21 @@ rf_integration_tests = \
 	%D%/clocks_go_on \
 	%D%/closed_reader_is_sigpipe \
 	%D%/command_line_and_environment_are_kept \
+	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/cut_streams_leave_nothing \
 	%D%/daemon_returns_when_ready \
 	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
+	%D%/death_while_stopped_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
+	%D%/duplicates_share_one_stream \
 	%D%/equal_files_go_by_digest \
 	%D%/exit_status_comes_home \
 	%D%/failures_keep_other_signals \
+	%D%/fifo_works \
 	%D%/fifty_children_at_once \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
@@ -42,8 +47,10 @@ rf_integration_tests = \
 	%D%/heap_grows_as_one_mapping \
 	%D%/holes_stay_holes \
 	%D%/hostile_mappings_are_refused \
+	%D%/idle_relays_cost_nothing \
 	%D%/image_is_frozen \
 	%D%/key_is_never_in_the_image \
+	%D%/kill_zero_stays_among_its_own \
 	%D%/killing_the_ghost_ends_the_child \
 	%D%/killing_the_server_ends_everything \
 	%D%/killing_the_session_ends_the_ghost \
@@ -52,17 +59,24 @@ rf_integration_tests = \
 	%D%/malloc_works_after_the_move \
 	%D%/many_descendants_end_at_once \
 	%D%/many_mappings_travel \
+	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
 	%D%/memory_may_change_until_the_fork \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
+	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
 	%D%/oversized_counts_are_refused \
+	%D%/pipe_from_the_parent_works \
+	%D%/pipe_to_the_parent_works \
 	%D%/plain_call_is_a_fork \
+	%D%/poll_and_epoll_work_in_the_child \
 	%D%/protected_memory_is_kept \
+	%D%/queued_values_reach_the_child \
 	%D%/read_only_files_are_reopened \
+	%D%/reader_gone_is_sigpipe \
 	%D%/refused_connection_is_reported \
 	%D%/replayed_image_runs \
 	%D%/robust_list_is_kept \
@@ -75,20 +89,34 @@ rf_integration_tests = \
 	%D%/several_threads_may_move \
 	%D%/shared_huge_pages_are_kept \
 	%D%/signal_actions_are_kept \
+	%D%/signal_storms_lose_nothing \
+	%D%/signals_keep_their_order_with_output \
+	%D%/signals_of_short_lived_senders_come_home \
+	%D%/signals_reach_the_child \
+	%D%/signals_to_the_parent_come_home \
 	%D%/silent_node_times_out \
+	%D%/socketpair_works_across \
 	%D%/stack_grows_after_the_move \
 	%D%/stale_socket_file_is_replaced \
+	%D%/standard_input_is_read_from_home \
+	%D%/stop_and_continue_show_at_home \
+	%D%/stopped_ghost_stops_the_child \
 	%D%/stopping_the_server_waits_for_its_children \
 	%D%/strangers_get_nothing \
+	%D%/tcp_connection_is_served_by_the_child \
 	%D%/ten_moves_in_a_row \
+	%D%/terminal_signals_act_on_the_job \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
 	%D%/thread_other_than_main_may_move \
 	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
+	%D%/two_pipes_make_a_coprocess \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
 	%D%/unknown_host_is_refused \
+	%D%/unread_bytes_stay_for_others \
+	%D%/unread_bytes_stay_in_a_socket \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
@@ -108,6 +136,9 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/image.c tests/support/image.h \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
+	tests/support/stream.c tests/support/stream.h \
+	tests/support/signals.c tests/support/signals.h \
+	tests/support/process.c tests/support/process.h \
 	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
@@ -120,6 +151,7 @@ check_LTLIBRARIES += %D%/tls_module.la
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
@@ -134,17 +166,21 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
+%C%_duplicates_share_one_stream_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
+%C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
@@ -155,8 +191,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
+%C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_server_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
@@ -165,17 +203,24 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
+%C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
+%C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
+%C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
+%C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
+%C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
@@ -188,20 +233,34 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
 %C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
+%C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)
+%C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
+%C%_signals_reach_the_child_LDADD = $(rf_integration_ldadd)
+%C%_signals_to_the_parent_come_home_LDADD = $(rf_integration_ldadd)
 %C%_silent_node_times_out_LDADD = $(rf_integration_ldadd)
+%C%_socketpair_works_across_LDADD = $(rf_integration_ldadd)
 %C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_stale_socket_file_is_replaced_LDADD = $(rf_integration_ldadd)
+%C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
+%C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
+%C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
+%C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
+%C%_terminal_signals_act_on_the_job_LDADD = $(rf_integration_ldadd)
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
+%C%_unread_bytes_stay_for_others_LDADD = $(rf_integration_ldadd)
+%C%_unread_bytes_stay_in_a_socket_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)

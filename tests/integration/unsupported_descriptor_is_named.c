@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -42,15 +43,18 @@ static void check(int fd, const char *names)
 
 int main(void)
 {
-	int ends[2], fd;
 	char path[96];
+	int ends[2], fd;
 
 	test_begin();
 	node_start(&node, NULL);
-	CHECK_CALL(pipe(ends));
-	check(ends[0], "pipe");
-	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
 	check(ends[0], "socket");
+	check(socket(AF_INET, SOCK_STREAM, 0), "connected"); /* not yet */
+	fd = CHECK_CALL(socket(AF_INET, SOCK_STREAM, 0));
+	CHECK_CALL(listen(fd, 1));
+	check(fd, "connected");
+	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
 	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");
 	check(memfd_create("memory", 0), "memory");

@@ -247,8 +247,17 @@ static void append_descriptors(struct sample *sample)
 {
 	const struct rf_image_descriptor descriptors[] = {
 		{ .number = 0, .kind = RF_DESCRIPTOR_EMPTY },
-		{ .number = 1, .kind = RF_DESCRIPTOR_RELAY_OUT, .status_flags = 1 },
-		{ .number = 2, .kind = RF_DESCRIPTOR_RELAY_OUT, .status_flags = 1, .same_as = 1 },
+		{ .number = 1,
+		  .kind = RF_DESCRIPTOR_RELAY,
+		  .status_flags = 1,
+		  .file = 1,
+		  .stream = RF_STREAM_PIPE | RF_STREAM_WRITE },
+		{ .number = 2, .kind = RF_DESCRIPTOR_RELAY, .status_flags = 1, .same_as = 1 },
+		{ .number = 7,
+		  .kind = RF_DESCRIPTOR_RELAY,
+		  .status_flags = 2,
+		  .file = 1023,
+		  .stream = RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE },
 		{ .number = 9, .kind = RF_DESCRIPTOR_FILE, .flags = 1, .offset = 100 },
 	};
 
@@ -257,7 +266,7 @@ static void append_descriptors(struct sample *sample)
 
 		if (descriptor.same_as == 0)
 			descriptor.same_as = RF_IMAGE_NONE;
-		if (descriptor.kind != RF_DESCRIPTOR_FILE)
+		if (descriptor.kind == RF_DESCRIPTOR_EMPTY)
 			descriptor.file = RF_IMAGE_NONE;
 		append(sample, RF_RECORD_DESCRIPTOR, &descriptor, sizeof(descriptor));
 	}
@@ -322,7 +331,7 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .descriptors = 4,
+				      .descriptors = 5,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };
 	struct rf_image_end end = { .data_pages = 3 };
@@ -403,6 +412,28 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 	return NULL;
 }
 
+static const char *judge_relay(const struct rf_image *image, uint32_t index)
+{
+	/* a pipe read, a pipe written, a socket read, written, or both */
+	static const uint32_t known[] = { 0x101, 0x201, 0x102, 0x202, 0x302 };
+	static const uint32_t standard[] = { 0x101, 0x201, 0x201 };
+	const struct rf_image_descriptor *relay = &image->descriptors[index];
+	bool is_known = false;
+
+	for (uint32_t i = 0; i < index; i++)
+		if (image->descriptors[i].kind == RF_DESCRIPTOR_RELAY &&
+		    image->descriptors[i].same_as == RF_IMAGE_NONE &&
+		    image->descriptors[i].file == relay->file)
+			return "two descriptors have one channel";
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		is_known |= relay->stream == known[i];
+	if (!is_known || relay->file > 1023)
+		return "a relay is wrong";
+	return relay->file < 3 && relay->stream != standard[relay->file]
+		       ? "a standard channel is wrong"
+		       : NULL;
+}
+
 static const char *judge_descriptor(const struct rf_image *image, uint32_t index)
 {
 	const struct rf_image_descriptor *descriptor = &image->descriptors[index];
@@ -414,9 +445,11 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
 	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 3 ||
-	    descriptor->reserved || descriptor->kind < RF_DESCRIPTOR_RELAY_OUT ||
-	    descriptor->kind > RF_DESCRIPTOR_FILE)
+	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_FILE ||
+	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY))
 		return "a descriptor has a field out of range";
+	if (descriptor->kind == RF_DESCRIPTOR_RELAY && descriptor->same_as == RF_IMAGE_NONE)
+		return judge_relay(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
 	    descriptor->file >= image->head.files)
 		return "a descriptor has no file";

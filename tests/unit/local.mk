@@ -11,6 +11,7 @@ rf_unit_ldadd = rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_com
 if UNIT_TESTS
 rf_unit_tests = \
 	%D%/test_auth \
+	%D%/test_channel \
 	%D%/test_config \
 	%D%/test_digest_cache \
 	%D%/test_facts \
@@ -34,6 +35,11 @@ endif
 %C%_test_auth_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_auth_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_auth_LDADD = $(rf_unit_ldadd)
+
+%C%_test_channel_SOURCES = %D%/test_channel.c
+%C%_test_channel_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_channel_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_channel_LDADD = $(rf_unit_ldadd)
 
 %C%_test_config_SOURCES = %D%/test_config.c server/config.c server/config.h
 %C%_test_config_CPPFLAGS = $(rf_unit_cppflags)

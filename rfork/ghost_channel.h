@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One relayed stream at home: the original, which the caller may hold too, and what is under
+ * way between it and the child (doc/protocol.txt, 5).  System calls only: runs in the ghost
+ * when almost all of the process's memory is gone.
+ */
+#ifndef RF_GHOST_CHANNEL_H
+#define RF_GHOST_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/protocol.h"
+
+struct rf_channel {
+	int fd;		 /* the original; -1 = none, or closed */
+	int epoll;	 /* where it is watched */
+	uint32_t stream; /* RF_STREAM_* of the child's end */
+	enum rf_channel_kind {
+		RF_CHANNEL_FILE,   /* nothing that is done with it waits for somebody */
+		RF_CHANNEL_SOCKET, /* MSG_DONTWAIT */
+		RF_CHANNEL_PIPE,   /* RWF_NOWAIT, tee(2) */
+		RF_CHANNEL_TTY,	   /* small pieces after POLLOUT */
+	} kind;
+
+	/* from the child */
+	bool writes;	      /* the child may write, and somebody may read it */
+	bool ends, shuts;     /* once the buffer is empty there is no more; then shut down */
+	uint32_t start, used; /* ring: first byte, number of bytes */
+	uint32_t owed;	      /* bytes written out for which no credit went back yet */
+	unsigned char
+		*buffer; /* RF_CHANNEL_CREDIT_BYTES, mapped only when the original has no room */
+
+	/* to the child */
+	bool reads;	/* the child reads, and something may be left for it */
+	bool at_end;	/* the original has ended, behind what is ahead */
+	bool may_look;	/* something new may be there */
+	uint32_t ahead; /* bytes that were sent and not taken from the original yet */
+};
+
+/* What all channels of a ghost share. */
+struct rf_channel_tools {
+	int epoll;
+	int scratch[2];	       /* a pipe, for tee(2); made when a channel needs it */
+	unsigned char *buffer; /* RF_FRAME_MAX_BYTES */
+};
+
+/* Watches the original from now on, under `number`. */
+void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools, uint64_t number);
+
+/* Takes bytes from the child, and writes what can be written at once.  0, or -EBADMSG when they are
+ * more than the credit. */
+int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32_t bytes);
+
+/* Writes what is left, as far as the original takes it.  0, or -EPIPE if nobody will ever read it:
+ * then the channel no longer writes. */
+int rf_channel_flush(struct rf_channel *channel);
+
+/* The credit that should go back now; 0 = none yet. */
+uint32_t rf_channel_take_credit(struct rf_channel *channel);
+
+/* Whether events of the original say that nobody can read from it any more. */
+bool rf_channel_has_no_reader(const struct rf_channel *channel, uint32_t events);
+
+/* The child's side writes no more; shut: it was shut down, and so is the original. */
+void rf_channel_end_output(struct rf_channel *channel, bool shut);
+
+/*
+ * Looks at what the original holds behind the bytes that are ahead, without taking anything: a copy
+ * of at most the credit that is left goes to tools->buffer.
+ * The number of bytes, 0 at the original's end, -EAGAIN when there is nothing new.
+ */
+long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools);
+
+/* The child has consumed bytes: takes them from the original.  0, or -EBADMSG when they were never
+ * sent. */
+int rf_channel_consume(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t bytes);
+
+/* The child's side reads no more. */
+void rf_channel_stop_input(struct rf_channel *channel);
+
+/* Unmaps an empty buffer, before an idle time. */
+void rf_channel_rest(struct rf_channel *channel);
+
+#endif

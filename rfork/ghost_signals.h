@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A ghost as a target and a sender of signals: what is sent to it goes to the child, what the child
+ * sends to its parent goes to the caller, and it stops as the child stops (doc/protocol.txt, 6).
+ * System calls only.
+ */
+#ifndef RF_GHOST_SIGNALS_H
+#define RF_GHOST_SIGNALS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rfork/protocol.h"
+
+/* Blocks every signal, those that libc keeps for itself too. */
+void rf_ghost_block_signals(void);
+
+/* A signalfd of all signals; or a negative errno. */
+int rf_ghost_open_signals(void);
+
+/* Reads one signal that is the child's business: 1, or 0 when there is none. */
+int rf_ghost_read_signal(int fd, struct rf_frame_signal *signal);
+
+/* Sends a signal of the child's to the caller, if that is still our parent.  0, or -EBADMSG for what is no
+ * signal. */
+int rf_ghost_send_signal(pid_t caller, const struct rf_frame_signal *signal);
+
+/*
+ * Stops this process by the signal that has stopped the child, until somebody sends SIGCONT or the
+ * connection has input.  Returns at once when it has input already.
+ */
+void rf_ghost_stop(int connection, uint32_t signal);
+
+/* Ends this process by the default action of a signal. */
+_Noreturn void rf_ghost_die(int signal);
+
+#endif

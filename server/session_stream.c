@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One channel: bytes between frames and our end of the child's pipe or socket.  Called by
+ * session_streams.c.  Nothing here blocks.  Events are edges: may_give says that there may be
+ * something to read, until a read finds nothing.
+ */
+#define _GNU_SOURCE
+#include "server/session_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "rfork/report.h"
+#include "server/descriptor.h"
+#include "server/unix_diag.h"
+
+#define CREDIT_LIMIT_BYTES 0x7fffffffu
+/* A socket tells when a whole piece was read; where the kernel tells no more, one at a time. */
+#define SOCKET_PIECE_BYTES 16384u
+/* Half of the window: a pipe that was full tells when it is read from, so the other half follows
+ * while the ghost hears of the first. */
+#define PIPE_BYTES (RF_CHANNEL_AHEAD_BYTES / 2)
+
+/* For questions about the child's sockets, of all channels; -1 = cannot be asked, or not tried. */
+static int diag = -1;
+
+static uint32_t find_peer(int fd)
+{
+	static bool was_tried;
+
+	if (!was_tried)
+		diag = rf_unix_diag_open();
+	was_tried = true;
+	return diag < 0 ? 0 : rf_unix_diag_peer(diag, fd);
+}
+
+void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
+{
+	*stream = (struct rf_stream){
+		.fd = fd,
+		.is_socket = (kind & RF_STREAM_TYPE) == RF_STREAM_SOCKET,
+		.gives = kind & RF_STREAM_WRITE,
+		.takes = kind & RF_STREAM_READ,
+		.credit_bytes = RF_CHANNEL_CREDIT_BYTES,
+	};
+	if (stream->is_socket)
+		stream->peer = find_peer(fd);
+	else if (stream->takes)
+		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* refused, it only is slower */
+}
+
+void rf_stream_close(struct rf_stream *stream)
+{
+	rf_descriptor_close(&stream->fd);
+	stream->gives = stream->takes = false;
+	stream->used_bytes = stream->unread_bytes = 0;
+	rf_stream_trim(stream);
+}
+
+/* Closes our end as soon as neither bytes nor news can come through it. */
+static void release(struct rf_stream *stream)
+{
+	if (!stream->gives && !stream->takes && !stream->unread_bytes)
+		rf_descriptor_close(&stream->fd);
+}
+
+static short poll_now(const struct rf_stream *stream)
+{
+	struct pollfd polled = { .fd = stream->fd, .events = POLLIN | POLLRDHUP };
+
+	return poll(&polled, 1, 0) > 0 ? polled.revents : 0;
+}
+
+/* -- from the ghost to the child -------------------------------------------------------------- */
+
+/*
+ * Once the child has closed the socket, or where the kernel cannot be asked about it, there is our
+ * own queue.  It is empty when the child has read everything, and also when it has closed the
+ * socket; but then poll says so, and an error tells that there was something left.  The kernel
+ * wakes us while the last piece, which has been read, still counts as one byte (sock_wfree()).
+ */
+static uint32_t count_unread_socket(struct rf_stream *stream)
+{
+	long unread = stream->peer ? rf_unix_diag_unread(diag, stream->peer) : -ENODATA;
+	int queued = 0;
+	short events;
+
+	if (unread >= 0)
+		return (uint32_t)unread < stream->unread_bytes ? (uint32_t)unread
+							       : stream->unread_bytes;
+	if (ioctl(stream->fd, SIOCOUTQ, &queued) < 0 || queued > 1)
+		return stream->unread_bytes;
+	events = poll_now(stream);
+	if (events & POLLERR)
+		stream->is_reset = true;
+	return stream->is_reset ? stream->unread_bytes : 0;
+}
+
+static uint32_t count_unread_pipe(const struct rf_stream *stream)
+{
+	int held = 0;
+
+	if (ioctl(stream->fd, FIONREAD, &held) < 0 || held < 0)
+		return stream->unread_bytes;
+	/* more than we wrote: the child has opened its own pipe for writing */
+	return (uint32_t)held < stream->unread_bytes ? (uint32_t)held : stream->unread_bytes;
+}
+
+void rf_stream_sample(struct rf_stream *stream)
+{
+	uint32_t unread;
+
+	if (!stream->unread_bytes || stream->fd < 0)
+		return;
+	unread = stream->is_socket ? count_unread_socket(stream) : count_unread_pipe(stream);
+	stream->taken_bytes += stream->unread_bytes - unread;
+	/* What a closed socket held is never taken any more. */
+	stream->unread_bytes = stream->is_reset ? 0 : unread;
+	release(stream);
+}
+
+/* The child reads no more: what it has left stays with the ghost. */
+static void stop_taking(struct rf_stream *stream)
+{
+	if (!stream->takes)
+		return;
+	rf_stream_sample(stream);
+	stream->takes = false;
+	stream->used_bytes = stream->unread_bytes = 0;
+	stream->tell_no_reader = stream->may_give = true;
+	release(stream);
+}
+
+/* Writes what fits; the number of bytes, 0 if none does, or a negative errno. */
+static ssize_t write_some(struct rf_stream *stream, const char *data, size_t bytes)
+{
+	ssize_t put;
+
+	if (stream->is_socket) {
+		if (!stream->peer)
+			rf_stream_sample(stream);
+		if (!stream->peer && stream->unread_bytes)
+			return 0;
+		if (bytes > SOCKET_PIECE_BYTES)
+			bytes = SOCKET_PIECE_BYTES;
+		put = send(stream->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} else {
+		put = write(stream->fd, data, bytes); /* SIGPIPE is blocked */
+	}
+	if (put < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	stream->unread_bytes += (uint32_t)put;
+	stream->has_written = true;
+	return put;
+}
+
+/* Only a write end makes the child wait for more, and only a read end is left to ask how much it
+ * has taken: one takes the place of the other. */
+static int become_observer(struct rf_stream *stream)
+{
+	char path[40];
+	int fd;
+
+	rf_format(path, sizeof(path), "/proc/self/fd/%d", stream->fd);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rf_descriptor_close(&stream->fd);
+	stream->fd = fd;
+	return 0;
+}
+
+/* After the last byte of the ghost: the child is to read end of file. */
+static void finish_taking(struct rf_stream *stream)
+{
+	stream->takes = false;
+	rf_stream_sample(stream);
+	if (stream->fd < 0)
+		return;
+	if (stream->is_socket) {
+		(void)shutdown(stream->fd, SHUT_WR);
+		stream->is_shut = true;
+	} else if (stream->unread_bytes && become_observer(stream) < 0) {
+		/* Without /proc: who writes to the end means it to be read. */
+		stream->taken_bytes += stream->unread_bytes;
+		stream->unread_bytes = 0;
+	}
+	release(stream);
+}
+
+/* Moves the buffer on, as far as the child's end takes it. */
+static void flush(struct rf_stream *stream)
+{
+	while (stream->takes && stream->used_bytes) {
+		ssize_t put = write_some(stream, stream->buffer + stream->start_bytes,
+					 stream->used_bytes);
+
+		if (put < 0)
+			stop_taking(stream);
+		if (put <= 0)
+			return;
+		stream->start_bytes += (uint32_t)put;
+		stream->used_bytes -= (uint32_t)put;
+	}
+	if (stream->takes && stream->has_eof)
+		finish_taking(stream);
+}
+
+static int keep(struct rf_stream *stream, const char *data, size_t bytes)
+{
+	if (!stream->buffer) {
+		void *buffer = mmap(NULL, RF_CHANNEL_AHEAD_BYTES, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (buffer == MAP_FAILED)
+			return -ENOMEM;
+		stream->buffer = buffer;
+	}
+	if (!stream->used_bytes)
+		stream->start_bytes = 0;
+	if (stream->start_bytes + stream->used_bytes + bytes > RF_CHANNEL_AHEAD_BYTES) {
+		memmove(stream->buffer, stream->buffer + stream->start_bytes, stream->used_bytes);
+		stream->start_bytes = 0;
+	}
+	memcpy(stream->buffer + stream->start_bytes + stream->used_bytes, data, bytes);
+	stream->used_bytes += (uint32_t)bytes;
+	return 0;
+}
+
+int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes)
+{
+	if (stream->has_eof || bytes > RF_CHANNEL_AHEAD_BYTES - stream->window_bytes)
+		return -EBADMSG;
+	stream->window_bytes += (uint32_t)bytes;
+	/* Only a full pipe tells when it is read: others need not wait for the timer. */
+	if (stream->unread_bytes >= RF_CHANNEL_AHEAD_BYTES / 4)
+		rf_stream_sample(stream);
+	while (stream->takes && !stream->used_bytes && bytes) {
+		ssize_t put = write_some(stream, data, bytes);
+
+		if (put < 0)
+			stop_taking(stream);
+		if (put <= 0)
+			break;
+		data += put;
+		bytes -= (size_t)put;
+	}
+	return stream->takes && bytes ? keep(stream, data, bytes) : 0;
+}
+
+void rf_stream_take_eof(struct rf_stream *stream)
+{
+	stream->has_eof = true;
+	if (stream->takes)
+		flush(stream);
+}
+
+void rf_stream_trim(struct rf_stream *stream)
+{
+	if (!stream->buffer || stream->used_bytes)
+		return;
+	munmap(stream->buffer, RF_CHANNEL_AHEAD_BYTES);
+	stream->buffer = NULL;
+}
+
+/* -- from the child to the ghost -------------------------------------------------------------- */
+
+int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes)
+{
+	if (credit_bytes > CREDIT_LIMIT_BYTES - stream->credit_bytes)
+		return -EBADMSG;
+	stream->credit_bytes += credit_bytes;
+	stream->may_give = stream->may_give || stream->gives;
+	return 0;
+}
+
+/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE. */
+void rf_stream_take_no_reader(struct rf_stream *stream)
+{
+	if (!stream->gives)
+		return;
+	stream->gives = false;
+	stream->left_bytes = 0;
+	if (stream->is_socket)
+		(void)shutdown(stream->fd, SHUT_RD);
+	release(stream);
+}
+
+static uint32_t count_readable(const struct rf_stream *stream)
+{
+	int bytes = 0;
+
+	return ioctl(stream->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+void rf_stream_snapshot(struct rf_stream *stream)
+{
+	if (!stream->gives)
+		return;
+	stream->left_bytes = count_readable(stream);
+	/* The end of the stream counts as a byte: it was there as well. */
+	if (poll_now(stream) & (POLLHUP | POLLRDHUP))
+		stream->left_bytes++;
+	stream->may_give = true;
+}
+
+/* A socket that the child has shut down for writing is not closed.  Where the kernel cannot be
+ * asked, both look the same once we have shut down the other direction; then it counts as closed,
+ * which does no harm at home. */
+static bool is_still_open(const struct rf_stream *stream)
+{
+	if (!stream->is_socket)
+		return false;
+	if (stream->peer)
+		return rf_unix_diag_peer(diag, stream->fd) != 0;
+	return !stream->is_shut && !(poll_now(stream) & POLLHUP);
+}
+
+static bool put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
+		    struct rf_stream_frame *frame)
+{
+	bool is_open = limit != RF_STREAM_FINAL && is_still_open(stream);
+
+	*frame = (struct rf_stream_frame){ .type = RF_FRAME_EOF,
+					   .flags = is_open ? RF_EOF_SHUTDOWN : 0 };
+	stream->gives = false;
+	if (!is_open)
+		stop_taking(stream);
+	release(stream);
+	return true;
+}
+
+/* Without credit the end can be told, but not looked for by reading. */
+static bool has_ended_unread(const struct rf_stream *stream)
+{
+	return poll_now(stream) & (POLLHUP | POLLRDHUP) && count_readable(stream) == 0;
+}
+
+static ssize_t read_some(struct rf_stream *stream, char *payload, size_t bytes)
+{
+	ssize_t got;
+
+	do
+		got = stream->is_socket ? recv(stream->fd, payload, bytes, MSG_DONTWAIT)
+					: read(stream->fd, payload, bytes);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno == ECONNRESET)
+		stream->is_reset = true; /* said only once */
+	return got < 0 ? -errno : got;
+}
+
+static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint32_t bytes,
+		     struct rf_stream_frame *frame, char *payload)
+{
+	ssize_t got = read_some(stream, payload, bytes);
+
+	if (got == -EAGAIN && limit != RF_STREAM_FINAL) {
+		stream->may_give = false;
+		stream->left_bytes = 0;
+		return false;
+	}
+	/* After the child's end someone else may have read what it left. */
+	if (got <= 0)
+		return put_eof(stream, limit, frame);
+	stream->credit_bytes -= (uint32_t)got;
+	stream->left_bytes -= (uint32_t)got < stream->left_bytes ? (uint32_t)got
+								 : stream->left_bytes;
+	*frame = (struct rf_stream_frame){ .type = RF_FRAME_DATA, .bytes = (size_t)got };
+	return true;
+}
+
+bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
+		       struct rf_stream_frame *frame, char *payload)
+{
+	uint32_t bytes = RF_FRAME_MAX_BYTES;
+
+	if (stream->tell_no_reader) {
+		stream->tell_no_reader = false;
+		*frame = (struct rf_stream_frame){ .type = RF_FRAME_NO_READER };
+		return true;
+	}
+	if (!stream->gives) {
+		stream->may_give = false;
+		return false;
+	}
+	if (limit != RF_STREAM_ALL && !stream->left_bytes)
+		return limit == RF_STREAM_FINAL && put_eof(stream, limit, frame);
+	if (limit != RF_STREAM_ALL && bytes > stream->left_bytes)
+		bytes = stream->left_bytes;
+	if (bytes > stream->credit_bytes)
+		bytes = stream->credit_bytes;
+	if (bytes)
+		return put_data(stream, limit, bytes, frame, payload);
+	if (has_ended_unread(stream))
+		return put_eof(stream, limit, frame);
+	stream->may_give = false;
+	return false;
+}
+
+/* -- events ----------------------------------------------------------------------------------- */
+
+uint32_t rf_stream_events(const struct rf_stream *stream)
+{
+	return EPOLLET | (stream->gives ? EPOLLIN | EPOLLRDHUP : 0) |
+	       (stream->takes ? EPOLLOUT : 0);
+}
+
+void rf_stream_event(struct rf_stream *stream, uint32_t events)
+{
+	bool has_no_reader = events & (stream->is_socket ? EPOLLHUP : EPOLLERR);
+
+	if (stream->fd < 0)
+		return;
+	if (stream->is_socket && events & EPOLLERR)
+		stream->is_reset = true;
+	if (events & ~(uint32_t)EPOLLOUT)
+		stream->may_give = stream->may_give || stream->gives;
+	rf_stream_sample(stream);
+	if (has_no_reader)
+		stop_taking(stream);
+	else if (events & EPOLLOUT)
+		flush(stream);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One channel at the node (doc/protocol.txt, 5): our end of the child's pipe or socket, the
+ * credit of both directions, and what the child has not taken yet.  For session_streams.c.
+ */
+#ifndef RF_SESSION_STREAM_H
+#define RF_SESSION_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/protocol.h"
+
+struct rf_stream {
+	int fd; /* ours, O_NONBLOCK; -1 once nothing can happen there */
+	bool is_socket;
+	uint32_t peer;	     /* inode of the child's socket, to ask the kernel about it; 0 = none */
+	bool gives;	     /* the child may write: DATA or EOF may follow */
+	bool may_give;	     /* perhaps there is something to read, or a NO_READER to tell */
+	bool takes;	     /* the child may read what the ghost sends */
+	bool tell_no_reader; /* the child reads no more, and the ghost does not know */
+	bool has_eof;	     /* the ghost's: no DATA may follow */
+	bool is_shut;	     /* we have shut our socket down for writing */
+	bool is_reset;	     /* the child has closed its socket with bytes in it */
+	bool has_written;    /* for the caller, who resets it: the child got bytes */
+	uint32_t credit_bytes;
+	uint32_t left_bytes;   /* of what the pipe held at the snapshot */
+	uint32_t window_bytes; /* how much of the ghost's credit is used up: the three below, and
+				  what was dropped */
+	uint32_t used_bytes;   /* in the buffer, from start_bytes on */
+	uint32_t unread_bytes; /* in the child's pipe */
+	uint32_t taken_bytes;  /* read by the child; the ghost does not know */
+	uint32_t start_bytes;
+	char *buffer; /* RF_CHANNEL_AHEAD_BYTES; NULL while there was no need */
+};
+
+/* What a channel has for the ghost. */
+struct rf_stream_frame {
+	enum rf_frame_type type; /* DATA, EOF or NO_READER */
+	unsigned flags, channel;
+	size_t bytes; /* of DATA */
+};
+
+/* How much of what the child writes goes out. */
+enum rf_stream_limit {
+	RF_STREAM_ALL,
+	RF_STREAM_SNAPSHOT, /* what was there at the snapshot */
+	RF_STREAM_FINAL,    /* the same, and then EOF */
+};
+
+/* stream: RF_STREAM_*, of the child's end.  Takes fd. */
+void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd);
+void rf_stream_close(struct rf_stream *stream);
+
+/* What epoll is to watch, edge-triggered. */
+uint32_t rf_stream_events(const struct rf_stream *stream);
+void rf_stream_event(struct rf_stream *stream, uint32_t events);
+
+/* Frames of the ghost: 0, -EBADMSG if they break the rules, or -ENOMEM. */
+int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes);
+int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes);
+void rf_stream_take_eof(struct rf_stream *stream);
+void rf_stream_take_no_reader(struct rf_stream *stream);
+
+/* Remembers how much there is to read. */
+void rf_stream_snapshot(struct rf_stream *stream);
+
+/* The next frame, or false if there is none now; all but `channel`. */
+bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
+		       struct rf_stream_frame *frame, char *payload);
+
+/* Finds out what the child has taken: unread_bytes become taken_bytes. */
+void rf_stream_sample(struct rf_stream *stream);
+
+/* Gives an empty buffer back. */
+void rf_stream_trim(struct rf_stream *stream);
+
+#endif

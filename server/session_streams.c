@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of channels: checks what the shell passes, and finds the channels that have something
+ * to do without asking all of them.  Called by session.c and session_relay.c.
+ */
+#define _GNU_SOURCE
+#include "server/session_streams.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rfork/report.h"
+#include "server/descriptor.h"
+
+static void assign_bit(uint64_t *bits, unsigned number, bool value)
+{
+	uint64_t bit = UINT64_C(1) << number % 64;
+
+	bits[number / 64] = value ? bits[number / 64] | bit : bits[number / 64] & ~bit;
+}
+
+/* The first bit from number `from` on that is set, or RF_CHANNELS_MAX. */
+static unsigned find_bit(const uint64_t *bits, unsigned from)
+{
+	while (from < RF_CHANNELS_MAX) {
+		uint64_t rest = bits[from / 64] >> from % 64;
+
+		if (rest)
+			return from + (unsigned)__builtin_ctzll(rest);
+		from = (from / 64 + 1) * 64;
+	}
+	return RF_CHANNELS_MAX;
+}
+
+static struct rf_stream *find(const struct rf_streams *streams, unsigned channel)
+{
+	return channel < RF_CHANNELS_MAX ? streams->channels[channel] : NULL;
+}
+
+/* After anything was done to a channel. */
+static void note(struct rf_streams *streams, unsigned channel)
+{
+	struct rf_stream *stream = streams->channels[channel];
+
+	assign_bit(streams->ready, channel, stream->may_give);
+	assign_bit(streams->window, channel, stream->unread_bytes || stream->taken_bytes);
+	if (stream->taken_bytes >= RF_CHANNEL_AHEAD_BYTES / 2)
+		streams->is_half_taken = true;
+	streams->has_written = streams->has_written || stream->has_written;
+	stream->has_written = false;
+}
+
+int rf_streams_add(struct rf_streams *streams, unsigned channel, uint32_t stream, int fd)
+{
+	struct rf_stream *new = malloc(sizeof(*new));
+
+	if (!new) {
+		close(fd);
+		return -ENOMEM;
+	}
+	rf_stream_open(new, stream, fd);
+	streams->channels[channel] = new;
+	if (streams->count <= channel)
+		streams->count = channel + 1;
+	return 0;
+}
+
+/* -- from the shell --------------------------------------------------------------------------- */
+
+static int check_message(const struct rf_streams *streams, const struct rf_shell_stream *message)
+{
+	const uint32_t both = RF_STREAM_READ | RF_STREAM_WRITE;
+	uint32_t type = message->stream & RF_STREAM_TYPE;
+	uint32_t directions = message->stream & both;
+
+	if (message->channel < RF_CHANNELS_STANDARD || message->channel >= RF_CHANNELS_MAX ||
+	    streams->channels[message->channel] || message->reserved)
+		return -EBADMSG;
+	if (message->stream & ~(RF_STREAM_TYPE | both) || !directions)
+		return -EBADMSG;
+	if (type == RF_STREAM_PIPE)
+		return directions == both ? -EBADMSG : 0;
+	return type == RF_STREAM_SOCKET ? 0 : -EBADMSG;
+}
+
+/* A socket whose peer is on this machine, so that no call on it waits for a network. */
+static int check_socket(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t bytes = sizeof(int);
+	int domain, type, flags;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 || domain != AF_UNIX ||
+	    type != SOCK_STREAM)
+		return -EBADMSG;
+	bytes = sizeof(peer);
+	if (getpeername(fd, (struct sockaddr *)&peer, &bytes) < 0)
+		return -EBADMSG;
+	flags = fcntl(fd, F_GETFL);
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* O_NONBLOCK belongs to the open file description, and who else may hold that one could take it
+ * away again: the pipe is opened anew.  (A socket cannot be, and has MSG_DONTWAIT.) */
+static int reopen_pipe(int fd, bool child_reads)
+{
+	struct stat status;
+	char path[40];
+	int flags = fcntl(fd, F_GETFL);
+	int mode = child_reads ? O_WRONLY : O_RDONLY;
+	int own;
+
+	if (flags < 0 || fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode) ||
+	    (flags & (O_ACCMODE | O_PATH)) != mode)
+		return -EBADMSG;
+	rf_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	own = open(path, mode | O_NONBLOCK | O_CLOEXEC);
+	return own < 0 ? -errno : own;
+}
+
+int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd)
+{
+	int error = check_message(streams, message);
+	int own = -1;
+
+	if (error == 0 && (message->stream & RF_STREAM_TYPE) == RF_STREAM_SOCKET) {
+		error = check_socket(fd);
+	} else if (error == 0) {
+		own = reopen_pipe(fd, message->stream & RF_STREAM_READ);
+		close(fd);
+		fd = own;
+		error = own < 0 ? own : 0;
+	}
+	if (error < 0) {
+		rf_descriptor_close(&fd);
+		return error;
+	}
+	return rf_streams_add(streams, message->channel, message->stream, fd);
+}
+
+/* -- all of them ------------------------------------------------------------------------------ */
+
+void rf_streams_close(struct rf_streams *streams)
+{
+	for (unsigned i = 0; i < streams->count; i++) {
+		if (streams->channels[i])
+			rf_stream_close(streams->channels[i]);
+		free(streams->channels[i]);
+	}
+	memset(streams, 0, sizeof(*streams));
+}
+
+int rf_streams_watch(const struct rf_streams *streams, int epoll)
+{
+	for (unsigned i = 0; i < streams->count; i++) {
+		const struct rf_stream *stream = streams->channels[i];
+		struct epoll_event event = { .data.u64 = i };
+
+		if (!stream)
+			continue;
+		event.events = rf_stream_events(stream);
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, stream->fd, &event) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t events)
+{
+	struct rf_stream *stream = find(streams, channel);
+
+	if (!stream)
+		return;
+	rf_stream_event(stream, events);
+	note(streams, channel);
+}
+
+int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,
+		    const char *payload)
+{
+	struct rf_stream *stream = find(streams, header->channel);
+	struct rf_frame_window window;
+	int error = 0;
+
+	if (!stream)
+		return 0;
+	switch (header->type) {
+	case RF_FRAME_DATA:
+		error = rf_stream_take_data(stream, payload, header->length_bytes);
+		break;
+	case RF_FRAME_WINDOW:
+		memcpy(&window, payload, sizeof(window));
+		error = rf_stream_take_window(stream, window.credit_bytes);
+		break;
+	case RF_FRAME_EOF:
+		rf_stream_take_eof(stream);
+		break;
+	case RF_FRAME_NO_READER:
+		rf_stream_take_no_reader(stream);
+		break;
+	}
+	note(streams, header->channel);
+	return error;
+}
+
+void rf_streams_snapshot(struct rf_streams *streams, bool final)
+{
+	if (streams->limit == RF_STREAM_FINAL)
+		return;
+	streams->limit = final ? RF_STREAM_FINAL : RF_STREAM_SNAPSHOT;
+	for (unsigned i = 0; i < streams->count; i++) {
+		if (!streams->channels[i])
+			continue;
+		rf_stream_snapshot(streams->channels[i]);
+		note(streams, i);
+	}
+}
+
+void rf_streams_release_snapshot(struct rf_streams *streams)
+{
+	if (streams->limit == RF_STREAM_SNAPSHOT)
+		streams->limit = RF_STREAM_ALL;
+}
+
+/* The first frame of the channels from `from` up to, not including, `to`. */
+static bool produce_between(struct rf_streams *streams, unsigned from, unsigned to,
+			    struct rf_stream_frame *frame, char *payload)
+{
+	for (unsigned i = find_bit(streams->ready, from); i < to;
+	     i = find_bit(streams->ready, i + 1)) {
+		bool found =
+			rf_stream_produce(streams->channels[i], streams->limit, frame, payload);
+
+		note(streams, i);
+		if (!found)
+			continue;
+		frame->channel = i;
+		streams->turn = i + 1;
+		return true;
+	}
+	return false;
+}
+
+bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload)
+{
+	unsigned turn = streams->turn;
+
+	return produce_between(streams, turn, RF_CHANNELS_MAX, frame, payload) ||
+	       produce_between(streams, 0, turn, frame, payload);
+}
+
+bool rf_streams_have_ended(const struct rf_streams *streams)
+{
+	for (unsigned i = 0; i < streams->count; i++) {
+		const struct rf_stream *stream = streams->channels[i];
+
+		if (stream && (stream->gives || stream->tell_no_reader))
+			return false;
+	}
+	return true;
+}
+
+void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument)
+{
+	for (unsigned i = find_bit(streams->window, 0); i < RF_CHANNELS_MAX;
+	     i = find_bit(streams->window, i + 1)) {
+		struct rf_stream *stream = streams->channels[i];
+
+		rf_stream_sample(stream);
+		if (stream->taken_bytes)
+			visit(argument, i, stream->taken_bytes);
+		stream->window_bytes -= stream->taken_bytes;
+		stream->taken_bytes = 0;
+		note(streams, i);
+	}
+	streams->is_half_taken = false;
+}
+
+bool rf_streams_have_unread(const struct rf_streams *streams)
+{
+	return find_bit(streams->window, 0) < RF_CHANNELS_MAX;
+}
+
+void rf_streams_trim(struct rf_streams *streams)
+{
+	for (unsigned i = 0; i < streams->count; i++)
+		if (streams->channels[i])
+			rf_stream_trim(streams->channels[i]);
+}

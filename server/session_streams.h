@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All channels of a child: filled by session.c while the shell makes them, used by
+ * session_relay.c from then on.
+ */
+#ifndef RF_SESSION_STREAMS_H
+#define RF_SESSION_STREAMS_H
+
+#include "server/session_stream.h"
+#include "server/shell_protocol.h"
+
+#define RF_STREAMS_WORDS (RF_CHANNELS_MAX / 64)
+
+/* All zero: no channel. */
+struct rf_streams {
+	struct rf_stream *channels[RF_CHANNELS_MAX];
+	uint64_t ready[RF_STREAMS_WORDS];  /* those that may have a frame for the ghost */
+	uint64_t window[RF_STREAMS_WORDS]; /* those whose child has bytes, or has taken some */
+	unsigned count;			   /* one more than the highest number */
+	unsigned turn;			   /* which channel goes first */
+	enum rf_stream_limit limit;
+	bool has_written;   /* for the relay, which resets it: a child's end got bytes */
+	bool is_half_taken; /* likewise: half of a window can be given back */
+};
+
+typedef void (*rf_consumed_visitor)(void *argument, unsigned channel, uint32_t bytes);
+
+/* Adds a channel with our end, O_NONBLOCK; stream is RF_STREAM_*, of the child's end.  Takes fd,
+ * also on failure.  0 or -ENOMEM. */
+int rf_streams_add(struct rf_streams *streams, unsigned channel, uint32_t stream, int fd);
+
+/* The same with what the shell has sent, which is checked.  Takes fd, also on failure: -EBADMSG if
+ * anything is not as it should be, or another negative errno. */
+int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd);
+
+/* Closes and frees all; may be called twice. */
+void rf_streams_close(struct rf_streams *streams);
+
+/* Registers all channels, edge-triggered, under their numbers; 0 or a negative errno. */
+int rf_streams_watch(const struct rf_streams *streams, int epoll);
+
+/* Something happened at the child's end of a channel. */
+void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t events);
+
+/* A frame of the ghost, of one of four types and checked but for its meaning: 0, -EBADMSG if it
+ * breaks the rules, or -ENOMEM.  Unknown channels are ignored. */
+int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,
+		    const char *payload);
+
+/* From now on only what the child's pipes hold now goes out, until the release.  final: the child
+ * has ended, and EOF follows; there is no release. */
+void rf_streams_snapshot(struct rf_streams *streams, bool final);
+void rf_streams_release_snapshot(struct rf_streams *streams);
+
+/* Takes the next frame, of each channel in turn, with up to RF_FRAME_MAX_BYTES of data into
+ * payload; false if there is none now. */
+bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload);
+
+/* Whether no channel has anything more to send. */
+bool rf_streams_have_ended(const struct rf_streams *streams);
+
+/* Finds out what the child has taken, and tells for each channel what was not told before. */
+void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument);
+
+/* Whether the child has bytes that it may still take. */
+bool rf_streams_have_unread(const struct rf_streams *streams);
+
+/* Gives empty buffers back. */
+void rf_streams_trim(struct rf_streams *streams);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Looks at processes through /proc and waitpid(), with a deadline.  Called by the test programs;
+ * knows nothing of nodes.  A stop of a process that is not our child has no event to wait for,
+ * so that is looked for every few milliseconds.
+ */
+#define _GNU_SOURCE
+#include "tests/support/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_MS 5
+
+int process_run(int (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	test_begin();
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		_exit(body());
+	}
+	test_guard_process(pid);
+	CHECK_EQUAL(waitpid(pid, &status, 0), pid); /* its deadline is that of the whole test */
+	test_forget_process(pid);
+	if (!WIFEXITED(status))
+		test_fail(__FILE__, __LINE__, "the test ended by status %#x", status);
+	return WEXITSTATUS(status) ? WEXITSTATUS(status) : test_end();
+}
+
+/* One file of /proc/PID as text; false if the process has gone. */
+static bool read_text(pid_t pid, const char *name, char *text, size_t bytes)
+{
+	char path[64];
+	ssize_t count;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	count = read(fd, text, bytes - 1);
+	close(fd);
+	text[count > 0 ? count : 0] = '\0';
+	return count > 0;
+}
+
+char process_state(pid_t pid)
+{
+	char text[512], *after;
+
+	if (!read_text(pid, "stat", text, sizeof(text)))
+		return 0;
+	after = strrchr(text, ')'); /* the name may hold anything */
+	CHECK(after && after[1] == ' ');
+	return after[2];
+}
+
+void process_expect_stopped(pid_t pid)
+{
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	char state;
+
+	while ((state = process_state(pid)) != 'T') {
+		if (!state || state == 'Z' || test_now_ms() > deadline_ms)
+			test_fail(__FILE__, __LINE__, "process %d is not stopped but '%c'",
+				  (int)pid, state ? state : '-');
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
+void process_expect_going(pid_t pid)
+{
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	char state;
+
+	while ((state = process_state(pid)) == 'T') {
+		if (test_now_ms() > deadline_ms)
+			test_fail(__FILE__, __LINE__, "process %d is still stopped", (int)pid);
+		poll(NULL, 0, LOOK_MS);
+	}
+	if (!state || state == 'Z')
+		test_fail(__FILE__, __LINE__, "process %d has ended", (int)pid);
+}
+
+/* Not by SIGCHLD: the test may have business of its own with signals. */
+static int wait_change(pid_t pid, int options)
+{
+	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	int status;
+	pid_t changed;
+
+	while (!(changed = CHECK_CALL(waitpid(pid, &status, options | WNOHANG)))) {
+		if (test_now_ms() > deadline_ms)
+			test_fail(__FILE__, __LINE__, "waitpid() tells nothing of process %d, '%c'",
+				  (int)pid, process_state(pid));
+		poll(NULL, 0, LOOK_MS);
+	}
+	return status;
+}
+
+void process_expect_stop_status(pid_t pid, int signal)
+{
+	int status = wait_change(pid, WUNTRACED);
+
+	if (!WIFSTOPPED(status) || WSTOPSIG(status) != signal)
+		test_fail(__FILE__, __LINE__, "process %d: wait status is %#x, not stopped by %d",
+			  (int)pid, status, signal);
+}
+
+void process_expect_continue_status(pid_t pid)
+{
+	int status = wait_change(pid, WCONTINUED);
+
+	if (!WIFCONTINUED(status))
+		test_fail(__FILE__, __LINE__, "process %d: wait status is %#x, not continued",
+			  (int)pid, status);
+}
+
+struct process_cost process_cost(pid_t pid)
+{
+	struct process_cost cost;
+	struct timespec used;
+	clockid_t clock;
+	char text[256], *second;
+
+	CHECK(read_text(pid, "statm", text, sizeof(text)));
+	second = strchr(text, ' ');
+	CHECK(second);
+	cost.resident_bytes = strtoull(second, NULL, 10) * TEST_PAGE_BYTES;
+	CHECK_EQUAL(clock_getcpuclockid(pid, &clock), 0);
+	CHECK_CALL(clock_gettime(clock, &used));
+	cost.cpu_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+	return cost;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the system says of a process: whether it is stopped, what it costs, and what waitpid()
+ * tells its parent.  For tests of job control, where the child on a loopback node can be looked
+ * up by the pid that it has printed.
+ */
+#ifndef TEST_SUPPORT_PROCESS_H
+#define TEST_SUPPORT_PROCESS_H
+
+#include "tests/support/test.h"
+
+struct process_cost {
+	uint64_t resident_bytes;
+	uint64_t cpu_ns; /* since its start */
+};
+
+/*
+ * Runs `body` in a process of its own, which may leave this one's group or session without an end
+ * of those; `body` begins with test_begin().  Returns main()'s exit status.
+ */
+int process_run(int (*body)(void));
+
+/* The letter in /proc/PID/stat; 0 if there is no such process. */
+char process_state(pid_t pid);
+
+/* Waits until a process, child or not, is stopped (state T), or is there and not stopped. */
+void process_expect_stopped(pid_t pid);
+void process_expect_going(pid_t pid);
+
+/* What waitpid() tells next of our child: that it was stopped by `signal`, that it goes on. */
+void process_expect_stop_status(pid_t pid, int signal);
+void process_expect_continue_status(pid_t pid);
+
+struct process_cost process_cost(pid_t pid);
+
+#endif
