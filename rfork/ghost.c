@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <rfork.h>
 
 #include "rfork/frame.h"
 #include "rfork/ghost_relay.h"
@@ -245,6 +248,19 @@ static int await_child(struct ghost *ghost)
 	return 0;
 }
 
+/* Lets the child outlive us.  What it has written meanwhile is dropped: nobody is going to hear it. */
+static int detach(struct ghost *ghost)
+{
+	struct rf_frame_header header = { .type = RF_FRAME_DETACH };
+	int error = rf_frame_send(ghost->order->connection, RF_FRAME_DETACH, 0, 0, NULL, 0,
+				  ghost->order->deadline_ns);
+
+	while (error == 0 && header.type != RF_FRAME_DETACHED && header.type != RF_FRAME_EXITED)
+		error = rf_frame_receive(ghost->order->connection, &header, ghost->frame,
+					 RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
+	return error < 0 ? connection_error(ghost, error) : 0;
+}
+
 /* The list of lacking mappings must fit into the connection's buffers if nobody reads it yet: the
  * shell would wait for the ghost, which waits for the shell. */
 static bool expects_long_need(const struct ghost *ghost)
@@ -321,7 +337,10 @@ static int take_snapshot(struct ghost *ghost)
 		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (error < 0)
 		return error;
-	rf_image_writer_continue(ghost->writer, memory_fd, bounce);
+	/* a caller that waits sets the limit by killing us */
+	rf_image_writer_continue(
+		ghost->writer, ghost->order->is_async ? ghost->order->deadline_ns : RF_NO_DEADLINE,
+		memory_fd, bounce);
 	return 0;
 }
 
@@ -405,6 +424,38 @@ static void give_back(struct ghost *ghost)
 
 /* -- the life of a ghost ------------------------------------------------------------------------------- */
 
+/* Where the caller's standard error goes; -1 if nothing can be written there. */
+static int find_standard_error(const struct ghost *ghost)
+{
+	const struct rf_fdtable *fds = &ghost->order->fds;
+	uint32_t number = STDERR_FILENO;
+
+	for (size_t i = 0; i < fds->count; i++) {
+		const struct rf_image_descriptor *image = &fds->entries[i].image;
+
+		if (image->number == STDERR_FILENO && image->kind == RF_DESCRIPTOR_RELAY)
+			number = image->same_as == RF_IMAGE_NONE ? image->number : image->same_as;
+	}
+	for (uint32_t i = 0; i < ghost->relay.channel_count; i++)
+		if (ghost->relay.channels[i].fd == (int)number &&
+		    ghost->relay.channels[i].stream & RF_STREAM_WRITE)
+			return (int)number;
+	return -1;
+}
+
+/* The caller went on long ago, and sees the end of its child. */
+_Noreturn static void fail_async(struct ghost *ghost)
+{
+	char line[sizeof(ghost->report.sentence) + sizeof(ghost->order->host) + 16];
+	size_t bytes = rf_format(line, sizeof(line), "rfork: %s: %s\n", ghost->order->host,
+				 ghost->report.sentence);
+	int fd = find_standard_error(ghost);
+
+	if (fd >= 0)
+		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
+	rf_ghost_die(SIGKILL);
+}
+
 static void tell_caller(struct ghost *ghost)
 {
 	ghost->status.report = ghost->report;
@@ -441,13 +492,19 @@ static void live(void *argument)
 		error = prepare_relay(ghost);
 	if (error == 0)
 		error = await_child(ghost);
+	if (error == 0 && ghost->order->request.flags & RFORK_DETACH)
+		error = detach(ghost);
 	if (error == 0) {
 		rf_pagemap_close(&ghost->snapshot->pagemap);
 		rf_sys_close(ghost->writer->memory_fd);
 	}
+	if (error < 0 && ghost->order->is_async)
+		fail_async(ghost);
 	tell_caller(ghost);
 	if (error < 0)
 		rf_sys_exit(EXIT_STATUS_FAILED);
+	if (ghost->order->request.flags & RFORK_DETACH)
+		rf_sys_exit(0);
 	give_back(ghost);
 	rf_ghost_relay(&ghost->relay);
 }

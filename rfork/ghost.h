@@ -25,6 +25,7 @@ struct rf_ghost_order {
 	int connection;
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
+	bool is_async; /* the caller does not wait: failures are told on its standard error */
 	struct rf_fdtable fds;
 	struct rf_forecast forecast;
 	struct rf_image_writer *writer; /* may have sent the forecast */

@@ -29,9 +29,10 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->bounce = NULL;
 }
 
-void rf_image_writer_continue(struct rf_image_writer *writer, int memory_fd, void *bounce)
+void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_ns, int memory_fd,
+			      void *bounce)
 {
-	writer->deadline_ns = RF_NO_DEADLINE;
+	writer->deadline_ns = deadline_ns;
 	writer->memory_fd = memory_fd;
 	writer->bounce = bounce;
 }

@@ -39,9 +39,10 @@ struct rf_image_writer {
 /* Prepares to write records, but for pages, to fd: in the caller, which forecasts. */
 void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadline_ns);
 
-/* Goes on in the ghost, whose life the caller limits: pages may come as well.  bounce:
- * RF_PAGES_MAX_DATA_PAGES pages of scratch memory outside the image. */
-void rf_image_writer_continue(struct rf_image_writer *writer, int memory_fd, void *bounce);
+/* Goes on in the ghost: pages may come as well.  bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch memory
+ * outside the image. */
+void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_ns, int memory_fd,
+			      void *bounce);
 
 /* Appends one record; the payload is the concatenation of count (at most 4) pieces and is copied
  * before the return.  0 or a negative errno. */

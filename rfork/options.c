@@ -42,9 +42,7 @@ static int check_implemented(const struct rfork_options *options, struct rf_repo
 		uint64_t flag;
 		const char *name;
 	} later[] = {
-		{ RFORK_ASYNC, "RFORK_ASYNC" },
 		{ RFORK_COPY_FILES, "RFORK_COPY_FILES" },
-		{ RFORK_DETACH, "RFORK_DETACH" },
 	};
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)

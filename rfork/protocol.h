@@ -47,6 +47,8 @@ enum rf_frame_type {
 	RF_FRAME_PONG = 17,
 	RF_FRAME_CONSUMED = 18,
 	RF_FRAME_NO_READER = 19,
+	RF_FRAME_DETACH = 20,
+	RF_FRAME_DETACHED = 21,
 };
 
 #define RF_NEED_LAST 1u

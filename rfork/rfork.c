@@ -184,6 +184,7 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	order->caller = getpid();
 	order->connection = flight->connection;
 	order->deadline_ns = options->deadline_ns;
+	order->is_async = options->flags & RFORK_ASYNC;
 	order->frozen = frozen_check();
 	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
 	rf_format(order->host, sizeof(order->host), "%s", host);
@@ -367,6 +368,11 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	if (pid < 0) {
 		pthread_sigmask(SIG_SETMASK, &original, NULL);
 		return rf_report(report, -pid, "fork: %m");
+	}
+	if (options->flags & RFORK_ASYNC) {
+		/* The snapshot exists: what fails from now on, the ghost tells. */
+		pthread_sigmask(SIG_SETMASK, &original, NULL);
+		return pid;
 	}
 	waiting = original;
 	sigaddset(&waiting, SIGCHLD);

@@ -105,6 +105,7 @@ static long length_of(const struct rf_frame_header *header)
 	case RF_FRAME_SIGNAL:
 		return header->channel ? -EBADMSG : (long)sizeof(struct rf_frame_signal);
 	case RF_FRAME_PONG:
+	case RF_FRAME_DETACH:
 		return header->channel ? -EBADMSG : 0;
 	case RF_FRAME_EOF:
 	case RF_FRAME_NO_READER:

@@ -41,7 +41,7 @@
 enum phase {
 	PHASE_RELAYING, /* until EXITED is in the batch */
 	PHASE_CLOSING,	/* EXITED is on its way, then the ghost's close */
-	PHASE_CLOSED,	/* only descendants are left */
+	PHASE_CLOSED,	/* only descendants are left, or a detached child */
 	PHASE_LOST,	/* the link, the listener or the session itself is to end: kill all */
 };
 
@@ -55,6 +55,8 @@ struct relay {
 	struct rf_streams *streams;
 	bool is_sample_due; /* CONSUMED is to be sent, if there is any */
 	bool is_ping_due;
+	bool is_detaching;  /* DETACHED is to be sent, and then nothing more */
+	bool is_detached;   /* it was */
 	int64_t silence_ns; /* deadlines: nothing has come for a second */
 	int64_t sample_ns;
 	int64_t sample_interval_ns;
@@ -148,6 +150,17 @@ static void put_ping(struct relay *r)
 	r->is_ping_due = false;
 }
 
+/* Nobody is to hear of the child any more; it goes on, and so do we until it has ended. */
+static void put_detached(struct relay *r)
+{
+	rf_log("detached");
+	rf_link_put(&r->link, RF_FRAME_DETACHED, 0, 0, NULL, 0);
+	rf_streams_detach(r->streams);
+	r->is_detached = true;
+	r->sample_ns = RF_NO_DEADLINE;
+	r->phase = PHASE_CLOSING;
+}
+
 /* A ghost that has stopped itself must not be woken but for a reason. */
 static bool is_muted(const struct relay *r)
 {
@@ -195,6 +208,12 @@ static bool produce(struct relay *r)
 {
 	struct rf_stream_frame frame;
 
+	if (r->is_detaching) {
+		if (r->phase != PHASE_RELAYING)
+			return false; /* EXITED has said more */
+		put_detached(r);
+		return true;
+	}
 	if (r->phase == PHASE_RELAYING && r->job.tell_continued) {
 		put_continued(r);
 		return true;
@@ -250,6 +269,9 @@ static int take_frame(struct relay *r, const struct rf_frame_header *header, con
 
 	switch (header->type) {
 	case RF_FRAME_PONG:
+		return 0;
+	case RF_FRAME_DETACH:
+		r->is_detaching = true;
 		return 0;
 	case RF_FRAME_SIGNAL:
 		memcpy(&signal, payload, sizeof(signal));

@@ -405,6 +405,20 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 	return false;
 }
 
+void rf_stream_drain(struct rf_stream *stream)
+{
+	static char dropped[16384];
+	ssize_t got = 1;
+
+	while (stream->gives && got > 0)
+		got = read_some(stream, dropped, sizeof(dropped));
+	if (stream->gives && got == -EAGAIN)
+		return;
+	stream->gives = false;
+	stream->may_give = stream->tell_no_reader = false;
+	release(stream);
+}
+
 /* -- events ----------------------------------------------------------------------------------- */
 
 uint32_t rf_stream_events(const struct rf_stream *stream)

@@ -70,6 +70,9 @@ void rf_stream_snapshot(struct rf_stream *stream);
 bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 		       struct rf_stream_frame *frame, char *payload);
 
+/* Drops what the child has written. */
+void rf_stream_drain(struct rf_stream *stream);
+
 /* Finds out what the child has taken: unread_bytes become taken_bytes. */
 void rf_stream_sample(struct rf_stream *stream);
 

@@ -179,7 +179,21 @@ void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t eve
 	if (!stream)
 		return;
 	rf_stream_event(stream, events);
+	if (streams->is_detached)
+		rf_stream_drain(stream);
 	note(streams, channel);
+}
+
+void rf_streams_detach(struct rf_streams *streams)
+{
+	streams->is_detached = true;
+	for (unsigned i = 0; i < streams->count; i++) {
+		if (!streams->channels[i])
+			continue;
+		rf_stream_take_eof(streams->channels[i]);
+		rf_stream_drain(streams->channels[i]);
+		note(streams, i);
+	}
 }
 
 int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,

@@ -19,6 +19,7 @@ struct rf_streams {
 	unsigned count;			   /* one more than the highest number */
 	unsigned turn;			   /* which channel goes first */
 	enum rf_stream_limit limit;
+	bool is_detached;
 	bool has_written;   /* for the relay, which resets it: a child's end got bytes */
 	bool is_half_taken; /* likewise: half of a window can be given back */
 };
@@ -46,6 +47,9 @@ void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t eve
  * breaks the rules, or -ENOMEM.  Unknown channels are ignored. */
 int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,
 		    const char *payload);
+
+/* No ghost is left: the child reads what has come and then end of file, and what it writes is dropped. */
+void rf_streams_detach(struct rf_streams *streams);
 
 /* From now on only what the child's pipes hold now goes out, until the release.  final: the child
  * has ended, and EOF follows; there is no release. */

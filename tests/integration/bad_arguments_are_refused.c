@@ -65,7 +65,7 @@ static void check_options(const char *host)
 	options.compression = RFORK_COMPRESS_ZSTD;
 	footprint_expect_refusal(host, &options, ENOSYS, NULL);
 	options.compression = 0;
-	options.flags = RFORK_DETACH;
+	options.flags = RFORK_COPY_FILES;
 	footprint_expect_refusal(host, &options, ENOSYS, NULL);
 	options.flags = 0;
 	options.size = 0;

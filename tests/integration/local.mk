@@ -7,6 +7,8 @@
 rf_integration_tests = \
 	%D%/address_collisions_are_solved \
 	%D%/alternate_stack_is_kept \
+	%D%/async_failures_are_told_on_stderr \
+	%D%/async_returns_at_the_snapshot \
 	%D%/back_pressure_is_bounded \
 	%D%/bad_arguments_are_refused \
 	%D%/broken_nodes_are_reported \
@@ -29,6 +31,7 @@ rf_integration_tests = \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
+	%D%/detached_child_outlives_the_link \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
@@ -94,6 +97,7 @@ rf_integration_tests = \
 	%D%/signals_of_short_lived_senders_come_home \
 	%D%/signals_reach_the_child \
 	%D%/signals_to_the_parent_come_home \
+	%D%/silent_network_ends_both_sides \
 	%D%/silent_node_times_out \
 	%D%/socketpair_works_across \
 	%D%/stack_grows_after_the_move \
@@ -101,6 +105,7 @@ rf_integration_tests = \
 	%D%/standard_input_is_read_from_home \
 	%D%/stop_and_continue_show_at_home \
 	%D%/stopped_ghost_stops_the_child \
+	%D%/stopped_peers_are_not_lost \
 	%D%/stopping_the_server_waits_for_its_children \
 	%D%/strangers_get_nothing \
 	%D%/tcp_connection_is_served_by_the_child \
@@ -134,6 +139,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
 	tests/support/handshake.c tests/support/handshake.h \
 	tests/support/image.c tests/support/image.h \
+	tests/support/network.c tests/support/network.h \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
 	tests/support/stream.c tests/support/stream.h \
@@ -151,6 +157,8 @@ check_LTLIBRARIES += %D%/tls_module.la
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_async_failures_are_told_on_stderr_LDADD = $(rf_integration_ldadd)
+%C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
@@ -173,6 +181,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
@@ -238,6 +247,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
 %C%_signals_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_signals_to_the_parent_come_home_LDADD = $(rf_integration_ldadd)
+%C%_silent_network_ends_both_sides_LDADD = $(rf_integration_ldadd)
 %C%_silent_node_times_out_LDADD = $(rf_integration_ldadd)
 %C%_socketpair_works_across_LDADD = $(rf_integration_ldadd)
 %C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
@@ -245,6 +255,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
 %C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)
+%C%_stopped_peers_are_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)

@@ -143,3 +143,29 @@ struct process_cost process_cost(pid_t pid)
 	cost.cpu_ns = (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 	return cost;
 }
+
+static bool is_shell(pid_t pid)
+{
+	char path[64], name[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
+	test_read(fd, name, sizeof(name) - 1);
+	close(fd);
+	return strcmp(name, "rfork-shell\n") == 0;
+}
+
+void process_signal_shells(const struct node *node, int number)
+{
+	pid_t pids[64];
+	unsigned count = node_descendants(node->pid, pids, 64), shells = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!is_shell(pids[i]))
+			continue;
+		CHECK_CALL(kill(pids[i], number));
+		shells++;
+	}
+	CHECK(shells > 0);
+}

@@ -7,7 +7,7 @@
 #ifndef TEST_SUPPORT_PROCESS_H
 #define TEST_SUPPORT_PROCESS_H
 
-#include "tests/support/test.h"
+#include "tests/support/node.h"
 
 struct process_cost {
 	uint64_t resident_bytes;
@@ -32,5 +32,9 @@ void process_expect_stop_status(pid_t pid, int signal);
 void process_expect_continue_status(pid_t pid);
 
 struct process_cost process_cost(pid_t pid);
+
+/* Sends a signal to the shells that wait on a node: one that is stopped reads no image, and who waits for
+ * it, waits. */
+void process_signal_shells(const struct node *node, int number);
 
 #endif

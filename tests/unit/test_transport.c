@@ -242,7 +242,7 @@ START_TEST(wrong_options_are_refused)
 	options.compression = RFORK_COMPRESS_ZSTD;
 	ck_assert_int_eq(check(&options), -ENOSYS);
 	options.compression = 0;
-	options.flags = RFORK_DETACH;
+	options.flags = RFORK_COPY_FILES;
 	ck_assert_int_eq(check(&options), -ENOSYS);
 }
 END_TEST

@@ -34,7 +34,7 @@ static void set_up(void)
 	bounce = malloc(RF_PAGES_MAX_DATA_PAGES * PAGE);
 	writer = malloc(sizeof(*writer));
 	rf_image_writer_init(writer, stream, RF_NO_DEADLINE);
-	rf_image_writer_continue(writer, memory_fd, bounce);
+	rf_image_writer_continue(writer, RF_NO_DEADLINE, memory_fd, bounce);
 	sequence = 0;
 	position = 0;
 }
