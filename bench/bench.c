@@ -5,7 +5,9 @@
  * a server of its own on loopback, lets the subjects (minimal.c, memory.c) measure themselves, and
  * prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
@@ -126,9 +128,12 @@ static FILE *start_subject(char *const *arguments, pid_t *pid)
 	}
 	*pid = fork();
 	if (*pid == 0) {
+		int null = open("/dev/null", O_RDONLY);
+
+		/* whatever else is open here is none of the subject's streams */
+		dup2(null, STDIN_FILENO);
 		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		close(ends[1]);
+		close_range(STDERR_FILENO + 1, ~0u, 0);
 		execv(arguments[0], arguments);
 		fprintf(stderr, "%s: %s\n", arguments[0], strerror(errno));
 		_exit(127);
@@ -149,14 +154,7 @@ static FILE *start_subject(char *const *arguments, pid_t *pid)
 	return output;
 }
 
-static void skip(struct series *series, const char *reason)
-{
-	if (series)
-		snprintf(series->skip, sizeof(series->skip), "%.*s", (int)strcspn(reason, "\n"),
-			 reason);
-}
-
-/* Takes a line "floor N", "first N", "return N" or "skip REASON"; NULL = not asked for. */
+/* Takes a line "floor N", "first N" or "return N"; NULL = not asked for. */
 static void take_line(const char *line, struct series *floor, struct series *first,
 		      struct series *returned)
 {
@@ -164,11 +162,6 @@ static void take_line(const char *line, struct series *floor, struct series *fir
 	long long nanoseconds;
 	char word[16];
 
-	if (!strncmp(line, "skip ", 5)) {
-		skip(first, line + 5);
-		skip(returned, line + 5);
-		return;
-	}
 	if (sscanf(line, "%15s %lld", word, &nanoseconds) != 2)
 		return;
 	if (!strcmp(word, "floor"))

@@ -9,46 +9,26 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <rfork.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/clock.h"
 
-static int times_fd = -1; /* where the children's words come in */
-
-FILE *measure_open(void)
+/* The child's end, which its standard output carries to whoever runs the subject: the caller holds no end
+ * of a pipe for it, which would be one more stream to relay. */
+_Noreturn static void print_first(int64_t nanoseconds)
 {
-	int before = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	int ends[2];
-	FILE *results;
+	char line[32];
+	int length = snprintf(line, sizeof(line), "first %lld\n", (long long)nanoseconds);
 
-	if (before == -1 || pipe2(ends, O_CLOEXEC) == -1 || dup2(ends[1], STDOUT_FILENO) == -1) {
-		perror("standard output");
-		return NULL;
-	}
-	close(ends[1]);
-	times_fd = ends[0];
-	results = fdopen(before, "w");
-	if (!results)
-		perror("standard output");
-	return results;
+	_exit(write(STDOUT_FILENO, line, (size_t)length) == length ? 0 : 1);
 }
 
-_Noreturn static void tell_time(int64_t now)
-{
-	_exit(write(STDOUT_FILENO, &now, sizeof(now)) == sizeof(now) ? 0 : 1);
-}
-
-/* Takes the child's word and sees it end; 0, or -1 after a message. */
-static int hear_time(pid_t pid, int64_t *when)
+static int await_child(pid_t pid)
 {
 	int status;
 
-	if (read(times_fd, when, sizeof(*when)) != sizeof(*when)) {
-		fprintf(stderr, "a child did not tell its time\n");
-		return -1;
-	}
 	if (waitpid(pid, &status, 0) == -1) {
 		perror("waitpid");
 		return -1;
@@ -58,26 +38,16 @@ static int hear_time(pid_t pid, int64_t *when)
 	return status == 0 ? 0 : -1;
 }
 
-int measure_rfork(const char *host, uint64_t flags, struct measure_times *times)
+int measure_rfork(const char *host, uint64_t flags, int64_t *return_ns)
 {
-	/* The pipe's other end and the results' stream are of no use to the child. */
-	struct rfork_options options = {
-		.size = sizeof(options),
-		.flags = RFORK_CLOSE_OTHERS | flags,
-	};
-	int64_t start = clock_now_ns(), returned, first;
+	struct rfork_options options = { .size = sizeof(options), .flags = flags };
+	int64_t start = clock_now_ns();
 	pid_t pid = rfork_with(host, &options);
 
 	if (pid == 0)
-		tell_time(clock_now_ns());
-	returned = clock_now_ns();
-	if (pid == -1)
-		return errno;
-	if (hear_time(pid, &first))
-		return -1;
-	times->first_ns = first - start;
-	times->return_ns = returned - start;
-	return 0;
+		print_first(clock_now_ns() - start);
+	*return_ns = clock_now_ns() - start;
+	return pid == -1 ? errno : await_child(pid);
 }
 
 /* Reads every word; the answer keeps the compiler from leaving it out. */
@@ -91,25 +61,43 @@ static uint64_t scan(const void *memory, size_t bytes)
 	return sum;
 }
 
+/* Takes the child's word and sees it end; 0, or -1 after a message. */
+static int hear_time(int fd, pid_t pid, int64_t *when)
+{
+	if (read(fd, when, sizeof(*when)) == sizeof(*when))
+		return await_child(pid);
+	fprintf(stderr, "a child did not tell its time\n");
+	return -1;
+}
+
 int measure_fork(const void *memory, size_t bytes, struct measure_times *times)
 {
-	int64_t start = clock_now_ns(), returned, first;
-	pid_t pid = fork();
+	int64_t start, returned, first;
+	int ends[2], result;
+	pid_t pid;
 
+	if (pipe2(ends, O_CLOEXEC) == -1) {
+		perror("pipe");
+		return -1;
+	}
+	start = clock_now_ns();
+	pid = fork();
 	if (pid == 0) {
 		uint64_t sum = scan(memory, bytes);
 
 		__asm__ volatile("" : : "r"(sum));
-		tell_time(clock_now_ns());
+		first = clock_now_ns();
+		_exit(write(ends[1], &first, sizeof(first)) == sizeof(first) ? 0 : 1);
 	}
 	returned = clock_now_ns();
-	if (pid == -1) {
+	close(ends[1]);
+	if (pid == -1)
 		perror("fork");
-		return -1;
+	result = pid == -1 ? -1 : hear_time(ends[0], pid, &first);
+	close(ends[0]);
+	if (result == 0) {
+		times->first_ns = first - start;
+		times->return_ns = returned - start;
 	}
-	if (hear_time(pid, &first))
-		return -1;
-	times->first_ns = first - start;
-	times->return_ns = returned - start;
-	return 0;
+	return result;
 }

@@ -6,22 +6,20 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-
-struct measure_times {
-	int64_t first_ns;  /* from the call to the first instruction of the child */
-	int64_t return_ns; /* from the call to its return in the caller */
-};
 
 /*
- * Makes standard output a pipe through which the children tell their time, and returns a stream
- * for the results: what standard output was.  NULL after a message.
+ * One rfork(), whose child prints "first N": nanoseconds from the call to its first instruction.
+ * return_ns: from the call to its return in the caller.
+ * 0; a positive errno of rfork_with(); or -1 after a message, when the child failed.
  */
-FILE *measure_open(void);
+int measure_rfork(const char *host, uint64_t flags, int64_t *return_ns);
 
-/* 0; a positive errno of rfork_with(); or -1 after a message, when the child failed. */
-int measure_rfork(const char *host, uint64_t flags, struct measure_times *times);
+struct measure_times {
+	int64_t first_ns;  /* from the call to what the child does */
+	int64_t return_ns; /* from the call to its return in the caller */
+};
 
 /*
  * fork(), after which the child reads all of `bytes` bytes, word by word; times->first_ns is when

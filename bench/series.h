@@ -13,7 +13,6 @@
 struct series {
 	double values[SERIES_MOST];
 	size_t count;
-	char skip[256]; /* why there are none; "" = they are there, or the measurement failed */
 };
 
 void series_add(struct series *series, double value);
