@@ -48,6 +48,7 @@ static void open_scratch(struct rf_channel_tools *tools)
 		tools->scratch[0] = tools->scratch[1] = -1;
 	else /* less room only means more looks */
 		rf_syscall(SYS_fcntl, tools->scratch[1], F_SETPIPE_SZ, SCRATCH_PIPE_BYTES);
+	tools->null = rf_sys_open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
 void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools, uint64_t number)
@@ -259,27 +260,51 @@ static void read_exactly(int fd, void *buffer, size_t bytes)
 	}
 }
 
-/* Bytes in all that the original shows, at most `bytes`, of which a copy goes to the buffer; 0 when it is
- * empty for ever. */
-static long peek(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t bytes)
+/* Drops bytes of the scratch pipe: pages change hands, without a copy where /dev/null could be opened. */
+static void drop_scratch(struct rf_channel_tools *tools, size_t bytes)
+{
+	while (bytes && tools->null >= 0) {
+		long moved = rf_syscall(SYS_splice, tools->scratch[0], NULL, tools->null, NULL,
+					bytes, 0);
+
+		if (moved <= 0 && moved != -EINTR)
+			break;
+		bytes -= moved > 0 ? (size_t)moved : 0;
+	}
+	if (bytes)
+		read_exactly(tools->scratch[0], tools->buffer, bytes);
+}
+
+/* Bytes in all that the original shows, at most `bytes`; those behind the first `skip` go to the start of
+ * the buffer.  0 when it is empty for ever. */
+static long peek(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t skip,
+		 uint32_t bytes)
 {
 	long position, seen;
 
 	switch (channel->kind) {
 	case RF_CHANNEL_SOCKET:
-		return rf_syscall(SYS_recvfrom, channel->fd, tools->buffer, bytes,
+		seen = rf_syscall(SYS_recvfrom, channel->fd, tools->buffer, bytes,
 				  MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
+		if (skip && seen > (long)skip)
+			memmove(tools->buffer, tools->buffer + skip, (size_t)seen - skip);
+		return seen;
 	case RF_CHANNEL_PIPE:
 		seen = rf_syscall(SYS_tee, channel->fd, tools->scratch[1], bytes,
 				  SPLICE_F_NONBLOCK);
-		if (seen > 0)
-			read_exactly(tools->scratch[0], tools->buffer, (size_t)seen);
+		if (seen <= 0)
+			return seen;
+		drop_scratch(tools, seen < (long)skip ? (size_t)seen : skip);
+		if (seen > (long)skip)
+			read_exactly(tools->scratch[0], tools->buffer, (size_t)seen - skip);
 		return seen;
 	case RF_CHANNEL_FILE:
 		position = rf_syscall(SYS_lseek, channel->fd, 0, SEEK_CUR);
-		return position < 0 ? position
-				    : rf_sys_pread(channel->fd, tools->buffer, bytes,
-						   (uint64_t)position);
+		if (position < 0)
+			return position;
+		seen = rf_sys_pread(channel->fd, tools->buffer, bytes - skip,
+				    (uint64_t)position + skip);
+		return seen < 0 ? seen : seen + (long)skip;
 	case RF_CHANNEL_TTY:
 		break;
 	}
@@ -316,11 +341,10 @@ long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools)
 		return -EAGAIN;
 	had_ended = has_ended(channel); /* before the look: what came in between is seen by it */
 	do
-		seen = peek(channel, tools, RF_CHANNEL_AHEAD_BYTES);
+		seen = peek(channel, tools, channel->ahead, RF_CHANNEL_AHEAD_BYTES);
 	while (seen == -EINTR);
 	if (seen > (long)channel->ahead) {
 		seen -= channel->ahead;
-		memmove(tools->buffer, tools->buffer + channel->ahead, (size_t)seen);
 		channel->ahead += (uint32_t)seen;
 		channel->may_look = true;
 		return seen;
@@ -346,7 +370,7 @@ static long take_some(struct rf_channel *channel, struct rf_channel_tools *tools
 		moved = rf_syscall(SYS_splice, channel->fd, NULL, tools->scratch[1], NULL, bytes,
 				   SPLICE_F_NONBLOCK);
 		if (moved > 0)
-			read_exactly(tools->scratch[0], tools->buffer, (size_t)moved);
+			drop_scratch(tools, (size_t)moved);
 		return moved;
 	case RF_CHANNEL_FILE:
 		return rf_syscall(SYS_lseek, channel->fd, bytes, SEEK_CUR) < 0 ? -ESPIPE

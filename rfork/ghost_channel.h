@@ -43,6 +43,7 @@ struct rf_channel {
 struct rf_channel_tools {
 	int epoll;
 	int scratch[2];	       /* a pipe, for tee(2); made when a channel needs it */
+	int null;	       /* /dev/null, for what is dropped; with the pipe */
 	unsigned char *buffer; /* RF_FRAME_MAX_BYTES */
 };
 

@@ -319,7 +319,7 @@ int rf_ghost_prepare_relay(struct rf_relay *relay)
 {
 	int error;
 
-	relay->tools.scratch[0] = relay->tools.scratch[1] = -1;
+	relay->tools.scratch[0] = relay->tools.scratch[1] = relay->tools.null = -1;
 	relay->signals = rf_ghost_open_signals();
 	relay->tools.epoll = (int)rf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
 	if (relay->signals < 0 || relay->tools.epoll < 0)

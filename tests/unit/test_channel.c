@@ -64,7 +64,7 @@ static void make_original(enum original original, bool reads)
 static void set_up(void)
 {
 	signal(SIGPIPE, SIG_IGN);
-	tools = (struct rf_channel_tools){ .scratch = { -1, -1 } };
+	tools = (struct rf_channel_tools){ .scratch = { -1, -1 }, .null = -1 };
 	tools.epoll = epoll_create1(EPOLL_CLOEXEC);
 	tools.buffer = malloc(RF_FRAME_MAX_BYTES);
 	ck_assert_int_ge(tools.epoll, 0);
