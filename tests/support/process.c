@@ -144,28 +144,61 @@ struct process_cost process_cost(pid_t pid)
 	return cost;
 }
 
+#define MOST_DESCENDANTS 64
+
 static bool is_shell(pid_t pid)
 {
 	char path[64], name[32] = "";
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false; /* it has just ended */
 	test_read(fd, name, sizeof(name) - 1);
 	close(fd);
 	return strcmp(name, "rfork-shell\n") == 0;
 }
 
+/* The shells among the descendants, once each spare session has its own. */
+static unsigned find_shells(const struct node *node, pid_t *shells)
+{
+	int64_t end_ms = test_now_ms() + TEST_DEADLINE_MS;
+	pid_t pids[MOST_DESCENDANTS];
+
+	for (;;) {
+		unsigned count = node_descendants(node->pid, pids, MOST_DESCENDANTS), found = 0;
+
+		for (unsigned i = 0; i < count; i++)
+			if (is_shell(pids[i]))
+				shells[found++] = pids[i];
+		if (found && found * 2 == count)
+			return found;
+		CHECK(test_now_ms() < end_ms);
+		poll(NULL, 0, 5);
+	}
+}
+
 void process_signal_shells(const struct node *node, int number)
 {
-	pid_t pids[64];
-	unsigned count = node_descendants(node->pid, pids, 64), shells = 0;
+	pid_t shells[MOST_DESCENDANTS];
+	unsigned count = find_shells(node, shells);
 
-	for (unsigned i = 0; i < count; i++) {
-		if (!is_shell(pids[i]))
-			continue;
-		CHECK_CALL(kill(pids[i], number));
-		shells++;
-	}
-	CHECK(shells > 0);
+	for (unsigned i = 0; i < count; i++)
+		CHECK_CALL(kill(shells[i], number));
+}
+
+bool process_is_sanitized(pid_t pid)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	maps = fopen(path, "re");
+	CHECK(maps);
+	while (!found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "/libasan.so") != NULL;
+	fclose(maps);
+	return found;
 }

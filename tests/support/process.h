@@ -33,6 +33,9 @@ void process_expect_continue_status(pid_t pid);
 
 struct process_cost process_cost(pid_t pid);
 
+/* Whether it runs with the address sanitizer, whose memory is not its own. */
+bool process_is_sanitized(pid_t pid);
+
 /* Sends a signal to the shells that wait on a node: one that is stopped reads no image, and who waits for
  * it, waits. */
 void process_signal_shells(const struct node *node, int number);
