@@ -51,6 +51,30 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 	}
 }
 
+/* A duplicate of a standard descriptor that goes through the original goes there too, whatever it
+ * would be by itself: or a file would be opened anew, with another offset. */
+static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
+				    const struct rf_image_file *identity,
+				    const struct rf_image_file *identities)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct rf_image_descriptor *other = &table->entries[i].image;
+
+		if ((int)other->number >= STDIO_COUNT)
+			break;
+		if (other->kind != RF_DESCRIPTOR_RELAY || other->same_as != RF_IMAGE_NONE ||
+		    identities[i].device != identity->device ||
+		    identities[i].inode != identity->inode ||
+		    !is_same_description((int)other->number, (int)entry->image.number))
+			continue;
+		entry->image.kind = RF_DESCRIPTOR_RELAY;
+		entry->image.stream = other->stream;
+		entry->image.same_as = other->number;
+		return true;
+	}
+	return false;
+}
+
 static const char *name_type(const struct stat *status)
 {
 	switch (status->st_mode & S_IFMT) {
@@ -140,7 +164,7 @@ static uint32_t find_standard_stream(int fd, const struct stat *status, unsigned
 
 	if (stream)
 		return stream;
-	if (fd != STDIN_FILENO && access != O_RDONLY)
+	if (access == O_WRONLY || (fd != STDIN_FILENO && access == O_RDWR))
 		return RF_STREAM_PIPE | RF_STREAM_WRITE;
 	if (S_ISREG(status->st_mode) && access != O_WRONLY)
 		return RF_STREAM_PIPE | RF_STREAM_READ;
@@ -224,6 +248,10 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->image.file = RF_IMAGE_NONE;
 	/* the standard ones travel whatever they are, but a device is named */
 	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) ? "" : read_path(arena, fd);
+	identities[table->count] = rf_file_identity(&status);
+	if (fd >= STDIO_COUNT &&
+	    find_standard_duplicate(table, entry, &identities[table->count], identities))
+		return 1;
 	if (classify(entry, &status) < 0) {
 		if (close_others)
 			return 0;
@@ -232,7 +260,6 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 			"descriptor %d (%s): %s cannot travel; RFORK_CLOSE_OTHERS closes it", fd,
 			entry->path, name_type(&status));
 	}
-	identities[table->count] = rf_file_identity(&status);
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
 		return rf_report(report, ENOTSUP, "descriptor %d (%s): more than %u streams", fd,

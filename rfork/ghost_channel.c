@@ -40,15 +40,18 @@ static enum rf_channel_kind find_kind(int fd)
 	return rf_sys_ioctl(fd, TCGETS, &termios) == 0 ? RF_CHANNEL_TTY : RF_CHANNEL_FILE;
 }
 
-static void open_scratch(struct rf_channel_tools *tools)
+int rf_channel_prepare(struct rf_channel_tools *tools)
 {
-	if (tools->scratch[0] >= 0)
-		return;
-	if (rf_syscall(SYS_pipe2, tools->scratch, O_CLOEXEC | O_NONBLOCK) < 0)
+	int error = (int)rf_syscall(SYS_pipe2, tools->scratch, O_CLOEXEC | O_NONBLOCK);
+
+	if (error < 0) {
 		tools->scratch[0] = tools->scratch[1] = -1;
-	else /* less room only means more looks */
-		rf_syscall(SYS_fcntl, tools->scratch[1], F_SETPIPE_SZ, SCRATCH_PIPE_BYTES);
+		return error;
+	}
+	/* less room only means more looks */
+	rf_syscall(SYS_fcntl, tools->scratch[1], F_SETPIPE_SZ, SCRATCH_PIPE_BYTES);
 	tools->null = rf_sys_open("/dev/null", O_WRONLY | O_CLOEXEC);
+	return 0;
 }
 
 void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools, uint64_t number)
@@ -63,8 +66,6 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
 	channel->reads = channel->stream & RF_STREAM_READ;
 	channel->writes = channel->stream & RF_STREAM_WRITE;
 	channel->may_look = channel->reads;
-	if (channel->kind == RF_CHANNEL_PIPE && channel->reads)
-		open_scratch(tools);
 	rf_syscall(SYS_epoll_ctl, tools->epoll, EPOLL_CTL_ADD, channel->fd, &event);
 }
 
@@ -163,7 +164,7 @@ int rf_channel_flush(struct rf_channel *channel)
 
 		if (put < 0) {
 			abandon_output(channel);
-			return -EPIPE;
+			return (int)put;
 		}
 		channel->start = (channel->start + (uint32_t)put) % RF_CHANNEL_CREDIT_BYTES;
 		channel->used -= (uint32_t)put;
@@ -207,7 +208,7 @@ int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32
 		put = write_piece(channel, data, bytes);
 	if (put < 0) {
 		abandon_output(channel);
-		return -EPIPE;
+		return (int)put;
 	}
 	return (uint32_t)put < bytes ? keep(channel, data + put, bytes - (uint32_t)put) : 0;
 }
@@ -322,6 +323,16 @@ static bool has_ended(const struct rf_channel *channel)
 	       pollfd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
 }
 
+/* A pipe of many small buffers may hold more than the scratch pipe has room to show: that comes when
+ * what is ahead has been taken. */
+static bool has_hidden_bytes(const struct rf_channel *channel)
+{
+	int held = 0;
+
+	return channel->kind == RF_CHANNEL_PIPE &&
+	       rf_sys_ioctl(channel->fd, FIONREAD, &held) == 0 && held > (int)channel->ahead;
+}
+
 /* At the end what is ahead is still to be taken. */
 static void leave_input(struct rf_channel *channel)
 {
@@ -349,8 +360,10 @@ long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools)
 		channel->may_look = true;
 		return seen;
 	}
-	/* an empty pipe without a writer says 0, one that shows only what is ahead cannot */
-	if (!had_ended && (seen == -EAGAIN || (seen > 0 && channel->ahead)))
+	/* tee(2) also says 0 when somebody else has just emptied the pipe */
+	if (!had_ended && (seen == -EAGAIN || seen > 0 || (seen == 0 && !has_ended(channel))))
+		return -EAGAIN;
+	if (has_hidden_bytes(channel))
 		return -EAGAIN;
 	channel->at_end = true;
 	leave_input(channel);

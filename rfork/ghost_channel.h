@@ -42,20 +42,23 @@ struct rf_channel {
 /* What all channels of a ghost share. */
 struct rf_channel_tools {
 	int epoll;
-	int scratch[2];	       /* a pipe, for tee(2); made when a channel needs it */
-	int null;	       /* /dev/null, for what is dropped; with the pipe */
+	int scratch[2];	       /* a pipe, for tee(2); -1 = none */
+	int null;	       /* /dev/null, for what is dropped */
 	unsigned char *buffer; /* RF_FRAME_MAX_BYTES */
 };
+
+/* Makes the scratch pipe, where a channel shows a pipe; 0 or a negative errno. */
+int rf_channel_prepare(struct rf_channel_tools *tools);
 
 /* Watches the original from now on, under `number`. */
 void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools, uint64_t number);
 
-/* Takes bytes from the child, and writes what can be written at once.  0, or -EBADMSG when they are
- * more than the credit. */
+/* Takes bytes from the child, and writes what can be written at once.  0; -EBADMSG when they are more than
+ * the credit, -ENOMEM; or the negative errno of a write, after which the channel no longer writes. */
 int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32_t bytes);
 
-/* Writes what is left, as far as the original takes it.  0, or -EPIPE if nobody will ever read it:
- * then the channel no longer writes. */
+/* Writes what is left, as far as the original takes it.  0, or the negative errno of a write, after which
+ * the channel no longer writes. */
 int rf_channel_flush(struct rf_channel *channel);
 
 /* The credit that should go back now; 0 = none yet. */

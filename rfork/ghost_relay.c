@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "rfork/frame.h"
 #include "rfork/ghost_signals.h"
@@ -105,15 +107,32 @@ static void return_credit(struct rf_relay *relay, uint32_t number)
 		send_frame(relay, RF_FRAME_WINDOW, number, &window, sizeof(window));
 }
 
+/* A write that failed otherwise than for want of a reader: the child has been told that it was done, and
+ * may have ended.  Somebody should hear of it. */
+static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
+{
+	struct rf_report report = { 0 };
+	int fd = relay->channels[STDERR_FILENO].fd;
+
+	if (error == -EPIPE || error == -ECONNRESET || fd < 0)
+		return;
+	rf_report(&report, -error, "rfork: output of the remote child is lost, channel %u: %m",
+		  number);
+	rf_io_write_full(fd, report.sentence, strlen(report.sentence), RF_NO_DEADLINE);
+	rf_io_write_full(fd, "\n", 1, RF_NO_DEADLINE);
+}
+
 /* After something was written: credit goes back, or the child's side is to get SIGPIPE. */
 static void settle_output(struct rf_relay *relay, uint32_t number, int result)
 {
-	if (result == -EPIPE)
-		send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
-	else if (result < 0)
+	if (result == -EBADMSG || result == -ENOMEM)
 		lose_link(); /* more than the credit: the node is broken */
-	else
+	if (result == 0) {
 		return_credit(relay, number);
+		return;
+	}
+	tell_loss(relay, number, result);
+	send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
 }
 
 static void flush(struct rf_relay *relay, uint32_t number)
@@ -210,14 +229,29 @@ static void take_stop(struct rf_relay *relay)
 /* Stops as the child has: again, too, after a frame that was not about that. */
 static void stop(struct rf_relay *relay)
 {
+	const struct rf_frame_signal go_on = { .signal = SIGCONT };
+
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		flush(relay, number);
 	forward_signals(relay);
-	if (relay->stopped)
-		rf_ghost_stop(relay->connection, relay->stopped);
+	if (!relay->stopped || !rf_ghost_stop(relay->connection, relay->stopped))
+		return;
+	relay->stopped = 0;
+	send_frame(relay, RF_FRAME_SIGNAL, 0, &go_on, sizeof(go_on));
 }
 
 /* -- the end ---------------------------------------------------------------------------------- */
+
+/* An exit with a code, or a signal that ends processes: what waitpid() says of an end. */
+static bool is_end(uint32_t status)
+{
+	unsigned signal = WTERMSIG(status);
+
+	if (WIFEXITED(status))
+		return (status & ~0xff00u) == 0;
+	return WIFSIGNALED(status) && (status & ~0xffu) == 0 && signal <= 64 && signal != SIGSTOP &&
+	       signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU && signal != SIGCONT;
+}
 
 /* Writes out what is left, then ends as the child did. */
 _Noreturn static void finish(struct rf_relay *relay)
@@ -225,6 +259,8 @@ _Noreturn static void finish(struct rf_relay *relay)
 	struct rf_frame_exited exited;
 
 	read_exactly(relay, &exited, sizeof(exited));
+	if (!is_end(exited.status))
+		lose_link();
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
 
@@ -324,6 +360,13 @@ int rf_ghost_prepare_relay(struct rf_relay *relay)
 	relay->tools.epoll = (int)rf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
 	if (relay->signals < 0 || relay->tools.epoll < 0)
 		return relay->signals < 0 ? relay->signals : relay->tools.epoll;
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		if (relay->channels[number].stream == (RF_STREAM_PIPE | RF_STREAM_READ) &&
+		    relay->tools.scratch[0] < 0) {
+			error = rf_channel_prepare(&relay->tools);
+			if (error < 0)
+				return error;
+		}
 	error = watch(relay, relay->connection, EVENT_CONNECTION);
 	return error < 0 ? error : watch(relay, relay->signals, EVENT_SIGNALS);
 }

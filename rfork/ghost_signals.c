@@ -135,26 +135,32 @@ static void take_action(unsigned signal)
 }
 
 /* In an orphaned process group the signals of terminals do not stop; but the child has stopped.  A stop
- * takes a pending SIGCONT away, and one ends the stop: it is pending if there was one. */
+ * takes a pending SIGCONT away, and one ends the stop: it is pending if there was one, or a stop signal
+ * that came later and took it away in turn. */
 static void stop_by(unsigned signal)
 {
 	if (signal != SIGSTOP)
 		take_action(signal);
-	if (signal == SIGSTOP || !is_pending(SIGCONT))
+	if (signal == SIGSTOP || !(is_pending(SIGCONT) || is_pending(SIGTSTP) ||
+				   is_pending(SIGTTIN) || is_pending(SIGTTOU)))
 		send_self(SIGSTOP);
 }
 
-void rf_ghost_stop(int connection, uint32_t signal)
+bool rf_ghost_stop(int connection, uint32_t signal)
 {
+	bool was_continued = false;
 	long flags = rf_syscall(SYS_fcntl, connection, F_GETFL);
 
 	/* A stopped process reads nothing: input has to wake it, by the signal that does. */
 	rf_syscall(SYS_fcntl, connection, F_SETOWN, rf_syscall(SYS_getpid));
 	rf_syscall(SYS_fcntl, connection, F_SETSIG, SIGCONT);
 	rf_syscall(SYS_fcntl, connection, F_SETFL, flags | O_ASYNC);
-	if (!has_input(connection))
+	if (!has_input(connection)) {
 		stop_by(signal);
+		was_continued = !has_input(connection) && !is_pending(SIGCONT);
+	}
 	rf_syscall(SYS_fcntl, connection, F_SETFL, flags);
+	return was_continued;
 }
 
 _Noreturn void rf_ghost_die(int signal)

@@ -7,6 +7,7 @@
 #ifndef RF_GHOST_SIGNALS_H
 #define RF_GHOST_SIGNALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,9 +28,10 @@ int rf_ghost_send_signal(pid_t caller, const struct rf_frame_signal *signal);
 
 /*
  * Stops this process by the signal that has stopped the child, until somebody sends SIGCONT or the
- * connection has input.  Returns at once when it has input already.
+ * connection has input.  Returns at once when it has input already.  True if it was SIGCONT, and a stop
+ * signal that came after it has taken it away: nobody else will hear of it.
  */
-void rf_ghost_stop(int connection, uint32_t signal);
+bool rf_ghost_stop(int connection, uint32_t signal);
 
 /* Ends this process by the default action of a signal. */
 _Noreturn void rf_ghost_die(int signal);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ static int take_descriptors(struct msghdr *message, int *fd)
 {
 	int fds[2] = { -1, -1 };
 	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	bool is_starved;
 
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
 	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
@@ -49,9 +51,11 @@ static int take_descriptors(struct msghdr *message, int *fd)
 	*fd = fds[0];
 	if (fds[1] < 0 && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return 0;
+	/* the kernel drops what it has no number for, and says no more than this */
+	is_starved = fds[0] < 0 && message->msg_flags & MSG_CTRUNC;
 	rf_descriptor_close(fd);
 	rf_descriptor_close(&fds[1]);
-	return -EBADMSG;
+	return is_starved ? -EMFILE : -EBADMSG;
 }
 
 static long receive(int socket, struct iovec *iov, size_t count, int flags, int *fd)

@@ -42,6 +42,8 @@
 #define PROGRAM_FD 17
 
 #define SESSION_FILES (RF_CHANNELS_MAX + 64)
+/* signalfd, epoll, sock_diag, and one to look into /proc. */
+#define RESERVED_FDS 4
 
 #define REFUSAL_TIMEOUT_MS 2000
 #define SEND_TIMEOUT_MS 10000
@@ -54,6 +56,7 @@ struct session {
 	struct rf_key key;
 	struct rf_handover handover;
 	struct rf_streams *streams;
+	int reserved[RESERVED_FDS];
 };
 
 static int move_descriptors(const struct rf_session_setup *setup)
@@ -272,6 +275,13 @@ static int order_shell(struct session *session, struct rf_report *report)
 			 : 0;
 }
 
+static int out_of_descriptors(struct rf_report *report)
+{
+	return rf_report(report, EAGAIN,
+			 "the node has no descriptors left for a child with so many "
+			 "streams");
+}
+
 /* A channel that the shell has made. */
 static int take_stream(const struct session *session, const struct rf_shell_stream *stream,
 		       size_t bytes, int fd, struct rf_report *report)
@@ -282,6 +292,8 @@ static int take_stream(const struct session *session, const struct rf_shell_stre
 		rf_descriptor_close(&fd);
 	else
 		error = rf_streams_receive(session->streams, stream, fd);
+	if (error == -EMFILE || error == -ENFILE)
+		return out_of_descriptors(report);
 	return error < 0
 		       ? rf_report(report, -error, "channel %u from the shell: %m", stream->channel)
 		       : 0;
@@ -302,6 +314,8 @@ static int read_shell(const struct session *session, struct rf_shell_report *she
 
 		memset(shell_report, 0, sizeof(*shell_report));
 		got = rf_descriptor_receive_now(session->shell.socket, &iov, 1, &fd);
+		if (got == -EMFILE)
+			return out_of_descriptors(report);
 		if (got < 0 && got != -EBADMSG)
 			return got == -EAGAIN ? 0 : -ECONNRESET;
 		if (got >= (long)sizeof(stream) && shell_report->kind == RF_SHELL_STREAM) {
@@ -425,6 +439,24 @@ static int hand_over(struct session *session, struct rf_report *report)
 	return error < 0 ? error : await_shell(session, report);
 }
 
+/* What the relay opens for itself is set aside before the streams come: a child that runs must not be
+ * lost for want of it. */
+static int reserve_descriptors(struct session *session, struct rf_report *report)
+{
+	for (unsigned i = 0; i < RESERVED_FDS; i++) {
+		session->reserved[i] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+		if (session->reserved[i] < 0)
+			return rf_report(report, errno, "descriptors of a session: %m");
+	}
+	return 0;
+}
+
+static void release_descriptors(struct session *session)
+{
+	for (unsigned i = 0; i < RESERVED_FDS; i++)
+		rf_descriptor_close(&session->reserved[i]);
+}
+
 static void announce_child(struct session *session)
 {
 	struct rf_frame_running running = { .pid = (uint32_t)session->shell.pid };
@@ -449,6 +481,7 @@ static void relay(struct session *session)
 		.streams = session->streams,
 	};
 
+	release_descriptors(session);
 	announce_child(session);
 	rf_session_relay(&setup);
 }
@@ -508,7 +541,11 @@ void rf_session_run(const struct rf_session_setup *setup)
 	/* static: touched only as far as there are channels */
 	static struct rf_streams streams;
 	struct session session = {
-		.setup = setup, .connection = -1, .signals = -1, .streams = &streams
+		.setup = setup,
+		.connection = -1,
+		.signals = -1,
+		.streams = &streams,
+		.reserved = { [0 ... RESERVED_FDS - 1] = -1 },
 	};
 	struct rf_report report = { 0 };
 	int error = become_session(&session, &report);
@@ -517,10 +554,12 @@ void rf_session_run(const struct rf_session_setup *setup)
 		error = rf_spawn_shell(&session.shell, PROGRAM_FD, setup->user, &report);
 	if (error == 0) {
 		raise_file_limit();
-		warm_up(&session);
+		error = reserve_descriptors(&session, &report);
 	}
-	if (error == 0)
+	if (error == 0) {
+		warm_up(&session);
 		error = await_connection(&session, &report);
+	}
 	if (error == 0) {
 		serve(&session);
 		_exit(EXIT_SUCCESS);

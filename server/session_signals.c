@@ -110,7 +110,7 @@ static void keep(struct rf_job *job, enum pending place, const struct signalfd_s
 }
 
 /* Those who stop or end the session from outside are no descendants: a listener that has ended, an
- * administrator. */
+ * administrator.  A sender of our own user that has vanished was a command of the child's. */
 static unsigned take_one_urgent(struct rf_job *job, const struct signalfd_siginfo *info)
 {
 	enum pending place = info->ssi_signo == SIGCHLD ? PENDING_CHILD : PENDING_TERMINATE;
@@ -119,7 +119,8 @@ static unsigned take_one_urgent(struct rf_job *job, const struct signalfd_siginf
 	if (info->ssi_signo == SIGCHLD && info->ssi_code > 0)
 		return 0; /* the kernel's word, and reap() asks for the same */
 	sender = find_sender(job, info);
-	if (sender == SENDER_DESCENDANT || (sender == SENDER_GONE && place == PENDING_CHILD)) {
+	if (sender == SENDER_DESCENDANT ||
+	    (sender == SENDER_GONE && (place == PENDING_CHILD || info->ssi_uid == getuid()))) {
 		/* One that is pending already takes in the next, as in the kernel. */
 		if (job->pending[place].signal)
 			return 0;

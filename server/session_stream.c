@@ -122,7 +122,9 @@ void rf_stream_sample(struct rf_stream *stream)
 		return;
 	unread = stream->is_socket ? count_unread_socket(stream) : count_unread_pipe(stream);
 	stream->taken_bytes += stream->unread_bytes - unread;
-	/* What a closed socket held is never taken any more. */
+	/* What a closed socket held is never taken any more, and the ghost waits for it no longer. */
+	if (stream->is_reset && unread)
+		stream->tell_no_reader = stream->may_give = true;
 	stream->unread_bytes = stream->is_reset ? 0 : unread;
 	release(stream);
 }

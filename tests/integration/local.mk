@@ -11,7 +11,9 @@ rf_integration_tests = \
 	%D%/async_returns_at_the_snapshot \
 	%D%/back_pressure_is_bounded \
 	%D%/bad_arguments_are_refused \
+	%D%/broken_ghosts_lose_only_their_child \
 	%D%/broken_nodes_are_reported \
+	%D%/broken_nodes_lose_only_their_ghost \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
 	%D%/caller_may_close_stdio \
@@ -23,8 +25,10 @@ rf_integration_tests = \
 	%D%/children_may_move_on \
 	%D%/clocks_go_on \
 	%D%/closed_reader_is_sigpipe \
+	%D%/closing_with_unread_bytes_is_seen_at_home \
 	%D%/command_line_and_environment_are_kept \
 	%D%/continue_on_the_node_wakes_the_ghost \
+	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/cut_streams_leave_nothing \
 	%D%/daemon_returns_when_ready \
 	%D%/dead_spare_is_replaced \
@@ -62,11 +66,13 @@ rf_integration_tests = \
 	%D%/malloc_works_after_the_move \
 	%D%/many_descendants_end_at_once \
 	%D%/many_mappings_travel \
+	%D%/many_small_buffers_are_all_read \
 	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
 	%D%/memory_may_change_until_the_fork \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
+	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
 	%D%/other_versions_are_refused \
@@ -95,6 +101,7 @@ rf_integration_tests = \
 	%D%/signal_storms_lose_nothing \
 	%D%/signals_keep_their_order_with_output \
 	%D%/signals_of_short_lived_senders_come_home \
+	%D%/signals_reach_many_children \
 	%D%/signals_reach_the_child \
 	%D%/signals_to_the_parent_come_home \
 	%D%/silent_network_ends_both_sides \
@@ -102,6 +109,7 @@ rf_integration_tests = \
 	%D%/socketpair_works_across \
 	%D%/stack_grows_after_the_move \
 	%D%/stale_socket_file_is_replaced \
+	%D%/standard_files_keep_one_offset \
 	%D%/standard_input_is_read_from_home \
 	%D%/stop_and_continue_show_at_home \
 	%D%/stopped_ghost_stops_the_child \
@@ -142,6 +150,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/network.c tests/support/network.h \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
+	tests/support/scripted_node.c tests/support/scripted_node.h \
 	tests/support/stream.c tests/support/stream.h \
 	tests/support/signals.c tests/support/signals.h \
 	tests/support/process.c tests/support/process.h \
@@ -161,7 +170,9 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_broken_ghosts_lose_only_their_child_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
+%C%_broken_nodes_lose_only_their_ghost_LDADD = $(rf_integration_ldadd)
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
@@ -173,8 +184,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
+%C%_closing_with_unread_bytes_is_seen_at_home_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
+%C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
@@ -212,11 +225,13 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
+%C%_many_small_buffers_are_all_read_LDADD = $(rf_integration_ldadd)
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
+%C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
@@ -245,6 +260,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
 %C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)
 %C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
+%C%_signals_reach_many_children_LDADD = $(rf_integration_ldadd)
 %C%_signals_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_signals_to_the_parent_come_home_LDADD = $(rf_integration_ldadd)
 %C%_silent_network_ends_both_sides_LDADD = $(rf_integration_ldadd)
@@ -252,6 +268,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_socketpair_works_across_LDADD = $(rf_integration_ldadd)
 %C%_stack_grows_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_stale_socket_file_is_replaced_LDADD = $(rf_integration_ldadd)
+%C%_standard_files_keep_one_offset_LDADD = $(rf_integration_ldadd)
 %C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
 %C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)

@@ -2,8 +2,8 @@
 /*
  * Claim: when the network between caller and node falls silent, because a cable is pulled or
  * because packets are lost without a word, the node ends the child and all its descendants soon
- * after --dead-after, and the ghost dies by SIGKILL after its own limit; both idle and with data under
- * way in both directions.
+ * after --dead-after, and the ghost dies by SIGKILL after its own limit: while idle, with data
+ * under way in both directions, and while the child is stopped.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/support/network.h"
+#include "tests/support/process.h"
 #include "tests/support/stream.h"
 
 #define DEAD_AFTER "3"
@@ -22,12 +23,18 @@
 #define GHOST_LIMIT_MS 25000
 #define FLOW_BYTES (4l << 20)
 #define PIECE_BYTES 65536u
-#define CASES (NETWORK_CABLES * 2)
+#define MANNERS 3
+#define CASES (NETWORK_CABLES * MANNERS)
 
-/* One caller: idle or with traffic, over one of the cables. */
+enum manner { IDLE, BUSY, STOPPED };
+
+static const char *const manner_names[MANNERS] = { "idle", "busy", "stopped" };
+
+/* One caller, over one of the cables. */
 struct caller {
 	const char *host;
-	bool is_busy;
+	enum manner manner;
+	bool is_busy; /* and has not ended yet */
 	pid_t child, runaway, ghost;
 	int up, down;		   /* our ends */
 	long up_bytes, down_bytes; /* that have passed */
@@ -40,10 +47,11 @@ static char piece[PIECE_BYTES];
 
 /* -- on the node ------------------------------------------------------------------------------ */
 
-static _Noreturn void be_the_runaway(const struct caller *caller, int up, pid_t child)
+static _Noreturn void be_the_runaway(const struct caller *caller, int up, pid_t child, int told)
 {
 	setsid();
 	dprintf(up, "%d\n%d\n", (int)child, (int)getpid());
+	stream_tell(told);
 	while (caller->is_busy)
 		test_write(up, piece, sizeof(piece));
 	for (;;)
@@ -53,11 +61,16 @@ static _Noreturn void be_the_runaway(const struct caller *caller, int up, pid_t 
 static _Noreturn void be_the_child(const struct caller *caller, int up, int down)
 {
 	pid_t child = getpid();
+	int told[2];
 
+	CHECK_CALL(pipe(told));
 	if (!fork())
-		be_the_runaway(caller, up, child);
+		be_the_runaway(caller, up, child, told[1]);
+	stream_hear(told[0]); /* what is written later waits while we are stopped */
 	while (caller->is_busy && read(down, piece, sizeof(piece)) > 0)
 		;
+	if (caller->manner == STOPPED)
+		raise(SIGSTOP);
 	for (;;)
 		pause();
 }
@@ -121,8 +134,8 @@ static void check_time(const char *what, const struct caller *caller, int limit_
 	int64_t since_ms = test_now_ms() - *silent_ms;
 
 	CHECK(*silent_ms > 0);
-	dprintf(2, "%s, %s: %s after %lld ms\n", caller->host, what,
-		caller->up_bytes ? "busy" : "idle", (long long)since_ms);
+	dprintf(2, "%s, %s: %s after %lld ms\n", caller->host, what, manner_names[caller->manner],
+		(long long)since_ms);
 	CHECK_AT_MOST(since_ms, limit_ms);
 }
 
@@ -137,6 +150,8 @@ static _Noreturn void be_a_caller(struct caller *caller, int ready)
 	pid_fds[0] = CHECK_CALL((int)syscall(SYS_pidfd_open, caller->child, 0));
 	pid_fds[1] = CHECK_CALL((int)syscall(SYS_pidfd_open, caller->runaway, 0));
 	pid_fds[2] = CHECK_CALL((int)syscall(SYS_pidfd_open, caller->ghost, 0));
+	if (caller->manner == STOPPED)
+		process_expect_stop_status(caller->ghost, SIGSTOP);
 	while (!ended[0] || !ended[1] || !ended[2]) {
 		bool before[3] = { ended[0], ended[1], ended[2] };
 
@@ -186,7 +201,9 @@ int main(void)
 	load = node_settle(&network.node);
 	CHECK_CALL(pipe2(ready, O_CLOEXEC));
 	for (int i = 0; i < CASES; i++) {
-		struct caller caller = { .host = network.hosts[i / 2], .is_busy = i % 2 };
+		struct caller caller = { .host = network.hosts[i / MANNERS],
+					 .manner = (enum manner)(i % MANNERS),
+					 .is_busy = i % MANNERS == BUSY };
 
 		callers[i] = CHECK_CALL(fork());
 		if (!callers[i])

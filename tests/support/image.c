@@ -8,6 +8,7 @@
 #include "tests/support/image.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -61,30 +62,63 @@ static void parse(struct image *image, const unsigned char *content, size_t byte
 	}
 }
 
-void image_record_move(struct image *image, const struct node *node)
+/* A move through a proxy that keeps what the caller sends; returns the ghost. */
+static pid_t move_recorded(struct proxy *proxy, const struct node *node, const char *path,
+			   void (*child)(void))
 {
 	struct rfork_options options = { .size = sizeof(options), .flags = RFORK_CLOSE_OTHERS };
 	struct proxy_plan plan = PROXY_PLAIN;
-	struct proxy proxy;
-	unsigned char *content;
-	char path[96];
-	size_t bytes;
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/record", node->directory);
 	plan.record = path;
-	proxy_start(&proxy, node->port, &plan);
-	pid = rfork_with(proxy.host, &options);
-	if (!pid)
+	proxy_start(proxy, node->port, &plan);
+	pid = rfork_with(proxy->host, &options);
+	if (!pid) {
+		child();
 		_exit(23);
+	}
 	if (pid < 0)
 		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
-	test_expect_exit(pid, 23);
-	proxy_finish(&proxy);
+	return pid;
+}
+
+static void load_recorded(struct image *image, struct proxy *proxy, const char *path)
+{
+	unsigned char *content;
+	size_t bytes;
+
+	proxy_finish(proxy);
 	content = load(path, &bytes);
 	parse(image, content, bytes);
 	free(content);
 	CHECK_CALL(unlink(path));
+}
+
+static void do_nothing(void)
+{
+}
+
+void image_record_move(struct image *image, const struct node *node)
+{
+	struct proxy proxy;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/record", node->directory);
+	test_expect_exit(move_recorded(&proxy, node, path, do_nothing), 23);
+	load_recorded(image, &proxy, path);
+}
+
+void image_record_child(struct image *image, const struct node *node, void (*child)(void))
+{
+	struct proxy proxy;
+	char path[96];
+	pid_t ghost;
+
+	snprintf(path, sizeof(path), "%s/record", node->directory);
+	ghost = move_recorded(&proxy, node, path, child);
+	CHECK_CALL(kill(ghost, SIGKILL));
+	test_expect_signal(ghost, SIGKILL);
+	load_recorded(image, &proxy, path);
 }
 
 void image_copy(struct image *copy, const struct image *image)
@@ -254,6 +288,28 @@ int image_offer(const struct image *image, const struct node *node, struct rf_re
 	result = await_outcome(fd, report);
 	close(fd);
 	return result;
+}
+
+int image_run(const struct image *image, const struct node *node)
+{
+	struct rf_frame_running running;
+	struct rf_report report = { 0 };
+	int fd = image_connect(node, &image->request, &report);
+
+	CHECK(fd >= 0 && send_image(fd, image));
+	for (;;) {
+		static unsigned char payload[RF_FRAME_MAX_BYTES];
+		struct rf_frame_header header;
+
+		CHECK_EQUAL(rf_frame_receive(fd, &header, payload, sizeof(payload),
+					     rf_io_deadline_ns(TEST_DEADLINE_MS)),
+			    0);
+		if (header.type == RF_FRAME_RUNNING) {
+			CHECK_EQUAL(header.length_bytes, sizeof(running));
+			return fd;
+		}
+		CHECK_EQUAL(header.type, RF_FRAME_NEED);
+	}
 }
 
 void image_expect_refusal(const struct image *image, const struct node *node, const char *what,

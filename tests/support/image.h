@@ -27,6 +27,9 @@ struct image {
 /* Moves a child that exits with 23, and keeps what the caller sent. */
 void image_record_move(struct image *image, const struct node *node);
 
+/* The same with a child that may live for ever: it is ended once it runs. */
+void image_record_child(struct image *image, const struct node *node, void (*child)(void));
+
 /* A copy that may be changed and freed. */
 void image_copy(struct image *copy, const struct image *image);
 void image_free(struct image *image);
@@ -51,6 +54,10 @@ void image_duplicate(struct image *image, unsigned index);
  * node closed without one.
  */
 int image_offer(const struct image *image, const struct node *node, struct rf_report *report);
+
+/* Offers the image and returns the connection once the child runs, for a test that plays the
+ * ghost. */
+int image_run(const struct image *image, const struct node *node);
 
 /* Changes nothing but what `change` does, and expects EBADMSG or `error` and a sentence. */
 void image_expect_refusal(const struct image *image, const struct node *node, const char *what,

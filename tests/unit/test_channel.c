@@ -65,6 +65,7 @@ static void set_up(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	tools = (struct rf_channel_tools){ .scratch = { -1, -1 }, .null = -1 };
+	ck_assert_int_eq(rf_channel_prepare(&tools), 0);
 	tools.epoll = epoll_create1(EPOLL_CLOEXEC);
 	tools.buffer = malloc(RF_FRAME_MAX_BYTES);
 	ck_assert_int_ge(tools.epoll, 0);
