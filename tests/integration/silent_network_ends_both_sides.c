@@ -19,8 +19,8 @@
 #include "tests/support/stream.h"
 
 #define DEAD_AFTER "3"
-#define CHILD_LIMIT_MS 10000 /* dead-after, and what a busy machine needs to notice */
-#define GHOST_LIMIT_MS 25000
+#define CHILD_LIMIT_MS 20000 /* dead-after, and what a busy machine needs to notice */
+#define GHOST_LIMIT_MS 40000
 #define FLOW_BYTES (4l << 20)
 #define PIECE_BYTES 65536u
 #define MANNERS 3
