@@ -52,6 +52,21 @@ struct ghost {
 
 /* -- preparing ---------------------------------------------------------------------------- */
 
+/* Standard error may be a duplicate, of standard output for one. */
+static void find_standard_error(struct rf_relay *relay, const struct rf_fdtable *fds)
+{
+	uint32_t number = STDERR_FILENO;
+
+	for (size_t i = 0; i < fds->count; i++)
+		if (fds->entries[i].image.number == STDERR_FILENO &&
+		    fds->entries[i].image.same_as != RF_IMAGE_NONE)
+			number = fds->entries[i].image.same_as;
+	for (uint32_t i = 0; i < relay->channel_count; i++)
+		if (relay->channels[i].fd == (int)number &&
+		    relay->channels[i].stream & RF_STREAM_WRITE)
+			relay->error_channel = i;
+}
+
 /* Fills the relay's channels with their originals. */
 static void plan_relay(struct ghost *ghost)
 {
@@ -60,7 +75,7 @@ static void plan_relay(struct ghost *ghost)
 
 	relay->connection = ghost->order->connection;
 	relay->caller = ghost->order->caller;
-	relay->channel_count = fds->channels;
+	relay->channel_count = relay->error_channel = fds->channels;
 	for (uint32_t number = 0; number < fds->channels; number++)
 		relay->channels[number].fd = -1;
 	for (size_t i = 0; i < fds->count; i++) {
@@ -71,6 +86,7 @@ static void plan_relay(struct ghost *ghost)
 		relay->channels[image->file].fd = (int)image->number;
 		relay->channels[image->file].stream = image->stream;
 	}
+	find_standard_error(relay, fds);
 }
 
 static void close_between(unsigned first, unsigned last)
@@ -424,35 +440,14 @@ static void give_back(struct ghost *ghost)
 
 /* -- the life of a ghost ------------------------------------------------------------------------------- */
 
-/* Where the caller's standard error goes; -1 if nothing can be written there. */
-static int find_standard_error(const struct ghost *ghost)
-{
-	const struct rf_fdtable *fds = &ghost->order->fds;
-	uint32_t number = STDERR_FILENO;
-
-	for (size_t i = 0; i < fds->count; i++) {
-		const struct rf_image_descriptor *image = &fds->entries[i].image;
-
-		if (image->number == STDERR_FILENO && image->kind == RF_DESCRIPTOR_RELAY)
-			number = image->same_as == RF_IMAGE_NONE ? image->number : image->same_as;
-	}
-	for (uint32_t i = 0; i < ghost->relay.channel_count; i++)
-		if (ghost->relay.channels[i].fd == (int)number &&
-		    ghost->relay.channels[i].stream & RF_STREAM_WRITE)
-			return (int)number;
-	return -1;
-}
-
 /* The caller went on long ago, and sees the end of its child. */
 _Noreturn static void fail_async(struct ghost *ghost)
 {
-	char line[sizeof(ghost->report.sentence) + sizeof(ghost->order->host) + 16];
-	size_t bytes = rf_format(line, sizeof(line), "rfork: %s: %s\n", ghost->order->host,
-				 ghost->report.sentence);
-	int fd = find_standard_error(ghost);
+	struct rf_report told = { 0 };
 
-	if (fd >= 0)
-		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
+	rf_report(&told, ghost->report.error, "rfork: %s: %s", ghost->order->host,
+		  ghost->report.sentence);
+	rf_ghost_complain(&ghost->relay, told.sentence);
 	rf_ghost_die(SIGKILL);
 }
 

@@ -9,10 +9,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "rfork/frame.h"
 #include "rfork/ghost_signals.h"
@@ -107,19 +105,30 @@ static void return_credit(struct rf_relay *relay, uint32_t number)
 		send_frame(relay, RF_FRAME_WINDOW, number, &window, sizeof(window));
 }
 
+void rf_ghost_complain(const struct rf_relay *relay, const char *sentence)
+{
+	char line[sizeof(((struct rf_report *)0)->sentence) + 8];
+	size_t bytes = rf_format(line, sizeof(line), "%s\n", sentence);
+	int fd = relay->error_channel < relay->channel_count
+			 ? relay->channels[relay->error_channel].fd
+			 : -1;
+
+	/* less than PIPE_BUF: what is ready takes it whole */
+	if (fd >= 0 && rf_io_wait(fd, POLLOUT, rf_io_now_ns()) == 0)
+		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
+}
+
 /* A write that failed otherwise than for want of a reader: the child has been told that it was done, and
  * may have ended.  Somebody should hear of it. */
 static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
 {
 	struct rf_report report = { 0 };
-	int fd = relay->channels[STDERR_FILENO].fd;
 
-	if (error == -EPIPE || error == -ECONNRESET || fd < 0)
+	if (error == -EPIPE || error == -ECONNRESET)
 		return;
 	rf_report(&report, -error, "rfork: output of the remote child is lost, channel %u: %m",
 		  number);
-	rf_io_write_full(fd, report.sentence, strlen(report.sentence), RF_NO_DEADLINE);
-	rf_io_write_full(fd, "\n", 1, RF_NO_DEADLINE);
+	rf_ghost_complain(relay, report.sentence);
 }
 
 /* After something was written: credit goes back, or the child's side is to get SIGPIPE. */

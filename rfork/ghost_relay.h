@@ -18,12 +18,16 @@ struct rf_relay {
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;
+	uint32_t error_channel;	       /* of standard error; channel_count = none */
 	struct rf_channel_tools tools; /* of which the caller sets the buffer */
 };
 
 /* Opens what the relay needs besides: 0 or a negative errno.  Before the child runs, while a failure
  * can still be told. */
 int rf_ghost_prepare_relay(struct rf_relay *relay);
+
+/* Writes a line to the caller's standard error, unless nobody takes it just now. */
+void rf_ghost_complain(const struct rf_relay *relay, const char *sentence);
 
 /*
  * Relays until the child has ended, then ends this process in the same way.  A lost connection

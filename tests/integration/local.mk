@@ -63,6 +63,7 @@ rf_integration_tests = \
 	%D%/killing_the_session_ends_the_ghost \
 	%D%/large_output_arrives \
 	%D%/losing_the_link_ends_the_child \
+	%D%/lost_output_is_told \
 	%D%/malloc_works_after_the_move \
 	%D%/many_descendants_end_at_once \
 	%D%/many_mappings_travel \
@@ -222,6 +223,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
+%C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
