@@ -20,10 +20,9 @@
 #define EVENTS 64
 #define EVENT_CONNECTION (UINT64_C(1) << 32)
 #define EVENT_SIGNALS (UINT64_C(1) << 33)
-/* How often a link with something under way is looked at, and when it counts as lost; without
- * anything under way the kernel's keep-alive does it. */
+/* How often a link with something under way is looked at; without anything under way the kernel's
+ * keep-alive does it. */
 #define LINK_LOOK_MS 5000
-#define LINK_LOST_S 15
 
 /* -- the link --------------------------------------------------------------------------------- */
 
@@ -34,7 +33,7 @@ _Noreturn static void lose_link(void)
 
 static void check_link(struct rf_relay *relay)
 {
-	if (rf_link_watch_is_dead(&relay->watch, relay->connection, LINK_LOST_S))
+	if (rf_link_watch_is_dead(&relay->watch, relay->connection, RF_LINK_LOST_S))
 		lose_link();
 }
 

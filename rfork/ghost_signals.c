@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/signalfd.h>
 
+#include "rfork/link_watch.h"
 #include "rfork/sys.h"
 
 #define KERNEL_SIGSET_BYTES sizeof(uint64_t)
@@ -155,10 +156,13 @@ bool rf_ghost_stop(int connection, uint32_t signal)
 	rf_syscall(SYS_fcntl, connection, F_SETOWN, rf_syscall(SYS_getpid));
 	rf_syscall(SYS_fcntl, connection, F_SETSIG, SIGCONT);
 	rf_syscall(SYS_fcntl, connection, F_SETFL, flags | O_ASYNC);
+	/* Nor does it look at its link; the node reads whatever is under way to it. */
+	rf_link_watch_leave_to_kernel(connection, RF_LINK_LOST_S);
 	if (!has_input(connection)) {
 		stop_by(signal);
 		was_continued = !has_input(connection) && !is_pending(SIGCONT);
 	}
+	rf_link_watch_leave_to_kernel(connection, 0);
 	rf_syscall(SYS_fcntl, connection, F_SETFL, flags);
 	return was_continued;
 }

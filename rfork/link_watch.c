@@ -65,3 +65,11 @@ bool rf_link_watch_is_dead(struct rf_link_watch *watch, int fd, unsigned dead_af
 		last_ns = watch->awaiting_ns;
 	return now_ns - last_ns >= (int64_t)dead_after_s * 1000000000;
 }
+
+void rf_link_watch_leave_to_kernel(int fd, unsigned dead_after_s)
+{
+	unsigned timeout_ms = dead_after_s * 1000;
+
+	rf_syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+		   sizeof(timeout_ms));
+}

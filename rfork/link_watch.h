@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* When a link that owes the ghost an acknowledgement counts as lost. */
+#define RF_LINK_LOST_S 15
+
 struct rf_link_watch {
 	int64_t awaiting_ns; /* since when an acknowledgement has been due; 0 = none is */
 };
@@ -24,5 +27,12 @@ bool rf_link_watch_is_acknowledged(int fd);
 /* Whether the other side has been owing an acknowledgement for so long.  To be asked every few seconds
  * while something is queued.  Never, for a unix socket. */
 bool rf_link_watch_is_dead(struct rf_link_watch *watch, int fd, unsigned dead_after_s);
+
+/*
+ * Lets the kernel end a connection whose other side has been owing an acknowledgement for so long, 0 =
+ * no longer: for a time in which nobody here can ask.  Unlike rf_link_watch_is_dead() it also takes one
+ * for dead that does not read what is under way.  Does nothing to a unix socket.
+ */
+void rf_link_watch_leave_to_kernel(int fd, unsigned dead_after_s);
 
 #endif

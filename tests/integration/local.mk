@@ -113,6 +113,7 @@ rf_integration_tests = \
 	%D%/standard_files_keep_one_offset \
 	%D%/standard_input_is_read_from_home \
 	%D%/stop_and_continue_show_at_home \
+	%D%/stopped_ghost_notices_a_silent_network \
 	%D%/stopped_ghost_stops_the_child \
 	%D%/stopped_peers_are_not_lost \
 	%D%/stopping_the_server_waits_for_its_children \
@@ -273,6 +274,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_standard_files_keep_one_offset_LDADD = $(rf_integration_ldadd)
 %C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
 %C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
+%C%_stopped_ghost_notices_a_silent_network_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)
 %C%_stopped_peers_are_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)

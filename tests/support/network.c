@@ -175,12 +175,17 @@ void network_plug(unsigned cable)
 	run_ip(HERE, "link set %s up", ends[cable][0]);
 }
 
+void network_drop_ours(unsigned cable)
+{
+	run_ip(HERE, "neigh replace %s lladdr " NOBODY " dev %s nud permanent", addresses[cable][1],
+	       ends[cable][0]);
+}
+
 void network_drop(const struct network *network, unsigned cable)
 {
 	int server = open_namespace(network->node.pid);
 
-	run_ip(HERE, "neigh replace %s lladdr " NOBODY " dev %s nud permanent", addresses[cable][1],
-	       ends[cable][0]);
+	network_drop_ours(cable);
 	run_ip(server, "neigh replace %s lladdr " NOBODY " dev %s nud permanent",
 	       addresses[cable][0], ends[cable][1]);
 	close(server);

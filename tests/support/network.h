@@ -28,6 +28,8 @@ void network_plug(unsigned cable);
 
 /* What either side sends goes out and reaches nobody, which no sender is told. */
 void network_drop(const struct network *network, unsigned cable);
+/* The same for what the caller's side sends; what the node sends still arrives. */
+void network_drop_ours(unsigned cable);
 void network_deliver(const struct network *network, unsigned cable);
 
 #endif
