@@ -17,6 +17,8 @@ rf_integration_tests = \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
 	%D%/caller_may_close_stdio \
+	%D%/caller_that_execs_keeps_its_child \
+	%D%/caller_that_exits_leaves_its_child \
 	%D%/cancelled_threads_leave_nothing \
 	%D%/changed_library_goes_by_content \
 	%D%/child_has_equal_mappings \
@@ -27,6 +29,7 @@ rf_integration_tests = \
 	%D%/closed_reader_is_sigpipe \
 	%D%/closing_with_unread_bytes_is_seen_at_home \
 	%D%/command_line_and_environment_are_kept \
+	%D%/commands_run_on_both_sides \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/cut_streams_leave_nothing \
@@ -55,6 +58,7 @@ rf_integration_tests = \
 	%D%/holes_stay_holes \
 	%D%/hostile_mappings_are_refused \
 	%D%/idle_relays_cost_nothing \
+	%D%/ignored_sigchld_leaves_no_zombie \
 	%D%/image_is_frozen \
 	%D%/key_is_never_in_the_image \
 	%D%/kill_zero_stays_among_its_own \
@@ -73,6 +77,7 @@ rf_integration_tests = \
 	%D%/memory_may_change_until_the_fork \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
+	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
@@ -135,6 +140,7 @@ rf_integration_tests = \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
+	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/wrong_forecasts_change_nothing \
 	%D%/wrong_keys_are_refused
 
@@ -178,6 +184,8 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
+%C%_caller_that_execs_keeps_its_child_LDADD = $(rf_integration_ldadd)
+%C%_caller_that_exits_leaves_its_child_LDADD = $(rf_integration_ldadd)
 %C%_cancelled_threads_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
@@ -188,6 +196,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_closing_with_unread_bytes_is_seen_at_home_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_commands_run_on_both_sides_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
@@ -216,6 +225,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)
+%C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
 %C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)
@@ -234,6 +244,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
+%C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
@@ -296,5 +307,6 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
+%C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)
