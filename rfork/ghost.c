@@ -73,7 +73,7 @@ static void plan_relay(struct ghost *ghost)
 	const struct rf_fdtable *fds = &ghost->order->fds;
 	struct rf_relay *relay = &ghost->relay;
 
-	relay->connection = ghost->order->connection;
+	relay->link.connection = ghost->order->connection;
 	relay->caller = ghost->order->caller;
 	relay->channel_count = relay->error_channel = fds->channels;
 	for (uint32_t number = 0; number < fds->channels; number++)

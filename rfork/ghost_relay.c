@@ -18,79 +18,9 @@
 #include "rfork/sys.h"
 
 #define EVENTS 64
+#define FRAMES_AT_ONCE 64
 #define EVENT_CONNECTION (UINT64_C(1) << 32)
 #define EVENT_SIGNALS (UINT64_C(1) << 33)
-/* How often a link with something under way is looked at; without anything under way the kernel's
- * keep-alive does it. */
-#define LINK_LOOK_MS 5000
-
-/* -- the link --------------------------------------------------------------------------------- */
-
-_Noreturn static void lose_link(void)
-{
-	rf_ghost_die(SIGKILL);
-}
-
-static void check_link(struct rf_relay *relay)
-{
-	if (rf_link_watch_is_dead(&relay->watch, relay->connection, RF_LINK_LOST_S))
-		lose_link();
-}
-
-static void wait_for_link(struct rf_relay *relay, short events)
-{
-	struct pollfd pollfd = { .fd = relay->connection, .events = events };
-
-	while (rf_sys_poll(&pollfd, 1, LINK_LOOK_MS) <= 0)
-		check_link(relay);
-}
-
-/* A failure shows as the end of the connection when it is read next. */
-static void send_frame(struct rf_relay *relay, enum rf_frame_type type, unsigned channel,
-		       const void *payload, size_t bytes)
-{
-	struct rf_frame_header header = { .type = (uint8_t)type,
-					  .channel = (uint16_t)channel,
-					  .length_bytes = (uint32_t)bytes };
-	size_t sent = 0;
-
-	while (sent < sizeof(header) + bytes) {
-		size_t skip = sent < sizeof(header) ? 0 : sent - sizeof(header);
-		struct iovec iov[2] = { { (char *)&header + sent, sizeof(header) - sent },
-					{ (char *)payload + skip, bytes - skip } };
-		bool is_begun = sent >= sizeof(header);
-		struct msghdr message = { .msg_iov = iov + is_begun,
-					  .msg_iovlen = (size_t)2 - is_begun };
-		ssize_t put =
-			rf_sys_sendmsg(relay->connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (put == -EAGAIN)
-			wait_for_link(relay, POLLOUT);
-		else if (put < 0 && put != -EINTR)
-			return;
-		else if (put > 0)
-			sent += (size_t)put;
-	}
-}
-
-static void read_exactly(struct rf_relay *relay, void *buffer, size_t bytes)
-{
-	char *next = buffer;
-
-	while (bytes) {
-		ssize_t got = rf_syscall(SYS_recvfrom, relay->connection, next, bytes, MSG_DONTWAIT,
-					 NULL, NULL);
-
-		if (got == -EAGAIN) {
-			wait_for_link(relay, POLLIN);
-		} else if (got > 0) {
-			next += got;
-			bytes -= (size_t)got;
-		} else if (got != -EINTR) {
-			lose_link();
-		}
-	}
-}
 
 /* -- streams ---------------------------------------------------------------------------------- */
 
@@ -101,7 +31,7 @@ static void return_credit(struct rf_relay *relay, uint32_t number)
 	};
 
 	if (window.credit_bytes)
-		send_frame(relay, RF_FRAME_WINDOW, number, &window, sizeof(window));
+		rf_ghost_link_send(&relay->link, RF_FRAME_WINDOW, number, &window, sizeof(window));
 }
 
 void rf_ghost_complain(const struct rf_relay *relay, const char *sentence)
@@ -134,13 +64,13 @@ static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
 static void settle_output(struct rf_relay *relay, uint32_t number, int result)
 {
 	if (result == -EBADMSG || result == -ENOMEM)
-		lose_link(); /* more than the credit: the node is broken */
+		rf_ghost_link_lose(); /* more than the credit: the node is broken */
 	if (result == 0) {
 		return_credit(relay, number);
 		return;
 	}
 	tell_loss(relay, number, result);
-	send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
+	rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
 }
 
 static void flush(struct rf_relay *relay, uint32_t number)
@@ -154,8 +84,8 @@ static void flush(struct rf_relay *relay, uint32_t number)
 static void take_data(struct rf_relay *relay, const struct rf_frame_header *header)
 {
 	if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES)
-		lose_link();
-	read_exactly(relay, relay->tools.buffer, header->length_bytes);
+		rf_ghost_link_lose();
+	rf_ghost_link_read(&relay->link, relay->tools.buffer, header->length_bytes);
 	if (header->channel < relay->channel_count)
 		settle_output(relay, header->channel,
 			      rf_channel_put(&relay->channels[header->channel], relay->tools.buffer,
@@ -168,9 +98,10 @@ static void look(struct rf_relay *relay, uint32_t number)
 	long seen = rf_channel_look(&relay->channels[number], &relay->tools);
 
 	if (seen > 0)
-		send_frame(relay, RF_FRAME_DATA, number, relay->tools.buffer, (size_t)seen);
+		rf_ghost_link_send(&relay->link, RF_FRAME_DATA, number, relay->tools.buffer,
+				   (size_t)seen);
 	else if (seen == 0)
-		send_frame(relay, RF_FRAME_EOF, number, NULL, 0);
+		rf_ghost_link_send(&relay->link, RF_FRAME_EOF, number, NULL, 0);
 }
 
 /* One piece of each stream in turn: none starves another.  Whether there may be more. */
@@ -197,7 +128,7 @@ static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 		flush(relay, number);
 	} else if (channel->writes && rf_channel_has_no_reader(channel, events)) {
 		rf_channel_end_output(channel, false);
-		send_frame(relay, RF_FRAME_NO_READER, number, NULL, 0);
+		rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
 	}
 }
 
@@ -210,7 +141,7 @@ static void forward_signals(struct rf_relay *relay)
 	while (rf_ghost_read_signal(relay->signals, &signal)) {
 		if (signal.signal == SIGCONT)
 			relay->stopped = 0;
-		send_frame(relay, RF_FRAME_SIGNAL, 0, &signal, sizeof(signal));
+		rf_ghost_link_send(&relay->link, RF_FRAME_SIGNAL, 0, &signal, sizeof(signal));
 	}
 }
 
@@ -218,19 +149,19 @@ static void take_signal(struct rf_relay *relay)
 {
 	struct rf_frame_signal signal;
 
-	read_exactly(relay, &signal, sizeof(signal));
+	rf_ghost_link_read(&relay->link, &signal, sizeof(signal));
 	if (rf_ghost_send_signal(relay->caller, &signal) < 0)
-		lose_link();
+		rf_ghost_link_lose();
 }
 
 static void take_stop(struct rf_relay *relay)
 {
 	struct rf_frame_stopped stopped;
 
-	read_exactly(relay, &stopped, sizeof(stopped));
+	rf_ghost_link_read(&relay->link, &stopped, sizeof(stopped));
 	if (stopped.signal != SIGSTOP && stopped.signal != SIGTSTP && stopped.signal != SIGTTIN &&
 	    stopped.signal != SIGTTOU)
-		lose_link();
+		rf_ghost_link_lose();
 	relay->stopped = stopped.signal;
 }
 
@@ -242,10 +173,10 @@ static void stop(struct rf_relay *relay)
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		flush(relay, number);
 	forward_signals(relay);
-	if (!relay->stopped || !rf_ghost_stop(relay->connection, relay->stopped))
+	if (!relay->stopped || !rf_ghost_stop(relay->link.connection, relay->stopped))
 		return;
 	relay->stopped = 0;
-	send_frame(relay, RF_FRAME_SIGNAL, 0, &go_on, sizeof(go_on));
+	rf_ghost_link_send(&relay->link, RF_FRAME_SIGNAL, 0, &go_on, sizeof(go_on));
 }
 
 /* -- the end ---------------------------------------------------------------------------------- */
@@ -266,9 +197,9 @@ _Noreturn static void finish(struct rf_relay *relay)
 {
 	struct rf_frame_exited exited;
 
-	read_exactly(relay, &exited, sizeof(exited));
+	rf_ghost_link_read(&relay->link, &exited, sizeof(exited));
 	if (!is_end(exited.status))
-		lose_link();
+		rf_ghost_link_lose();
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
 
@@ -302,10 +233,10 @@ static void consume(struct rf_relay *relay, uint32_t number)
 {
 	struct rf_frame_consumed consumed;
 
-	read_exactly(relay, &consumed, sizeof(consumed));
+	rf_ghost_link_read(&relay->link, &consumed, sizeof(consumed));
 	if (number < relay->channel_count &&
 	    rf_channel_consume(&relay->channels[number], &relay->tools, consumed.count_bytes) < 0)
-		lose_link();
+		rf_ghost_link_lose();
 }
 
 static void take_frame(struct rf_relay *relay)
@@ -313,10 +244,10 @@ static void take_frame(struct rf_relay *relay)
 	struct rf_frame_header header;
 	struct rf_channel *channel;
 
-	read_exactly(relay, &header, sizeof(header));
+	rf_ghost_link_read(&relay->link, &header, sizeof(header));
 	if (header.flags & ~(header.type == RF_FRAME_EOF ? RF_EOF_SHUTDOWN : 0) ||
 	    (header.type != RF_FRAME_DATA && header.length_bytes != length_of(header.type)))
-		lose_link();
+		rf_ghost_link_lose();
 	channel = header.channel < relay->channel_count ? &relay->channels[header.channel] : NULL;
 	switch (header.type) {
 	case RF_FRAME_DATA:
@@ -343,13 +274,23 @@ static void take_frame(struct rf_relay *relay)
 		relay->stopped = 0; /* it woke us, if we had stopped */
 		return;
 	case RF_FRAME_PING:
-		send_frame(relay, RF_FRAME_PONG, 0, NULL, 0);
+		rf_ghost_link_send(&relay->link, RF_FRAME_PONG, 0, NULL, 0);
 		return;
 	case RF_FRAME_EXITED:
 		finish(relay);
 	default:
-		lose_link();
+		rf_ghost_link_lose();
 	}
+}
+
+/* At least one, and more of those that came with it, but others want their turn. */
+static void take_frames(struct rf_relay *relay)
+{
+	int taken = 0;
+
+	do
+		take_frame(relay);
+	while (++taken < FRAMES_AT_ONCE && rf_ghost_link_has_input(&relay->link));
 }
 
 static int watch(struct rf_relay *relay, int fd, uint64_t name)
@@ -375,7 +316,7 @@ int rf_ghost_prepare_relay(struct rf_relay *relay)
 			if (error < 0)
 				return error;
 		}
-	error = watch(relay, relay->connection, EVENT_CONNECTION);
+	error = watch(relay, relay->link.connection, EVENT_CONNECTION);
 	return error < 0 ? error : watch(relay, relay->signals, EVENT_SIGNALS);
 }
 
@@ -384,7 +325,34 @@ static int find_timeout(struct rf_relay *relay)
 {
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		rf_channel_rest(&relay->channels[number]);
-	return rf_link_watch_has_queued(relay->connection) ? LINK_LOOK_MS : -1;
+	return rf_ghost_link_timeout_ms(&relay->link);
+}
+
+/* One turn of the loop: each original, each event, and some frames. */
+static void take_turn(struct rf_relay *relay)
+{
+	struct epoll_event events[EVENTS];
+	bool has_frames = rf_ghost_link_has_input(&relay->link);
+	int timeout_ms;
+	long count;
+
+	if (relay->stopped && !has_frames)
+		stop(relay);
+	timeout_ms = look_at_all(relay) || has_frames ? 0 : find_timeout(relay);
+	count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, timeout_ms, NULL,
+			   0);
+	if (count == 0 && timeout_ms)
+		rf_ghost_link_check(&relay->link);
+	for (long i = 0; i < count; i++) {
+		if (events[i].data.u64 == EVENT_CONNECTION)
+			has_frames = true;
+		else if (events[i].data.u64 == EVENT_SIGNALS)
+			forward_signals(relay);
+		else
+			take_event(relay, (uint32_t)events[i].data.u64, events[i].events);
+	}
+	if (has_frames)
+		take_frames(relay);
 }
 
 _Noreturn void rf_ghost_relay(struct rf_relay *relay)
@@ -392,25 +360,6 @@ _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		if (relay->channels[number].fd >= 0)
 			rf_channel_open(&relay->channels[number], &relay->tools, number);
-	for (;;) {
-		struct epoll_event events[EVENTS];
-		int timeout_ms;
-		long count;
-
-		if (relay->stopped)
-			stop(relay);
-		timeout_ms = look_at_all(relay) ? 0 : find_timeout(relay);
-		count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, timeout_ms,
-				   NULL, 0);
-		if (count == 0 && timeout_ms)
-			check_link(relay);
-		for (long i = 0; i < count; i++) {
-			if (events[i].data.u64 == EVENT_CONNECTION)
-				take_frame(relay);
-			else if (events[i].data.u64 == EVENT_SIGNALS)
-				forward_signals(relay);
-			else
-				take_event(relay, (uint32_t)events[i].data.u64, events[i].events);
-		}
-	}
+	for (;;)
+		take_turn(relay);
 }

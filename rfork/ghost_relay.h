@@ -8,12 +8,11 @@
 #include <sys/types.h>
 
 #include "rfork/ghost_channel.h"
-#include "rfork/link_watch.h"
+#include "rfork/ghost_link.h"
 
 struct rf_relay {
-	int connection;
-	struct rf_link_watch watch;
-	int signals; /* signalfd */
+	struct rf_ghost_link link; /* of which the caller sets the connection */
+	int signals;		   /* signalfd */
 	pid_t caller;
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */

@@ -32,6 +32,7 @@ rf_capture_sources = \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \
 	%D%/ghost_channel.c %D%/ghost_channel.h \
+	%D%/ghost_link.c %D%/ghost_link.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/image_writer.c %D%/image_writer.h \
