@@ -19,7 +19,7 @@
 /* What a pipe takes after POLLOUT without waiting (PIPE_BUF), and a share of a terminal's room. */
 #define PIPE_PIECE_BYTES 4096u
 #define TTY_PIECE_BYTES 512u
-/* Credit goes back in pieces of this size, or when the buffer is empty. */
+/* Credit goes back in pieces of this size: less would cost a frame for every line that the child writes. */
 #define CREDIT_PIECE_BYTES (RF_CHANNEL_CREDIT_BYTES / 4)
 /* Holds, with room for buffers that are not full, all that may be ahead. */
 #define SCRATCH_PIPE_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
@@ -217,7 +217,7 @@ uint32_t rf_channel_take_credit(struct rf_channel *channel)
 {
 	uint32_t credit = channel->owed;
 
-	if (credit == 0 || (channel->used && credit < CREDIT_PIECE_BYTES))
+	if (credit < CREDIT_PIECE_BYTES)
 		return 0;
 	channel->owed = 0;
 	return credit;
