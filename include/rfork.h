@@ -114,6 +114,39 @@ pid_t rfork(const char *host);
 pid_t rfork_with(const char *host, const struct rfork_options *options);
 
 /*
+ * rfork_move - go on on another machine.
+ *
+ * host: as for rfork().
+ *
+ * Returns 0 in the process that goes on, on the node.  At home its pid stays,
+ * as that of its ghost: the process's parent waits for it, signals it, and
+ * talks to it through pipes as before, and whatever was open goes on working
+ * as in a child of rfork().  Returns -1 and sets errno if the process could
+ * not go: it is then as it was, and nothing is left on the node.  At no time do
+ * both execute.
+ *
+ * The process must have no other thread, and no child processes, be they
+ * running or only not waited for.
+ *
+ * Errors: those of rfork(), and
+ *   ENOTSUP  there are other threads or child processes
+ *
+ * Rights: none beyond those of the process itself.  Linux 4.18 or later.
+ */
+int rfork_move(const char *host);
+
+/*
+ * rfork_move_with - rfork_move() with options.
+ *
+ * options: NULL means all defaults; otherwise not kept after the return.
+ * With RFORK_DETACH the ghost exits 0 as soon as the process runs on the node.
+ *
+ * Errors: those of rfork_move() and rfork_with(), and
+ *   EINVAL  RFORK_ASYNC, which has no meaning for a move
+ */
+int rfork_move_with(const char *host, const struct rfork_options *options);
+
+/*
  * rfork_error - why the last rfork call of this thread failed.
  *
  * Returns one sentence without a newline; "no error" before the first failure.

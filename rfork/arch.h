@@ -26,10 +26,11 @@ struct rf_arch_context {
 
 /*
  * The capture point.  Saves the caller's registers in *context, then calls continuation(argument)
- * on the stack that ends at stack_top (16-byte aligned); the continuation must not return.  No
- * byte outside *context and that stack is written.
+ * on the stack that ends at stack_top (16-byte aligned).  No byte outside *context and that stack is
+ * written.
  *
- * Returns only in the restored thread: the address of its struct rf_arrival.
+ * Returns in the restored thread: the address of its struct rf_arrival.  In the process that was
+ * captured it returns NULL, if the continuation returns.
  */
 struct rf_arrival *rf_arch_capture(struct rf_arch_context *context, void *stack_top,
 				   void (*continuation)(void *), void *argument);

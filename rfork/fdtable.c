@@ -311,7 +311,7 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
 
-	*table = (struct rf_fdtable){ .channels = RF_IMAGE_STANDARD_CHANNELS };
+	*table = (struct rf_fdtable){ .channels = RF_IMAGE_STANDARD_CHANNELS, .numbers = numbers };
 	if (!numbers)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	count = list_numbers(numbers, capacity);
@@ -324,11 +324,13 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	if (!table->entries || !identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	for (long i = 0; i < count; i++) {
+		int fd = numbers[i];
 		int taken;
 
-		if (is_ours(numbers[i]))
+		if (is_ours(fd))
 			continue;
-		taken = collect_one(table, identities, arena, numbers[i], close_others, report);
+		numbers[table->number_count++] = fd;
+		taken = collect_one(table, identities, arena, fd, close_others, report);
 		if (taken < 0)
 			return taken;
 		table->count += (size_t)taken;

@@ -24,6 +24,8 @@ struct rf_fdtable {
 	struct rf_fd *entries; /* ascending by number */
 	size_t count;
 	uint32_t channels; /* the first number that is free */
+	int *numbers;	   /* of all that were open, ascending, whether they travel or not */
+	size_t number_count;
 };
 
 /*

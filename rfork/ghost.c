@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <linux/rseq.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include <rfork.h>
 
 #include "rfork/frame.h"
+#include "rfork/ghost_memory.h"
 #include "rfork/ghost_relay.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/image_writer.h"
@@ -32,12 +32,10 @@
 /* Indexes of four bytes each: far below any socket buffer. */
 #define NEED_AT_ONCE 4096u
 #define BOUNCE_BYTES ((size_t)RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES)
-/* A mapping without a file that follows a library's data is its .bss, and code that the ghost
- * still runs may read it; programs with a larger one are not linked into ours. */
-#define SMALL_BSS_BYTES ((uint64_t)256 << 10)
 
 struct ghost {
 	struct rf_ghost_order *order;
+	bool is_moved; /* this process is not a fork child, but what moves itself */
 	struct rf_arch_context context;
 	struct rf_relay relay;
 	struct rf_report report;
@@ -74,6 +72,8 @@ static void plan_relay(struct ghost *ghost)
 	struct rf_relay *relay = &ghost->relay;
 
 	relay->link.connection = ghost->order->connection;
+	relay->signals = relay->tools.epoll = relay->tools.null = -1;
+	relay->tools.scratch[0] = relay->tools.scratch[1] = -1;
 	relay->caller = ghost->order->caller;
 	relay->channel_count = relay->error_channel = fds->channels;
 	for (uint32_t number = 0; number < fds->channels; number++)
@@ -195,6 +195,17 @@ static int connection_error(struct ghost *ghost, int error)
 	return rf_report(&ghost->report, -error, "connection to %s: %m", host);
 }
 
+static unsigned known_flags(unsigned type)
+{
+	switch (type) {
+	case RF_FRAME_NEED:
+		return RF_NEED_LAST;
+	case RF_FRAME_RUNNING:
+		return RF_RUNNING_WAITS;
+	}
+	return 0;
+}
+
 /* Receives a frame of the hand-over; a refusal becomes its error. */
 static int receive(struct ghost *ghost, struct rf_frame_header *header)
 {
@@ -203,7 +214,7 @@ static int receive(struct ghost *ghost, struct rf_frame_header *header)
 
 	if (error < 0)
 		return connection_error(ghost, error);
-	if (header->channel || header->flags & ~(header->type == RF_FRAME_NEED ? RF_NEED_LAST : 0))
+	if (header->channel || header->flags & ~known_flags(header->type))
 		return connection_error(ghost, -EBADMSG);
 	if (header->type == RF_FRAME_REFUSED)
 		return rf_frame_refused(ghost->frame, header->length_bytes, &ghost->report);
@@ -215,6 +226,8 @@ static int sending_failed(struct ghost *ghost, int error)
 {
 	struct rf_frame_header header;
 
+	if (error == -ETIMEDOUT)
+		return connection_error(ghost, error);
 	if (error != -EPIPE && error != -ECONNRESET)
 		return rf_report(&ghost->report, -error, "sending the image: %m");
 	while (!ghost->report.error && receive(ghost, &header) == 0)
@@ -258,10 +271,20 @@ static int await_child(struct ghost *ghost)
 
 	if (error < 0)
 		return error;
-	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running))
+	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running) ||
+	    header.flags != (ghost->is_moved ? RF_RUNNING_WAITS : 0))
 		return connection_error(ghost, -EBADMSG);
 	memcpy(&ghost->running, ghost->frame, sizeof(ghost->running));
 	return 0;
+}
+
+/* From here on the process exists on the node, and never again here. */
+static int let_go(struct ghost *ghost)
+{
+	int error = rf_frame_send(ghost->order->connection, RF_FRAME_GO, 0, 0, NULL, 0,
+				  ghost->order->deadline_ns);
+
+	return error < 0 ? connection_error(ghost, error) : 0;
 }
 
 /* Lets the child outlive us.  What it has written meanwhile is dropped: nobody is going to hear it. */
@@ -344,6 +367,7 @@ static int take_snapshot(struct ghost *ghost)
 	bounce = rf_arena_take(arena, BOUNCE_BYTES);
 	if (!ghost->frame || !ghost->snapshot || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
+	ghost->snapshot->pagemap.fd = -1;
 	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
 	 * than that takes, for others may look at it meanwhile. */
 	if (dumpable != 1)
@@ -354,93 +378,17 @@ static int take_snapshot(struct ghost *ghost)
 	if (error < 0)
 		return error;
 	/* a caller that waits sets the limit by killing us */
-	rf_image_writer_continue(
-		ghost->writer, ghost->order->is_async ? ghost->order->deadline_ns : RF_NO_DEADLINE,
-		memory_fd, bounce);
+	rf_image_writer_continue(ghost->writer,
+				 ghost->is_moved || ghost->order->is_async
+					 ? ghost->order->deadline_ns
+					 : RF_NO_DEADLINE,
+				 memory_fd, bounce);
 	return 0;
-}
-
-/* -- giving back ------------------------------------------------------------------------------------ */
-
-static void unmap_around(uint64_t start, uint64_t end, uint64_t hole_start, uint64_t hole_end)
-{
-	if (hole_start > start && start < end)
-		rf_sys_munmap(start, (hole_start < end ? hole_start : end) - start);
-	if (hole_end < end) {
-		uint64_t from = hole_end > start ? hole_end : start;
-
-		rf_sys_munmap(from, end - from);
-	}
-}
-
-static bool has_code(const struct rf_maps *maps, const struct rf_map *of)
-{
-	for (size_t i = 0; i < maps->count; i++) {
-		const struct rf_map *map = &maps->entries[i];
-
-		if (map->kind == RF_MAP_FILE && map->protection & RF_PROTECTION_EXECUTE &&
-		    map->inode == of->inode && map->device == of->device)
-			return true;
-	}
-	return false;
-}
-
-/* Whether the ghost's own code may still need a mapping. */
-static bool is_needed(const struct rf_maps *maps, const struct rf_map *map,
-		      const struct rf_map *previous, bool previous_needed)
-{
-	if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR || map->kind == RF_MAP_KERNEL)
-		return true;
-	if (map->shared)
-		return false;
-	if (map->kind == RF_MAP_FILE) {
-		if (previous && previous->inode == map->inode && previous->device == map->device)
-			return previous_needed;
-		return has_code(maps, map);
-	}
-	return previous && previous->kind == RF_MAP_FILE && previous_needed &&
-	       previous->end == map->start && map->end - map->start <= SMALL_BSS_BYTES;
-}
-
-/*
- * Gives the snapshot back, so that the caller writes to its memory without copying it, and the
- * ghost costs no more than its buffers.  Keeps the thread's control block: code compiled
- * with a stack protector reads it.
- */
-static void give_back(struct ghost *ghost)
-{
-	struct rf_arena *arena = &ghost->order->arena;
-	const struct rf_maps *maps = &ghost->snapshot->maps;
-	uint64_t control = ghost->snapshot->thread.registers.fs_base & ~(uint64_t)(PAGE_BYTES - 1);
-	uint64_t arena_start = (uintptr_t)arena->base;
-	uint64_t arena_end = arena_start + arena->bytes;
-	uint64_t large_start = (uintptr_t)ghost->snapshot->large.base;
-	uint64_t large_end = large_start + ghost->snapshot->large.bytes;
-	uintptr_t scratch = ((uintptr_t)arena->base + ghost->scratch + PAGE_BYTES - 1) &
-			    ~(uintptr_t)(PAGE_BYTES - 1);
-	bool needed = false;
-
-	for (size_t i = 0; i < maps->count; i++) {
-		const struct rf_map *map = &maps->entries[i];
-
-		needed = is_needed(maps, map, i ? map - 1 : NULL, needed);
-		if (needed)
-			continue;
-		if (map->start < arena_end && map->end > arena_start)
-			unmap_around(map->start, map->end, arena_start, arena_end);
-		else if (map->start < large_end && map->end > large_start)
-			unmap_around(map->start, map->end, large_start, large_end);
-		else
-			unmap_around(map->start, map->end, control, control + PAGE_BYTES);
-	}
-	rf_arena_unmap(&ghost->snapshot->large); /* the list of mappings is in it */
-	rf_sys_madvise(scratch, arena_end - RF_ARENA_STACK_BYTES - scratch, MADV_DONTNEED);
-	rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* -- the life of a ghost ------------------------------------------------------------------------------- */
 
-/* The caller went on long ago, and sees the end of its child. */
+/* Nobody waits for an answer: whoever started the process sees its end. */
 _Noreturn static void fail_async(struct ghost *ghost)
 {
 	struct rf_report told = { 0 };
@@ -469,6 +417,28 @@ static int prepare_relay(struct ghost *ghost)
 	return error < 0 ? rf_report(&ghost->report, -error, "descriptors for the relay: %m") : 0;
 }
 
+/* From the frozen image to the child that runs, or waits for its caller to go. */
+static int hand_over(struct ghost *ghost)
+{
+	int error;
+
+	leave_rseq(&ghost->snapshot->thread);
+	freeze(ghost);
+	error = send_image(ghost);
+	if (error == 0)
+		error = prepare_relay(ghost);
+	return error < 0 ? error : await_child(ghost);
+}
+
+static void close_image(struct ghost *ghost)
+{
+	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
+		rf_pagemap_close(&ghost->snapshot->pagemap);
+	if (ghost->writer->memory_fd >= 0)
+		rf_sys_close(ghost->writer->memory_fd);
+	ghost->writer->memory_fd = -1;
+}
+
 static void live(void *argument)
 {
 	struct ghost *ghost = argument;
@@ -478,21 +448,11 @@ static void live(void *argument)
 	close_others(ghost);
 	error = take_snapshot(ghost);
 	disguise(ghost);
-	if (error == 0) {
-		leave_rseq(&ghost->snapshot->thread);
-		freeze(ghost);
-		error = send_image(ghost);
-	}
 	if (error == 0)
-		error = prepare_relay(ghost);
-	if (error == 0)
-		error = await_child(ghost);
+		error = hand_over(ghost);
 	if (error == 0 && ghost->order->request.flags & RFORK_DETACH)
 		error = detach(ghost);
-	if (error == 0) {
-		rf_pagemap_close(&ghost->snapshot->pagemap);
-		rf_sys_close(ghost->writer->memory_fd);
-	}
+	close_image(ghost);
 	if (error < 0 && ghost->order->is_async)
 		fail_async(ghost);
 	tell_caller(ghost);
@@ -500,24 +460,116 @@ static void live(void *argument)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	if (ghost->order->request.flags & RFORK_DETACH)
 		rf_sys_exit(0);
-	give_back(ghost);
+	rf_ghost_give_back(ghost->snapshot, ghost->scratch);
 	rf_ghost_relay(&ghost->relay);
 }
 
-struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
+/* Makes a ghost in the order's arena; NULL if there is no room. */
+static struct ghost *make_ghost(struct rf_ghost_order *order)
 {
 	struct rf_arena *arena = &order->arena;
 	struct ghost *ghost = rf_arena_take(arena, sizeof(*ghost));
 
 	if (!ghost)
-		rf_sys_exit(EXIT_STATUS_FAILED);
+		return NULL;
 	ghost->order = order;
 	ghost->writer = order->writer;
 	ghost->relay.channels =
 		rf_arena_take(arena, order->fds.channels * sizeof(*ghost->relay.channels));
 	ghost->relay.tools.buffer = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
 	if (!ghost->relay.channels || !ghost->relay.tools.buffer)
-		rf_sys_exit(EXIT_STATUS_FAILED);
+		return NULL;
 	plan_relay(ghost);
-	return rf_arch_capture(&ghost->context, arena->base + arena->bytes, live, ghost);
+	return ghost;
+}
+
+struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
+{
+	struct ghost *ghost = make_ghost(order);
+
+	if (!ghost)
+		rf_sys_exit(EXIT_STATUS_FAILED);
+	return rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, live,
+			       ghost);
+}
+
+/* -- a process that moves ------------------------------------------------------------------------------ */
+
+/* Closes what the process had open and the relay does not need. */
+static void close_originals(struct ghost *ghost)
+{
+	const struct rf_fdtable *fds = &ghost->order->fds;
+	size_t entry = 0;
+
+	for (size_t i = 0; i < fds->number_count; i++) {
+		const struct rf_image_descriptor *image;
+
+		while (entry < fds->count &&
+		       (int)fds->entries[entry].image.number < fds->numbers[i])
+			entry++;
+		image = entry < fds->count ? &fds->entries[entry].image : NULL;
+		if (image && (int)image->number == fds->numbers[i] &&
+		    image->kind == RF_DESCRIPTOR_RELAY && image->same_as == RF_IMAGE_NONE)
+			continue;
+		rf_sys_close(fds->numbers[i]);
+	}
+}
+
+/* It has gone: what is left here is its ghost, which ends by SIGKILL if it is lost. */
+_Noreturn static void live_on_as_ghost(struct ghost *ghost)
+{
+	close_image(ghost);
+	close_originals(ghost);
+	disguise(ghost);
+	/* orphans of the process that has gone are nobody's */
+	rf_sys_prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	ghost->order->deadline_ns = RF_NO_DEADLINE;
+	if (ghost->order->request.flags & RFORK_DETACH) {
+		if (detach(ghost) < 0)
+			fail_async(ghost);
+		rf_sys_exit(0);
+	}
+	rf_ghost_give_back(ghost->snapshot, ghost->scratch);
+	rf_ghost_relay(&ghost->relay);
+}
+
+static void rejoin_rseq(const struct rf_image_thread *thread)
+{
+	if (thread->rseq_address)
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
+			   thread->rseq_signature);
+}
+
+/* The continuation of a process that moves: returns if it has to stay. */
+static void move(void *argument)
+{
+	struct ghost *ghost = argument;
+	int error = take_snapshot(ghost);
+
+	if (error == 0) {
+		error = hand_over(ghost);
+		if (error == 0)
+			error = let_go(ghost);
+		if (error == 0)
+			live_on_as_ghost(ghost);
+		rejoin_rseq(&ghost->snapshot->thread);
+	}
+	rf_ghost_close_relay(&ghost->relay);
+	close_image(ghost);
+	if (ghost->snapshot)
+		rf_arena_unmap(&ghost->snapshot->large);
+	ghost->order->failure = ghost->report;
+}
+
+struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order)
+{
+	struct ghost *ghost = make_ghost(order);
+
+	if (!ghost) {
+		rf_report(&order->failure, ENOMEM, "no room for the ghost");
+		return NULL;
+	}
+	ghost->is_moved = true;
+	return rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, move,
+			       ghost);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ghost: the child of the caller that streams its own image to the node, and
- * then stands for the remote child until that ends.
+ * The ghost: the process that streams its own image to the node, and then stands for the remote
+ * child until that ends.  A child of the caller, or the caller itself if that moves.
  */
 #ifndef RF_GHOST_H
 #define RF_GHOST_H
@@ -21,7 +21,7 @@
 /* What the caller hands to its ghost; made in the arena before the fork. */
 struct rf_ghost_order {
 	struct rf_arena arena;
-	pid_t caller;
+	pid_t caller; /* takes the child's signals to its parent */
 	int connection;
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
@@ -35,6 +35,7 @@ struct rf_ghost_order {
 		RF_FROZEN_CHECKED, /* prove that the image does not change while it is sent */
 		RF_FROZEN_BROKEN,  /* and change it, to prove the proof */
 	} frozen;
+	struct rf_report failure;	/* of a move */
 	char name[16];			/* of the process, "rfork:HOST" */
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */
 };
@@ -50,5 +51,14 @@ struct rf_ghost_status {
  * In the restored thread, on the node, it returns the arrival: what is left of the restore.
  */
 struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
+
+/*
+ * Moves the calling process: it becomes the ghost itself, once it is restored on the node.  All
+ * signals must be blocked, and it must be the only thread; order->fds lists all descriptors.
+ * In the restored thread, which nobody has told yet to go on, returns the arrival.  In this process it
+ * returns only if the process has to stay: NULL, with order->failure set, and everything but
+ * the order's arena as it was.
+ */
+struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order);
 
 #endif

@@ -300,11 +300,26 @@ static int watch(struct rf_relay *relay, int fd, uint64_t name)
 	return (int)rf_syscall(SYS_epoll_ctl, relay->tools.epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		rf_sys_close(*fd);
+	*fd = -1;
+}
+
+void rf_ghost_close_relay(struct rf_relay *relay)
+{
+	close_fd(&relay->signals);
+	close_fd(&relay->tools.epoll);
+	close_fd(&relay->tools.scratch[0]);
+	close_fd(&relay->tools.scratch[1]);
+	close_fd(&relay->tools.null);
+}
+
 int rf_ghost_prepare_relay(struct rf_relay *relay)
 {
 	int error;
 
-	relay->tools.scratch[0] = relay->tools.scratch[1] = relay->tools.null = -1;
 	relay->signals = rf_ghost_open_signals();
 	relay->tools.epoll = (int)rf_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
 	if (relay->signals < 0 || relay->tools.epoll < 0)

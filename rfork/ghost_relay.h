@@ -25,6 +25,9 @@ struct rf_relay {
  * can still be told. */
 int rf_ghost_prepare_relay(struct rf_relay *relay);
 
+/* Closes what that has opened: the relay is not needed. */
+void rf_ghost_close_relay(struct rf_relay *relay);
+
 /* Writes a line to the caller's standard error, unless nobody takes it just now. */
 void rf_ghost_complain(const struct rf_relay *relay, const char *sentence);
 

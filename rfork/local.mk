@@ -33,9 +33,11 @@ rf_capture_sources = \
 	%D%/ghost.c %D%/ghost.h \
 	%D%/ghost_channel.c %D%/ghost_channel.h \
 	%D%/ghost_link.c %D%/ghost_link.h \
+	%D%/ghost_memory.c %D%/ghost_memory.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/image_writer.c %D%/image_writer.h \
+	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/pagemap.c %D%/pagemap.h \
 	%D%/procstate.c %D%/procstate.h \

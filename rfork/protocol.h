@@ -49,9 +49,11 @@ enum rf_frame_type {
 	RF_FRAME_NO_READER = 19,
 	RF_FRAME_DETACH = 20,
 	RF_FRAME_DETACHED = 21,
+	RF_FRAME_GO = 30,
 };
 
 #define RF_NEED_LAST 1u
+#define RF_RUNNING_WAITS 1u
 #define RF_EOF_SHUTDOWN 1u
 
 struct rf_frame_header {

@@ -22,6 +22,7 @@
 #include "rfork/io.h"
 #include "rfork/key.h"
 #include "rfork/machine_facts.h"
+#include "rfork/move.h"
 #include "rfork/options.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
@@ -257,19 +258,24 @@ static int send_forecast(struct rf_ghost_order *order, struct rf_report *report)
 /* -- the fork ---------------------------------------------------------------------------------- */
 
 /*
- * In the child, on the node: removes what the restore left, and says that the child runs.  The
- * thread's memory is the caller's at the fork, so everything of the call must be undone.
+ * In the child, on the node: removes what the restore left, and says that the child runs, or that it
+ * waits to be told to.  The thread's memory is the caller's at the fork, so everything of the call
+ * must be undone.
  */
-static void arrive(const struct rf_arrival *arrival)
+static void arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 {
 	struct rf_arrival here = *arrival;
-	struct rf_shell_report running = { .kind = RF_SHELL_RUNNING };
+	struct rf_shell_report report = { .kind = kind };
+	char go;
 
 	rf_sys_munmap(here.region_address, here.region_bytes);
 	rf_state_reset();
 	last_report = (struct rf_report){ .sentence = "no error" };
 	/* Without a session to hear it the connection is lost, and the child about to be killed. */
-	rf_io_write_full(here.report_fd, &running, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
+	rf_io_write_full(here.report_fd, &report, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
+	if (kind == RF_SHELL_WAITING &&
+	    rf_io_read_full(here.report_fd, &go, sizeof(go), RF_NO_DEADLINE) < 0)
+		rf_sys_exit(1);
 	rf_sys_close(here.report_fd);
 }
 
@@ -288,7 +294,7 @@ static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order 
 	order->arena = flight->arena;
 	order->status_fd = flight->status_write;
 	arrival = rf_ghost_become(order);
-	arrive(arrival);
+	arrive(arrival, RF_SHELL_RUNNING);
 	return 0;
 }
 
@@ -385,47 +391,116 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	return pid;
 }
 
-/* Returns the ghost's pid, 0 in the remote child, or a negative errno with a report. */
-static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
-				 const struct rf_options *options, struct rf_report *report)
+/* -- the order of a call ----------------------------------------------------------------------- */
+
+/* Connects, and proves who we are: an order that is begun, or NULL with a report. */
+static struct rf_ghost_order *approach(struct rf_flight *flight, const char *host,
+				       const struct rf_options *options, struct rf_report *report)
 {
 	const struct rf_machine_facts *here;
-	struct rf_machine_facts node;
 	struct rf_frame_hello hello;
 	struct rf_ghost_order *order;
 	int error = reach_node(flight, host, options, &hello, report);
 
 	if (error < 0)
-		return error;
+		return NULL;
 	here = rf_state_facts(&error);
-	if (!here)
-		return rf_report(report, -error, "the facts of this machine: %m");
+	if (!here) {
+		rf_report(report, -error, "the facts of this machine: %m");
+		return NULL;
+	}
 	/* The node makes its challenge meanwhile. */
 	rf_state_lock();
 	order = begin_order(flight, host, options, report);
 	rf_state_unlock();
-	if (!order)
-		return -report->error;
-	error = authenticate(flight, &hello, here, options, host, report);
-	if (error < 0)
-		return error;
+	if (order && authenticate(flight, &hello, here, options, host, report) < 0)
+		return NULL;
+	return order;
+}
+
+/* Looks at the process and hears what the node is: the order is complete, and the forecast is sent. */
+static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
+		  const struct rf_options *options, struct rf_report *report)
+{
+	const struct rf_machine_facts *here;
+	struct rf_machine_facts node;
+	int error;
+
 	/* The node checks the proof and wakes its shell meanwhile. */
 	rf_state_lock();
 	error = survey(flight, order, report);
 	rf_state_unlock();
+	here = rf_state_facts(&(int){ 0 }); /* they are known by now */
 	if (error == 0)
-		error = agree(flight, options, host, here, &node, report);
+		error = agree(flight, options, order->host, here, &node, report);
 	if (error < 0)
 		return error;
 	complete_order(order, here, &node);
-	error = send_forecast(order, report);
-	if (error < 0)
-		return error;
-	return hand_over(flight, order, options, report);
+	return send_forecast(order, report);
 }
 
+/* Returns the ghost's pid, 0 in the remote child, or a negative errno with a report. */
+static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
+				 const struct rf_options *options, struct rf_report *report)
+{
+	struct rf_ghost_order *order = approach(flight, host, options, report);
+	int error = order ? settle(flight, order, options, report) : -report->error;
+
+	return error < 0 ? error : hand_over(flight, order, options, report);
+}
+
+/*
+ * The move itself, with all signals blocked: what is pending must not be delivered before the process
+ * has left home for good.  0 in the process that goes on, on the node, or a negative errno with a
+ * report.
+ */
+static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *order,
+			       struct rf_report *report)
+{
+	struct rf_arrival *arrival;
+
+	order->arena = flight->arena;
+	order->request.signal_mask = UINT64_MAX;
+	order->caller = getppid();
+	arrival = rf_ghost_move(order);
+	if (!arrival)
+		return rf_report(report, order->failure.error, "%s", order->failure.sentence);
+	arrive(arrival, RF_SHELL_WAITING);
+	return 0;
+}
+
+/* Signals are blocked before the survey: no handler may open a descriptor, or start a child, that the
+ * move would lose. */
+static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
+				const struct rf_options *options, struct rf_report *report)
+{
+	struct rf_ghost_order *order;
+	uint64_t mask;
+	int error = rf_move_check(options->flags, report);
+
+	if (error < 0)
+		return error;
+	order = approach(flight, host, options, report);
+	if (!order)
+		return -report->error;
+	mask = rf_move_block_signals();
+	error = rf_move_check(options->flags, report);
+	if (error == 0)
+		error = settle(flight, order, options, report);
+	if (error == 0)
+		error = leave_returns_twice(flight, order, report);
+	rf_move_restore_signals(mask);
+	return error;
+}
+
+/* -- the calls --------------------------------------------------------------------------------- */
+
+typedef pid_t (*way_returns_twice)(struct rf_flight *flight, const char *host,
+				   const struct rf_options *options, struct rf_report *report);
+
 /* A thread that is cancelled half-way would leave its flight behind. */
-static pid_t rfork_uncancelled_returns_twice(const char *host, const struct rfork_options *options)
+static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_options *options,
+					  way_returns_twice way)
 {
 	struct rf_report report = { 0 };
 	struct rf_options checked;
@@ -440,7 +515,7 @@ static pid_t rfork_uncancelled_returns_twice(const char *host, const struct rfor
 		if (pid < 0) {
 			rf_report(&report, -pid, "pthread_atfork: %m");
 		} else {
-			pid = rfork_returns_twice(&flight, host, &checked, &report);
+			pid = way(&flight, host, &checked, &report);
 			if (pid == 0)
 				return 0; /* on the node: there is no flight */
 			rf_flight_end(&flight);
@@ -454,18 +529,34 @@ static pid_t rfork_uncancelled_returns_twice(const char *host, const struct rfor
 	return pid;
 }
 
-pid_t rfork_with(const char *host, const struct rfork_options *options)
+static pid_t go_returns_twice(const char *host, const struct rfork_options *options,
+			      way_returns_twice way)
 {
 	int state, unused;
 	pid_t pid;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pid = rfork_uncancelled_returns_twice(host, options);
+	pid = go_uncancelled_returns_twice(host, options, way);
 	pthread_setcancelstate(state, &unused);
 	return pid;
+}
+
+pid_t rfork_with(const char *host, const struct rfork_options *options)
+{
+	return go_returns_twice(host, options, rfork_returns_twice);
 }
 
 pid_t rfork(const char *host)
 {
 	return rfork_with(host, NULL);
+}
+
+int rfork_move_with(const char *host, const struct rfork_options *options)
+{
+	return go_returns_twice(host, options, move_returns_twice);
+}
+
+int rfork_move(const char *host)
+{
+	return rfork_move_with(host, NULL);
 }

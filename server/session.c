@@ -25,6 +25,7 @@
 #include "rfork/auth.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
+#include "rfork/link_watch.h"
 #include "rfork/machine_facts.h"
 #include "rfork/restore_plan.h"
 #include "server/descendants.h"
@@ -47,6 +48,7 @@
 
 #define REFUSAL_TIMEOUT_MS 2000
 #define SEND_TIMEOUT_MS 10000
+#define LINK_LOOK_MS 1000
 
 struct session {
 	const struct rf_session_setup *setup;
@@ -56,6 +58,7 @@ struct session {
 	struct rf_key key;
 	struct rf_handover handover;
 	struct rf_streams *streams;
+	bool is_waiting; /* the child is restored, and waits for the ghost's word */
 	int reserved[RESERVED_FDS];
 };
 
@@ -334,13 +337,17 @@ static int read_shell(const struct session *session, struct rf_shell_report *she
 	}
 }
 
-/* Turns a report into 0 (the child runs) or a negative errno with a sentence. */
-static int judge_report(const struct rf_shell_report *shell_report, struct rf_report *report)
+/* Turns a report into 0 (the child runs or waits) or a negative errno with a sentence. */
+static int judge_report(struct session *session, const struct rf_shell_report *shell_report,
+			struct rf_report *report)
 {
 	int error = shell_report->error > 0 && shell_report->error < 4096 ? shell_report->error
 									  : EBADMSG;
 
 	switch (shell_report->kind) {
+	case RF_SHELL_WAITING:
+		session->is_waiting = true;
+		return 0;
 	case RF_SHELL_RUNNING:
 		return 0;
 	case RF_SHELL_FAILED:
@@ -388,7 +395,7 @@ static int await_shell(struct session *session, struct rf_report *report)
 		/* Death after the report is the child's own, and the relay's to tell. */
 		got = polled[0].fd >= 0 ? read_shell(session, &shell_report, report) : 0;
 		if (got > 0)
-			return judge_report(&shell_report, report);
+			return judge_report(session, &shell_report, report);
 		if (report->error)
 			return got;
 		if (got < 0)
@@ -457,17 +464,95 @@ static void release_descriptors(struct session *session)
 		rf_descriptor_close(&session->reserved[i]);
 }
 
-static void announce_child(struct session *session)
+static void send_running(struct session *session, uint8_t flags)
 {
 	struct rf_frame_running running = { .pid = (uint32_t)session->shell.pid };
 
+	/* If it cannot be sent, the connection is lost: who reads from it next will see that and act. */
+	if (rf_frame_send(session->connection, RF_FRAME_RUNNING, flags, 0, &running,
+			  sizeof(running), rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
+		shutdown(session->connection, SHUT_RDWR);
+}
+
+static void announce_child(struct session *session)
+{
 	rf_descriptor_close(&session->shell.socket);
 	rf_log("running as process %d", (int)session->shell.pid);
-	/* If it cannot be sent, the connection is lost: the relay will see that and act. */
-	if (rf_frame_send(session->connection, RF_FRAME_RUNNING, 0, 0, &running, sizeof(running),
-			  rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
-		shutdown(session->connection, SHUT_RDWR);
+	if (!session->is_waiting)
+		send_running(session, 0);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
+}
+
+/* Whether the ghost's next frame is GO. */
+static int receive_go(const struct session *session, struct rf_report *report)
+{
+	struct rf_frame_header header;
+	char unused;
+	int error = rf_frame_receive(session->connection, &header, &unused, 0,
+				     rf_io_deadline_ns(SEND_TIMEOUT_MS));
+
+	if (error == -ECONNRESET)
+		return rf_report(report, ECONNRESET, "the caller stays at home");
+	if (error == 0 && (header.type != RF_FRAME_GO || header.flags || header.channel))
+		error = -EBADMSG;
+	return error < 0 ? rf_report(report, -error, "the caller's word to go on: %m") : 0;
+}
+
+/* Waits until something is to be read from the ghost; it may take its time. */
+static int await_word(struct session *session, struct rf_report *report)
+{
+	struct pollfd polled[] = { { .fd = session->connection, .events = POLLIN },
+				   { .fd = session->signals, .events = POLLIN },
+				   { .fd = CHANNEL_FD, .events = POLLIN } };
+	struct rf_link_watch watch = { 0 };
+
+	for (;;) {
+		int ready = poll(polled, 3, LINK_LOOK_MS);
+		int number = ready > 0 && polled[1].revents ? take_signal(session->signals) : 0;
+		int status;
+
+		if (number == SIGTERM || (ready > 0 && polled[2].revents))
+			return rf_report(report, ECONNRESET, "the server ends");
+		if (number == SIGCHLD &&
+		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
+			session->shell.pid = 0;
+			return report_death(status, report);
+		}
+		if (ready > 0 && polled[0].revents)
+			return 0;
+		if (rf_link_watch_is_dead(&watch, session->connection,
+					  session->handover.dead_after_s))
+			return rf_report(report, ECONNRESET,
+					 "the other machine acknowledges nothing");
+	}
+}
+
+/* A process that moves executes nothing here before it has left home for good. */
+static int release_child(struct session *session, struct rf_report *report)
+{
+	const char go = 0;
+	int error;
+
+	if (!session->is_waiting)
+		return 0;
+	send_running(session, RF_RUNNING_WAITS);
+	error = await_word(session, report);
+	if (error == 0)
+		error = receive_go(session, report);
+	if (error < 0)
+		return error;
+	/* one that is dead the relay will find so */
+	(void)send(session->shell.socket, &go, sizeof(go), MSG_NOSIGNAL);
+	return 0;
+}
+
+/* It was restored for nothing, and nobody waits for a refusal. */
+static void drop_child(struct session *session, const struct rf_report *report)
+{
+	rf_streams_close(session->streams);
+	end_shell(session);
+	rf_log("not gone on: %s", report->sentence);
+	rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
 }
 
 static void relay(struct session *session)
@@ -509,7 +594,11 @@ static void serve(struct session *session)
 		refuse(session, &report);
 		return;
 	}
-	relay(session);
+	error = release_child(session, &report);
+	if (error < 0)
+		drop_child(session, &report);
+	else
+		relay(session);
 }
 
 /*

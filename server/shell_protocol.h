@@ -9,7 +9,8 @@
  * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
  * one struct rf_shell_stream for each channel from RF_CHANNELS_STANDARD on, with the session's
  * end attached.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell
- * when it gives up, from the restorer when a step fails, or from the restored thread.
+ * when it gives up, from the restorer when a step fails, or from the restored thread.  A thread that
+ * reports RF_SHELL_WAITING then waits for one byte from the session.
  */
 #ifndef RF_SHELL_PROTOCOL_H
 #define RF_SHELL_PROTOCOL_H

@@ -45,6 +45,7 @@ rf_integration_tests = \
 	%D%/duplicates_share_one_stream \
 	%D%/equal_files_go_by_digest \
 	%D%/exit_status_comes_home \
+	%D%/failed_move_leaves_the_caller_unharmed \
 	%D%/failures_keep_other_signals \
 	%D%/fifo_works \
 	%D%/fifty_children_at_once \
@@ -78,6 +79,9 @@ rf_integration_tests = \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/nocldwait_leaves_no_zombie \
+	%D%/moved_process_is_waited_for_by_its_parent \
+	%D%/moved_process_keeps_its_pid_at_home \
+	%D%/moved_process_never_executes_twice \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
@@ -129,6 +133,7 @@ rf_integration_tests = \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
 	%D%/thread_other_than_main_may_move \
+	%D%/threads_and_children_refuse_a_move \
 	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
 	%D%/two_pipes_make_a_coprocess \
@@ -155,6 +160,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
 	tests/support/handshake.c tests/support/handshake.h \
 	tests/support/image.c tests/support/image.h \
+	tests/support/mover.c tests/support/mover.h \
 	tests/support/network.c tests/support/network.h \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
@@ -212,6 +218,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_duplicates_share_one_stream_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
@@ -245,6 +252,9 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
@@ -296,6 +306,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
+%C%_threads_and_children_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)

@@ -87,7 +87,8 @@ static bool is_open(int fd)
 	return recv(fd, scratch, sizeof(scratch), 0) > 0;
 }
 
-static _Noreturn void become_node(int listener, const unsigned char *key, void (*script)(int))
+static _Noreturn void become_node(int listener, const unsigned char *key, bool says_running,
+				  void (*script)(int))
 {
 	struct rf_frame_running running = { .pid = (uint32_t)getpid() };
 	int fd;
@@ -98,15 +99,16 @@ static _Noreturn void become_node(int listener, const unsigned char *key, void (
 	shake_hands(fd, key);
 	scripted_node_put(fd, RF_FRAME_NEED, RF_NEED_LAST, 0, NULL, 0);
 	skip_image(fd);
-	scripted_node_put(fd, RF_FRAME_RUNNING, 0, 0, &running, sizeof(running));
+	if (says_running)
+		scripted_node_put(fd, RF_FRAME_RUNNING, 0, 0, &running, sizeof(running));
 	script(fd);
 	while (is_open(fd))
 		;
 	_exit(0);
 }
 
-void scripted_node_start(struct scripted_node *scripted, const unsigned char key[32],
-			 void (*script)(int connection))
+static void start(struct scripted_node *scripted, const unsigned char key[32], bool says_running,
+		  void (*script)(int connection))
 {
 	unsigned port;
 	int listener = proxy_listen(&port);
@@ -114,9 +116,21 @@ void scripted_node_start(struct scripted_node *scripted, const unsigned char key
 	snprintf(scripted->host, sizeof(scripted->host), "127.0.0.1:%u", port);
 	scripted->pid = CHECK_CALL(fork());
 	if (!scripted->pid)
-		become_node(listener, key, script);
+		become_node(listener, key, says_running, script);
 	test_guard_process(scripted->pid);
 	close(listener);
+}
+
+void scripted_node_start(struct scripted_node *scripted, const unsigned char key[32],
+			 void (*script)(int connection))
+{
+	start(scripted, key, true, script);
+}
+
+void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned char key[32],
+				void (*script)(int connection))
+{
+	start(scripted, key, false, script);
 }
 
 void scripted_node_finish(struct scripted_node *scripted)

@@ -18,6 +18,10 @@ struct scripted_node {
 void scripted_node_start(struct scripted_node *scripted, const unsigned char key[32],
 			 void (*script)(int connection));
 
+/* The script begins once the image has ended, and nothing has been said of it. */
+void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned char key[32],
+				void (*script)(int connection));
+
 /* The script has returned, and the ghost has closed the connection. */
 void scripted_node_finish(struct scripted_node *scripted);
 

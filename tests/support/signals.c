@@ -7,6 +7,7 @@
 #include "tests/support/signals.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <time.h>
 
 #define C_LIBRARY_FIRST 32
@@ -29,6 +30,20 @@ void signals_block_all(sigset_t *before)
 void signals_restore(const sigset_t *before)
 {
 	CHECK_CALL(sigprocmask(SIG_SETMASK, before, NULL));
+}
+
+bool signals_is_directed(int signal)
+{
+	FILE *status = fopen("/proc/thread-self/status", "re");
+	unsigned long long pending = 0;
+	char line[256];
+
+	CHECK(status);
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "SigPnd: %llx", &pending) == 1)
+			break;
+	fclose(status);
+	return pending >> (signal - 1) & 1;
 }
 
 siginfo_t signals_take(int signal)

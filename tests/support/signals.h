@@ -21,6 +21,9 @@ void signals_restore(const sigset_t *before);
 /* Takes one `signal`, which is blocked, out of the queue; fails the test at the deadline. */
 siginfo_t signals_take(int signal);
 
+/* Whether `signal` is pending for the calling thread itself, rather than for the process. */
+bool signals_is_directed(int signal);
+
 /* Lets a handler run that sets *flag, for a signal that is blocked; fails at the deadline. */
 void signals_await_flag(int signal, const volatile sig_atomic_t *flag);
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of a ghost after the hand-over: its code, its arena, and almost nothing else.
+ */
+#ifndef RF_GHOST_MEMORY_H
+#define RF_GHOST_MEMORY_H
+
+#include <stddef.h>
+
+#include "rfork/snapshot.h"
+
+/*
+ * Gives the snapshot back, so that the caller writes to its memory without copying it, and the
+ * ghost costs no more than its buffers.  Keeps the thread's control block: code compiled with a
+ * stack protector reads it.  Of the arena what was taken before offset `scratch` keeps its contents.
+ */
+void rf_ghost_give_back(struct rf_snapshot *snapshot, size_t scratch);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Before and after a move of the calling process.  Called by rfork.c; what happens between is
+ * ghost.c's.
+ */
+#define _GNU_SOURCE
+#include "rfork/move.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <rfork.h>
+
+#include "rfork/io.h"
+#include "rfork/sys.h"
+
+/* -- who would be left behind ----------------------------------------------------------------- */
+
+/* A directory's links are itself, its entry in the one above, and one for each folder in it: so many
+ * threads, the dead one that began the process too. */
+static int refuse_threads(struct rf_report *report)
+{
+	struct stat status;
+	int error = rf_sys_stat("/proc/self/task", &status);
+
+	if (error < 0)
+		return rf_report(report, -error, "/proc/self/task: %m");
+	if (status.st_nlink > 3)
+		return rf_report(report, ENOTSUP,
+				 "%lu threads cannot move: the calling one must be the only one",
+				 (unsigned long)status.st_nlink - 2);
+	return 0;
+}
+
+/* The first child's pid; 0 on a kernel that does not list them. */
+static long name_child(void)
+{
+	char path[48], text[256];
+
+	rf_format(path, sizeof(path), "/proc/self/task/%d/children", (int)rf_syscall(SYS_gettid));
+	if (rf_io_read_file(path, text, sizeof(text)) <= 0 && text[0] == '\0')
+		return 0;
+	return strtol(text, NULL, 10);
+}
+
+/* Nobody at home could wait for them any more, and on the node they are nobody's children. */
+static int refuse_children(struct rf_report *report)
+{
+	siginfo_t info;
+	int options = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL;
+	long child;
+
+	if (rf_syscall(SYS_waitid, P_ALL, 0, &info, options, NULL) == -ECHILD)
+		return 0;
+	child = name_child();
+	if (child)
+		return rf_report(report, ENOTSUP,
+				 "child process %ld would be left behind: wait for it first",
+				 child);
+	return rf_report(report, ENOTSUP,
+			 "child processes would be left behind: wait for them first");
+}
+
+int rf_move_check(uint32_t flags, struct rf_report *report)
+{
+	int error;
+
+	if (flags & RFORK_ASYNC)
+		return rf_report(report, EINVAL, "RFORK_ASYNC has no meaning for a move");
+	error = refuse_threads(report);
+	return error < 0 ? error : refuse_children(report);
+}
+
+/* -- signals ----------------------------------------------------------------------------------- */
+
+uint64_t rf_move_block_signals(void)
+{
+	const uint64_t all = UINT64_MAX;
+	uint64_t mask = 0;
+
+	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(all));
+	return mask;
+}
+
+void rf_move_restore_signals(uint64_t mask)
+{
+	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
