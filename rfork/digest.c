@@ -12,6 +12,7 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
+#include "rfork/io.h"
 #include "rfork/sys.h"
 
 uint64_t rf_digest64(const void *data, size_t bytes)
@@ -31,17 +32,20 @@ uint64_t rf_digest64_iov(const struct iovec *iov, int count)
 	return XXH3_64bits_digest(&state);
 }
 
-int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, uint64_t digest[2])
+#define PIECE_BYTES ((size_t)8192)
+/* So often, in bytes, the clock is looked at. */
+#define CLOCK_BYTES ((uint64_t)1 << 20)
+
+int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, int64_t deadline_ns, uint64_t digest[2])
 {
-	enum { PIECE_BYTES = 8192 };
-	unsigned char piece[PIECE_BYTES];
+	/* O_DIRECT wants whole, aligned blocks */
+	unsigned char piece[PIECE_BYTES] __attribute__((aligned(4096)));
 	XXH3_state_t state;
 	XXH128_hash_t hash;
 
 	XXH3_128bits_reset(&state);
 	while (bytes) {
-		size_t want = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
-		ssize_t got = rf_sys_pread(fd, piece, want, offset);
+		ssize_t got = rf_sys_pread(fd, piece, PIECE_BYTES, offset);
 
 		if (got == -EINTR)
 			continue;
@@ -49,9 +53,14 @@ int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, uint64_t digest[2])
 			return (int)got;
 		if (got == 0)
 			break;
+		if ((uint64_t)got > bytes)
+			got = (ssize_t)bytes;
 		XXH3_128bits_update(&state, piece, (size_t)got);
 		offset += (size_t)got;
 		bytes -= (size_t)got;
+		if (deadline_ns != RF_NO_DEADLINE && offset % CLOCK_BYTES == 0 &&
+		    rf_io_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
 	}
 	hash = XXH3_128bits_digest(&state);
 	digest[0] = hash.low64;

@@ -18,8 +18,10 @@ uint64_t rf_digest64_iov(const struct iovec *iov, int count);
 
 /*
  * XXH3-128 (low, high), seed 0, of `bytes` bytes of a file from offset, or to the file's end if
- * that comes first.  0 or a negative errno.
+ * that comes first.  fd may be open for O_DIRECT if offset is page aligned.  0, -ETIMEDOUT at the
+ * deadline (rfork/io.h), or another negative errno.
  */
-int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, uint64_t digest[2]);
+int rf_digest_file(int fd, uint64_t offset, uint64_t bytes, int64_t deadline_ns,
+		   uint64_t digest[2]);
 
 #endif

@@ -14,9 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rfork/digest.h"
 #include "rfork/file_identity.h"
+#include "rfork/state.h"
 #include "rfork/sys.h"
 
+#define PAGE_BYTES 4096u
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
 
 /* Linux 6.10, include/uapi/linux/fcntl.h; missing in older headers. */
@@ -75,8 +78,12 @@ static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd
 	return false;
 }
 
-static const char *name_type(const struct stat *status)
+static const char *name_type(const struct stat *status, const char *path)
 {
+	struct stat found;
+
+	if (rf_sys_stat(path, &found) == -EACCES)
+		return "what lies behind a directory that may not be searched";
 	switch (status->st_mode & S_IFMT) {
 	case S_IFIFO:
 		return "a pipe or FIFO";
@@ -87,9 +94,11 @@ static const char *name_type(const struct stat *status)
 	case S_IFBLK:
 		return "a block device";
 	case S_IFREG:
-		return "a deleted or renamed file";
+		return "a file that has no path any more";
 	case S_IFDIR:
-		return "a deleted or renamed directory";
+		return "a directory that has no path any more";
+	case S_IFLNK:
+		return "a symbolic link";
 	}
 	return "this kind of descriptor";
 }
@@ -122,8 +131,6 @@ static const char *read_path(struct rf_arena *arena, int fd)
 
 static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
 {
-	if (entry->image.status_flags & (O_PATH | O_TMPFILE) & ~(uint32_t)O_DIRECTORY)
-		return false;
 	if (rf_is_common_device(status))
 		return true;
 	return (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
@@ -177,7 +184,8 @@ static int classify_file(struct rf_fd *entry, const struct stat *status)
 		return -ENOTSUP;
 	entry->image.kind = RF_DESCRIPTOR_FILE;
 	entry->identity = rf_file_identity(status);
-	if (S_ISREG(status->st_mode)) {
+	if (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) {
+		/* of a directory: what is to be read next */
 		long offset = rf_syscall(SYS_lseek, entry->image.number, 0, SEEK_CUR);
 
 		entry->image.offset = offset > 0 ? (uint64_t)offset : 0;
@@ -247,7 +255,9 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
 	/* the standard ones travel whatever they are, but a device is named */
-	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) ? "" : read_path(arena, fd);
+	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) && !(flags & O_PATH)
+			      ? ""
+			      : read_path(arena, fd);
 	identities[table->count] = rf_file_identity(&status);
 	if (fd >= STDIO_COUNT &&
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
@@ -258,7 +268,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 		return rf_report(
 			report, ENOTSUP,
 			"descriptor %d (%s): %s cannot travel; RFORK_CLOSE_OTHERS closes it", fd,
-			entry->path, name_type(&status));
+			entry->path, name_type(&status, entry->path));
 	}
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
@@ -334,6 +344,85 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		if (taken < 0)
 			return taken;
 		table->count += (size_t)taken;
+	}
+	return 0;
+}
+
+/* -- digests ---------------------------------------------------------------------------- */
+
+static bool is_only_read(const struct rf_fd *entry)
+{
+	return entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE &&
+	       S_ISREG(entry->identity.mode) &&
+	       (entry->image.status_flags & (O_ACCMODE | O_PATH)) == O_RDONLY;
+}
+
+/* Whether the descriptor still has open what it had, unchanged, and its size is the truth: files of
+ * /proc and /sys have more bytes or less. */
+static bool is_as_collected(const struct rf_fd *entry)
+{
+	unsigned char end[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))); /* for O_DIRECT */
+	uint64_t size = entry->identity.size_bytes;
+	uint64_t last = size ? (size - 1) & ~(uint64_t)(PAGE_BYTES - 1) : 0;
+	int fd = (int)entry->image.number;
+	struct rf_image_file now;
+	struct stat status;
+
+	if (rf_sys_fstat(fd, &status) < 0)
+		return false;
+	now = rf_file_identity(&status);
+	return memcmp(&now, &entry->identity, sizeof(now)) == 0 &&
+	       rf_sys_pread(fd, end, sizeof(end), last) == (ssize_t)(size - last);
+}
+
+static bool find_digest(const struct rf_digest_cache *cache, struct rf_fd *entry)
+{
+	bool found;
+
+	rf_state_lock();
+	found = rf_digest_cache_find(cache, &entry->identity, 0, entry->identity.size_bytes,
+				     entry->image.digest);
+	rf_state_unlock();
+	return found;
+}
+
+/* Reads the file through the caller's own descriptor, whose offset stays.  Without the lock: it may
+ * take long. */
+static int read_digest(struct rf_digest_cache *cache, struct rf_fd *entry, int64_t deadline_ns)
+{
+	uint64_t digest[2];
+	int error = rf_digest_file((int)entry->image.number, 0, entry->identity.size_bytes,
+				   deadline_ns, digest);
+
+	if (error < 0)
+		return error;
+	if (!is_as_collected(entry))
+		return -EAGAIN;
+	memcpy(entry->image.digest, digest, sizeof(digest));
+	rf_state_lock();
+	rf_digest_cache_add(cache, &entry->identity, 0, entry->identity.size_bytes, digest);
+	rf_state_unlock();
+	return 0;
+}
+
+int rf_fdtable_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, int64_t deadline_ns,
+		      struct rf_report *report)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct rf_fd *entry = &table->entries[i];
+		int error = 0;
+
+		if (!is_only_read(entry))
+			continue;
+		if (!find_digest(cache, entry))
+			error = read_digest(cache, entry, deadline_ns);
+		if (error == -ETIMEDOUT)
+			return rf_report(report, ETIMEDOUT,
+					 "descriptor %u (%s): reading the file for its digest took "
+					 "longer than the time limit",
+					 entry->image.number, entry->path);
+		if (error == 0)
+			entry->image.flags |= RF_DESCRIPTOR_DIGEST;
 	}
 	return 0;
 }

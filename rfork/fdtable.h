@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "rfork/arena.h"
+#include "rfork/digest_cache.h"
 #include "rfork/image_format.h"
 #include "rfork/report.h"
 
@@ -35,5 +36,14 @@ struct rf_fdtable {
  */
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
 		       bool (*is_ours)(int fd), struct rf_report *report);
+
+/*
+ * Digests the regular files that are open for reading only: another machine knows them by nothing else.
+ * Reads the whole of each that the cache does not know, in the caller, so that one reading
+ * serves all its children; what cannot be read stays without a digest, and the node refuses it.  The
+ * caller does not hold the state's lock.  0, or -ETIMEDOUT with a report.
+ */
+int rf_fdtable_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, int64_t deadline_ns,
+		      struct rf_report *report);
 
 #endif

@@ -98,7 +98,15 @@ static void close_between(unsigned first, unsigned last)
 			rf_sys_close((int)fd);
 }
 
-/* Walks, in ascending order, over what the ghost keeps: the originals and its own two. */
+/* Originals of relays, and files: while a file is open its inode cannot become another's, by
+ * which the node would know it. */
+static bool is_kept(const struct rf_image_descriptor *image)
+{
+	return image->same_as == RF_IMAGE_NONE &&
+	       (image->kind == RF_DESCRIPTOR_RELAY || image->kind == RF_DESCRIPTOR_FILE);
+}
+
+/* Walks, in ascending order, over what the ghost keeps, its own two among them. */
 struct kept {
 	const struct rf_ghost_order *order;
 	size_t entry;
@@ -112,10 +120,8 @@ static bool next_kept(struct kept *kept, unsigned *number)
 				 (unsigned)kept->order->status_fd };
 	unsigned lowest = UINT32_MAX;
 
-	while (kept->entry < fds->count &&
-	       (fds->entries[kept->entry].image.kind != RF_DESCRIPTOR_RELAY ||
-		fds->entries[kept->entry].image.same_as != RF_IMAGE_NONE ||
-		fds->entries[kept->entry].image.number < kept->last))
+	while (kept->entry < fds->count && (!is_kept(&fds->entries[kept->entry].image) ||
+					    fds->entries[kept->entry].image.number < kept->last))
 		kept->entry++;
 	if (kept->entry < fds->count)
 		lowest = fds->entries[kept->entry].image.number;
@@ -138,6 +144,15 @@ static void close_others(struct ghost *ghost)
 		if (number)
 			close_between(first, number - 1);
 	close_between(first, UINT32_MAX);
+}
+
+/* The node has opened them. */
+static void close_files(const struct rf_fdtable *fds)
+{
+	for (size_t i = 0; i < fds->count; i++)
+		if (fds->entries[i].image.kind == RF_DESCRIPTOR_FILE &&
+		    is_kept(&fds->entries[i].image))
+			rf_sys_close((int)fds->entries[i].image.number);
 }
 
 /* The kernel writes the number of the CPU into a registered area whenever the thread migrates,
@@ -460,6 +475,7 @@ static void live(void *argument)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	if (ghost->order->request.flags & RFORK_DETACH)
 		rf_sys_exit(0);
+	close_files(&ghost->order->fds);
 	rf_ghost_give_back(ghost->snapshot, ghost->scratch);
 	rf_ghost_relay(&ghost->relay);
 }

@@ -8,6 +8,7 @@
 #include "rfork/image_reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@
 #define PAGE_BYTES 4096u
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
 #define KNOWN_MAPPING_FLAGS (RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST)
-#define KNOWN_DESCRIPTOR_FLAGS (RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE)
+#define KNOWN_DESCRIPTOR_FLAGS                                                                     \
+	(RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE | RF_DESCRIPTOR_DIGEST)
 
 /* The shortest records: what is certain to follow may be read ahead. */
 #define HEADER_BYTES RF_RECORD_HEADER_BYTES
@@ -285,6 +287,15 @@ static int check_kind(struct rf_reader *reader, struct rf_image *image,
 			 descriptor->number, descriptor->kind);
 }
 
+/* Whether the digest is where it can decide, or absent. */
+static bool is_digest_in_place(const struct rf_image_descriptor *descriptor)
+{
+	if (!(descriptor->flags & RF_DESCRIPTOR_DIGEST))
+		return !descriptor->digest[0] && !descriptor->digest[1];
+	return descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
+	       (descriptor->status_flags & (O_ACCMODE | O_PATH)) == O_RDONLY;
+}
+
 static int take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
 	struct rf_image_descriptor descriptor;
@@ -298,6 +309,7 @@ static int take_descriptor(struct rf_reader *reader, struct rf_image *image, siz
 	memcpy(&descriptor, reader->payload, sizeof(descriptor));
 	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
 	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY) ||
+	    !is_digest_in_place(&descriptor) ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
 	     !is_known_descriptor(image, descriptor.same_as)))

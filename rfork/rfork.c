@@ -225,23 +225,24 @@ static int refuse_sandbox(struct rf_report *report)
 	return 0;
 }
 
-/* Adds to the order what depends on the node. */
-static void complete_order(struct rf_ghost_order *order, const struct rf_machine_facts *here,
-			   const struct rf_machine_facts *node)
+/* Adds to the order what depends on the node: another machine knows files by their digests. */
+static int complete_order(struct rf_ghost_order *order, const struct rf_machine_facts *here,
+			  const struct rf_machine_facts *node, struct rf_report *report)
 {
 	struct rf_digest_cache *digests;
 
 	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
 	order->request.same_boot = is_same_boot(node, here);
 	if (order->request.same_boot)
-		return;
+		return 0;
 	digests = rf_state_digests();
-	if (digests) {
-		rf_state_lock();
-		rf_snapshot_warm_digests(digests);
-		rf_state_unlock();
-	}
+	if (!digests)
+		return rf_report(report, ENOMEM, "no memory for the digests of files");
+	rf_state_lock();
+	rf_snapshot_warm_digests(digests);
+	rf_state_unlock();
 	order->request.digests = digests;
+	return rf_fdtable_digest(&order->fds, digests, order->deadline_ns, report);
 }
 
 /* A peer that has closed may have said why, and the ghost will read that. */
@@ -435,8 +436,8 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 		error = agree(flight, options, order->host, here, &node, report);
 	if (error < 0)
 		return error;
-	complete_order(order, here, &node);
-	return send_forecast(order, report);
+	error = complete_order(order, here, &node, report);
+	return error < 0 ? error : send_forecast(order, report);
 }
 
 /* Returns the ghost's pid, 0 in the remote child, or a negative errno with a report. */

@@ -16,6 +16,7 @@
 #include "rfork/digest.h"
 #include "rfork/digest_cache.h"
 #include "rfork/file_identity.h"
+#include "rfork/io.h"
 #include "rfork/sys.h"
 #include "rfork/vdso.h"
 
@@ -76,7 +77,8 @@ static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_imag
 		fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return fd;
-		error = rf_digest_file(fd, mapping->file_offset, bytes, mapping->digest);
+		error = rf_digest_file(fd, mapping->file_offset, bytes, RF_NO_DEADLINE,
+				       mapping->digest);
 		rf_sys_close(fd);
 		if (error < 0)
 			return error;

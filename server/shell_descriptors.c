@@ -15,7 +15,7 @@
 #include "server/shell_protocol.h"
 
 /* What does not describe an open file but how it was opened. */
-#define CREATION_FLAGS (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
+#define CREATION_FLAGS (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | (O_TMPFILE & ~O_DIRECTORY))
 
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
@@ -144,13 +144,28 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
-	fd = rf_shell_open_same(shell, &shell->image.files[descriptor->file], flags);
+	fd = rf_shell_reopen(shell, descriptor, flags);
 	if (fd >= 0 && descriptor->offset &&
 	    rf_syscall(SYS_lseek, fd, descriptor->offset, SEEK_SET) < 0) {
 		rf_sys_close(fd);
 		return -ESPIPE;
 	}
 	return fd;
+}
+
+/* Why the node cannot provide a descriptor. */
+static const char *name_fault(const struct rf_image_descriptor *descriptor, int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "no such file";
+	case -ESTALE:
+		return descriptor->flags & RF_DESCRIPTOR_DIGEST
+			       ? "another file has that path"
+			       : "what has that path is not provably the same object";
+	}
+	return strerrordesc_np(-error);
 }
 
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
@@ -160,10 +175,8 @@ static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *desc
 				   ? shell->image.files[descriptor->file].path
 				   : "standard stream or duplicate";
 
-	return rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): %s", descriptor->number,
-			 path,
-			 error == -ENOENT ? "the node has no such file, or another one"
-					  : strerrordesc_np(-error));
+	return rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s",
+			 descriptor->number, path, name_fault(descriptor, error));
 }
 
 /* Puts one descriptor in its place.  All lower numbers are done, so the number is free. */

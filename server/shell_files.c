@@ -10,6 +10,7 @@
 
 #include "rfork/digest.h"
 #include "rfork/file_identity.h"
+#include "rfork/io.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 
@@ -56,11 +57,25 @@ static bool is_same_boot(const struct rf_shell *shell, const struct rf_image *im
 static bool is_same_object(const struct rf_shell *shell, const struct rf_image *image,
 			   const struct rf_image_file *file, const struct stat *status)
 {
+	return is_same_boot(shell, image) && status->st_dev == file->device &&
+	       status->st_ino == file->inode && ((status->st_mode ^ file->mode) & S_IFMT) == 0;
+}
+
+static bool is_unchanged(const struct rf_image_file *file, const struct stat *status)
+{
 	struct rf_image_file here = rf_file_identity(status);
 
-	return is_same_boot(shell, image) && here.device == file->device &&
-	       here.inode == file->inode && here.size_bytes == file->size_bytes &&
-	       here.mtime_ns == file->mtime_ns && here.ctime_ns == file->ctime_ns;
+	return here.size_bytes == file->size_bytes && here.mtime_ns == file->mtime_ns &&
+	       here.ctime_ns == file->ctime_ns;
+}
+
+/* What is mapped MAP_SHARED shows what others write meanwhile, here as at home. */
+static bool is_same_mapped(const struct rf_shell *shell, const struct rf_image *image,
+			   const struct rf_image_mapping *mapping, const struct rf_image_file *file,
+			   const struct stat *status)
+{
+	return is_same_object(shell, image, file, status) &&
+	       (mapping->flags & RF_MAPPING_SHARED || is_unchanged(file, status));
 }
 
 static bool has_same_digest(const struct rf_image_mapping *mapping,
@@ -72,7 +87,7 @@ static bool has_same_digest(const struct rf_image_mapping *mapping,
 	    is_written_through(mapping) || (uint64_t)here->status.st_size != file->size_bytes)
 		return false;
 	return rf_digest_file(here->fd, mapping->file_offset, mapping->end - mapping->start,
-			      digest) == 0 &&
+			      RF_NO_DEADLINE, digest) == 0 &&
 	       digest[0] == mapping->digest[0] && digest[1] == mapping->digest[1];
 }
 
@@ -83,32 +98,59 @@ bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memor
 	const struct rf_shell_file *here = &memory->files[mapping->file];
 
 	return rf_shell_open_file(memory, mapping) >= 0 &&
-	       (is_same_object(shell, memory->image, file, &here->status) ||
+	       (is_same_mapped(shell, memory->image, mapping, file, &here->status) ||
 		has_same_digest(mapping, file, here));
 }
 
-static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_file *file,
-			 const struct stat *status)
+/* Whether what stands at the path here may be the descriptor's file: all but its digest. */
+static bool may_stand_in(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
+			 const struct rf_image_file *file, const struct stat *status)
 {
-	return (rf_is_common_device(status) && S_ISCHR(file->mode)) ||
-	       is_same_object(shell, &shell->image, file, status);
+	if (rf_is_common_device(status))
+		return S_ISCHR(file->mode);
+	return is_same_object(shell, &shell->image, file, status) ||
+	       (descriptor->flags & RF_DESCRIPTOR_DIGEST && S_ISREG(status->st_mode) &&
+		(uint64_t)status->st_size == file->size_bytes);
 }
 
-int rf_shell_open_same(const struct rf_shell *shell, const struct rf_reader_file *file, int flags)
+/* The same for what has been opened, its digest included. */
+static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
+			 const struct rf_image_file *file, int fd)
 {
+	struct stat status;
+	uint64_t digest[2];
+
+	if (rf_sys_fstat(fd, &status) < 0 || !may_stand_in(shell, descriptor, file, &status))
+		return false;
+	if (rf_is_common_device(&status) || is_same_object(shell, &shell->image, file, &status))
+		return true;
+	return rf_digest_file(fd, 0, file->size_bytes, RF_NO_DEADLINE, digest) == 0 &&
+	       digest[0] == descriptor->digest[0] && digest[1] == descriptor->digest[1];
+}
+
+/* O_NOATIME saves writes and changes nothing else; who does not own the file may not ask for it. */
+static int open_with(const char *path, int flags)
+{
+	int fd = rf_sys_open(path, flags);
+
+	return fd == -EPERM && flags & O_NOATIME ? rf_sys_open(path, flags & ~O_NOATIME) : fd;
+}
+
+int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
+		    int flags)
+{
+	const struct rf_reader_file *file = &shell->image.files[descriptor->file];
 	struct stat status;
 	int fd = rf_sys_stat(file->path, &status);
 
 	if (fd < 0)
 		return fd;
 	/* before it is opened too: opening another object may block, or do something */
-	if (!can_stand_in(shell, &file->image, &status))
-		return -ENOENT;
-	fd = rf_sys_open(file->path, flags);
-	if (fd < 0)
-		return fd;
-	if (rf_sys_fstat(fd, &status) == 0 && can_stand_in(shell, &file->image, &status))
+	if (!may_stand_in(shell, descriptor, &file->image, &status))
+		return -ESTALE;
+	fd = open_with(file->path, flags);
+	if (fd < 0 || can_stand_in(shell, descriptor, &file->image, fd))
 		return fd;
 	rf_sys_close(fd);
-	return -ENOENT;
+	return -ESTALE;
 }

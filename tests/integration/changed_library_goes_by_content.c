@@ -95,7 +95,8 @@ int main(void)
 	snprintf(path, sizeof(path), "%s", name_of((uintptr_t)library.text));
 	if (strlen(path) == sizeof(path) - 1)
 		test_skip("the path of the library is too long: %s...", path);
-	foreign_node_start(&node, (struct foreign_change){ path, library.text_offset });
+	foreign_node_start(&node,
+			   (struct foreign_change){ .path = path, .offset = library.text_offset });
 	pid = node_move_returns_twice(&node, 0);
 	if (!pid) {
 		foreign_node_expect_here();

@@ -39,6 +39,7 @@ rf_integration_tests = \
 	%D%/death_while_stopped_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
 	%D%/detached_child_outlives_the_link \
+	%D%/directories_are_reopened \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
@@ -49,6 +50,10 @@ rf_integration_tests = \
 	%D%/failures_keep_other_signals \
 	%D%/fifo_works \
 	%D%/fifty_children_at_once \
+	%D%/files_may_be_written_meanwhile \
+	%D%/files_of_another_machine_are_refused_by_name \
+	%D%/files_open_for_reading_go_by_digest \
+	%D%/files_without_a_path_are_refused \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
 	%D%/foreign_machines_are_refused \
@@ -142,10 +147,12 @@ rf_integration_tests = \
 	%D%/unknown_host_is_refused \
 	%D%/unread_bytes_stay_for_others \
 	%D%/unread_bytes_stay_in_a_socket \
+	%D%/unreadable_files_are_refused_by_name \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
+	%D%/writable_files_are_the_same_file \
 	%D%/wrong_forecasts_change_nothing \
 	%D%/wrong_keys_are_refused
 
@@ -212,6 +219,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
+%C%_directories_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
@@ -222,6 +230,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
+%C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
+%C%_files_of_another_machine_are_refused_by_name_LDADD = $(rf_integration_ldadd)
+%C%_files_open_for_reading_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_files_without_a_path_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
@@ -315,9 +327,11 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_for_others_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_in_a_socket_LDADD = $(rf_integration_ldadd)
+%C%_unreadable_files_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
+%C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

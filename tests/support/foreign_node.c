@@ -90,7 +90,8 @@ static int bind_change(const char *directory, const struct foreign_change *chang
 static void become_foreign(const struct node *node)
 {
 	if (enter_namespace() || bind_boot_id(node->directory) ||
-	    (wanted.path && bind_change(node->directory, &wanted))) {
+	    (wanted.path && bind_change(node->directory, &wanted)) ||
+	    (wanted.hidden && mount("none", wanted.hidden, "tmpfs", 0, NULL))) {
 		dprintf(2, "a machine of its own for the server: %s\n", strerror(errno));
 		_exit(127);
 	}

@@ -12,10 +12,11 @@
 #define FOREIGN_BOOT_ID "00000000-1111-2222-3333-444444444444"
 #define FOREIGN_BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
-/* A file of which the node has a copy with one byte changed; path NULL = none. */
+/* What the node has otherwise; NULL = nothing of that. */
 struct foreign_change {
-	const char *path;
-	uint64_t offset;
+	const char *path;   /* a file of which it has a copy with one byte changed */
+	uint64_t offset;    /* of that byte */
+	const char *hidden; /* a directory that is empty there */
 };
 
 /*

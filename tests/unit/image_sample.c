@@ -8,6 +8,7 @@
 #include "tests/unit/image_sample.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -258,7 +259,11 @@ static void append_descriptors(struct sample *sample)
 		  .status_flags = 2,
 		  .file = 1023,
 		  .stream = RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE },
-		{ .number = 9, .kind = RF_DESCRIPTOR_FILE, .flags = 1, .offset = 100 },
+		{ .number = 9,
+		  .kind = RF_DESCRIPTOR_FILE,
+		  .flags = RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_DIGEST,
+		  .offset = 100,
+		  .digest = { 1, 2 } },
 	};
 
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
@@ -444,10 +449,15 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 			return "descriptors do not ascend";
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
-	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 3 ||
+	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 7 ||
 	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_FILE ||
 	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY))
 		return "a descriptor has a field out of range";
+	if (descriptor->flags & 4 ? descriptor->kind != RF_DESCRIPTOR_FILE ||
+					    descriptor->same_as != RF_IMAGE_NONE ||
+					    descriptor->status_flags & (O_ACCMODE | O_PATH)
+				  : descriptor->digest[0] || descriptor->digest[1])
+		return "a descriptor has a digest that means nothing";
 	if (descriptor->kind == RF_DESCRIPTOR_RELAY && descriptor->same_as == RF_IMAGE_NONE)
 		return judge_relay(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&

@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -706,6 +707,11 @@ CORRUPT(high_descriptor, descriptor(4)->number = RF_IMAGE_MAX_FD + 1)
 CORRUPT(same_as_later, descriptor(1)->same_as = 9)
 CORRUPT(same_as_itself, descriptor(4)->same_as = 9)
 CORRUPT(same_as_a_copy, descriptor(4)->same_as = 2)
+CORRUPT(digest_of_a_relay, descriptor(1)->flags |= RF_DESCRIPTOR_DIGEST)
+CORRUPT(digest_of_a_duplicate, descriptor(2)->flags |= RF_DESCRIPTOR_DIGEST)
+CORRUPT(digest_of_what_is_written, descriptor(4)->status_flags = O_RDWR)
+CORRUPT(digest_of_a_path, descriptor(4)->status_flags = O_PATH)
+CORRUPT(digest_without_its_flag, descriptor(4)->flags = RF_DESCRIPTOR_CLOEXEC)
 REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 4)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
@@ -720,7 +726,7 @@ CORRUPT(standard_output_read, descriptor(1)->stream = RF_STREAM_PIPE | RF_STREAM
 CORRUPT(standard_channel_as_socket, descriptor(3)->file = 2)
 CORRUPT(file_with_a_stream, descriptor(4)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
 CORRUPT(descriptor_of_no_file, descriptor(4)->file = 2)
-CORRUPT(descriptor_flags, descriptor(4)->flags = 4)
+CORRUPT(descriptor_flags, descriptor(1)->flags = 8)
 CORRUPT(unaligned_start, HEAP->start += 8)
 CORRUPT(unaligned_end, HEAP->end += 2048)
 CORRUPT(empty_mapping, HEAP->start = HEAP->end)
