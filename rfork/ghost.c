@@ -302,17 +302,21 @@ static int let_go(struct ghost *ghost)
 	return error < 0 ? connection_error(ghost, error) : 0;
 }
 
-/* Lets the child outlive us.  What it has written meanwhile is dropped: nobody is going to hear it. */
+/* Lets the child outlive us.  What it has written meanwhile is dropped: nobody is going to hear it.
+ * If it has ended before, its descendants are to outlive us, unless they have ended as well. */
 static int detach(struct ghost *ghost)
 {
 	struct rf_frame_header header = { .type = RF_FRAME_DETACH };
+	bool has_ended = false;
 	int error = rf_frame_send(ghost->order->connection, RF_FRAME_DETACH, 0, 0, NULL, 0,
 				  ghost->order->deadline_ns);
 
-	while (error == 0 && header.type != RF_FRAME_DETACHED && header.type != RF_FRAME_EXITED)
+	while (error == 0 && header.type != RF_FRAME_DETACHED) {
 		error = rf_frame_receive(ghost->order->connection, &header, ghost->frame,
 					 RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
-	return error < 0 ? connection_error(ghost, error) : 0;
+		has_ended = has_ended || (error == 0 && header.type == RF_FRAME_EXITED);
+	}
+	return error < 0 && !has_ended ? connection_error(ghost, error) : 0;
 }
 
 /* The list of lacking mappings must fit into the connection's buffers if nobody reads it yet: the

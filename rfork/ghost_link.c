@@ -76,6 +76,14 @@ bool rf_ghost_link_has_input(const struct rf_ghost_link *link)
 	return link->input_bytes;
 }
 
+bool rf_ghost_link_has_ended(const struct rf_ghost_link *link)
+{
+	char byte;
+
+	return !link->input_bytes && rf_syscall(SYS_recvfrom, link->connection, &byte, sizeof(byte),
+						MSG_PEEK | MSG_DONTWAIT, NULL, NULL) == 0;
+}
+
 /* Receives something; how much. */
 static size_t receive(struct rf_ghost_link *link, void *buffer, size_t bytes)
 {

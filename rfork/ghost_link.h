@@ -29,6 +29,9 @@ _Noreturn void rf_ghost_link_lose(void);
 /* Whether frames have been received that nobody has read: no event will tell of them. */
 bool rf_ghost_link_has_input(const struct rf_ghost_link *link);
 
+/* Whether the node has closed, and every frame before that was read.  Does not wait. */
+bool rf_ghost_link_has_ended(const struct rf_ghost_link *link);
+
 /* Reads exactly so many bytes of what the node sends. */
 void rf_ghost_link_read(struct rf_ghost_link *link, void *buffer, size_t bytes);
 

@@ -192,20 +192,51 @@ static bool is_end(uint32_t status)
 	       signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU && signal != SIGCONT;
 }
 
-/* Writes out what is left, then ends as the child did. */
-_Noreturn static void finish(struct rf_relay *relay)
+static void flush_all(struct rf_relay *relay)
 {
-	struct rf_frame_exited exited;
-
-	rf_ghost_link_read(&relay->link, &exited, sizeof(exited));
-	if (!is_end(exited.status))
-		rf_ghost_link_lose();
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
 
 		while (channel->used && rf_channel_flush(channel) == 0 && channel->used)
 			rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
 	}
+}
+
+/*
+ * Somebody has to end now, as the child has; and somebody to go on, for the descendants that hold its
+ * streams: an orphan, as they are.  True in the latter.
+ */
+static bool stay_behind(struct rf_relay *relay)
+{
+	struct rf_report report = { 0 };
+	long pid = rf_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid < 0) {
+		rf_report(&report, (int)-pid,
+			  "rfork: what the remote child has left running is ended, fork: %m");
+		rf_ghost_complain(relay, report.sentence);
+	}
+	if (pid != 0)
+		return false;
+	rf_syscall(SYS_epoll_ctl, relay->tools.epoll, EPOLL_CTL_DEL, relay->signals, NULL);
+	rf_sys_close(relay->signals);
+	rf_ghost_release_signals();
+	relay->is_left = true;
+	relay->stopped = 0;
+	return true;
+}
+
+/* Writes out what is left, then ends as the child did.  Returns in the process that stays, if any. */
+static void finish(struct rf_relay *relay, bool stays)
+{
+	struct rf_frame_exited exited;
+
+	rf_ghost_link_read(&relay->link, &exited, sizeof(exited));
+	if (!is_end(exited.status))
+		rf_ghost_link_lose();
+	flush_all(relay);
+	if (stays && stay_behind(relay))
+		return;
 	if (WIFSIGNALED(exited.status))
 		rf_ghost_die(WTERMSIG(exited.status));
 	rf_sys_exit(WEXITSTATUS(exited.status));
@@ -229,6 +260,20 @@ static uint32_t length_of(enum rf_frame_type type)
 	}
 }
 
+static unsigned flags_of(enum rf_frame_type type)
+{
+	if (type == RF_FRAME_EOF)
+		return RF_EOF_SHUTDOWN;
+	return type == RF_FRAME_EXITED ? RF_EXITED_STAYS : 0;
+}
+
+/* Without a child there is only what its descendants do with the streams. */
+static bool is_of_a_child(enum rf_frame_type type)
+{
+	return type == RF_FRAME_SIGNAL || type == RF_FRAME_STOPPED || type == RF_FRAME_CONTINUED ||
+	       type == RF_FRAME_EXITED;
+}
+
 static void consume(struct rf_relay *relay, uint32_t number)
 {
 	struct rf_frame_consumed consumed;
@@ -244,8 +289,13 @@ static void take_frame(struct rf_relay *relay)
 	struct rf_frame_header header;
 	struct rf_channel *channel;
 
+	if (relay->is_left && rf_ghost_link_has_ended(&relay->link)) {
+		flush_all(relay);
+		rf_sys_exit(0); /* nobody on the node holds a stream any more */
+	}
 	rf_ghost_link_read(&relay->link, &header, sizeof(header));
-	if (header.flags & ~(header.type == RF_FRAME_EOF ? RF_EOF_SHUTDOWN : 0) ||
+	if (header.flags & ~flags_of(header.type) ||
+	    (relay->is_left && is_of_a_child(header.type)) ||
 	    (header.type != RF_FRAME_DATA && header.length_bytes != length_of(header.type)))
 		rf_ghost_link_lose();
 	channel = header.channel < relay->channel_count ? &relay->channels[header.channel] : NULL;
@@ -277,7 +327,8 @@ static void take_frame(struct rf_relay *relay)
 		rf_ghost_link_send(&relay->link, RF_FRAME_PONG, 0, NULL, 0);
 		return;
 	case RF_FRAME_EXITED:
-		finish(relay);
+		finish(relay, header.flags & RF_EXITED_STAYS);
+		return;
 	default:
 		rf_ghost_link_lose();
 	}

@@ -14,6 +14,7 @@ struct rf_relay {
 	struct rf_ghost_link link; /* of which the caller sets the connection */
 	int signals;		   /* signalfd */
 	pid_t caller;
+	bool is_left;	  /* the child has ended: this is the stand-in of its descendants */
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;
@@ -32,8 +33,8 @@ void rf_ghost_close_relay(struct rf_relay *relay);
 void rf_ghost_complain(const struct rf_relay *relay, const char *sentence);
 
 /*
- * Relays until the child has ended, then ends this process in the same way.  A lost connection
- * ends it by SIGKILL.  No malloc, no errno, no thread-local storage: almost all of the
+ * Relays until the child has ended, then ends this process in the same way; if descendants still hold
+ * streams of the child, another process goes on relaying those.  A lost connection ends it by SIGKILL.  No malloc, no errno, no thread-local storage: almost all of the
  * process's memory is gone.
  */
 _Noreturn void rf_ghost_relay(struct rf_relay *relay);

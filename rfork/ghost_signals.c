@@ -105,6 +105,29 @@ static void set_default(unsigned signal)
 	rf_syscall(SYS_rt_sigaction, signal, &action, NULL, KERNEL_SIGSET_BYTES);
 }
 
+static bool is_ignored(unsigned signal)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { 0 };
+
+	rf_syscall(SYS_rt_sigaction, signal, NULL, &action, KERNEL_SIGSET_BYTES);
+	return action.handler == SIG_IGN;
+}
+
+void rf_ghost_release_signals(void)
+{
+	const uint64_t blocked = bit_of(SIGPIPE);
+
+	for (unsigned signal = 1; signal <= LAST_SIGNAL; signal++)
+		if (!is_ignored(signal))
+			set_default(signal);
+	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, KERNEL_SIGSET_BYTES);
+}
+
 static bool has_input(int connection)
 {
 	struct pollfd pollfd = { .fd = connection, .events = POLLIN };

@@ -19,6 +19,10 @@ void rf_ghost_block_signals(void);
 /* A signalfd of all signals; or a negative errno. */
 int rf_ghost_open_signals(void);
 
+/* For a ghost without a child: signals act on it as on any process that has no handlers.  What the caller
+ * ignores, and SIGPIPE, do nothing. */
+void rf_ghost_release_signals(void);
+
 /* Reads one signal that is the child's business: 1, or 0 when there is none. */
 int rf_ghost_read_signal(int fd, struct rf_frame_signal *signal);
 

@@ -57,6 +57,8 @@ struct relay {
 	bool is_ping_due;
 	bool is_detaching;  /* DETACHED is to be sent, and then nothing more */
 	bool is_detached;   /* it was */
+	bool is_left;	    /* EXITED is told, and descendants still hold channels */
+	bool is_over_told;  /* the listener knows that nobody is left */
 	int64_t silence_ns; /* deadlines: nothing has come for a second */
 	int64_t sample_ns;
 	int64_t sample_interval_ns;
@@ -133,15 +135,36 @@ static void put_continued(struct relay *r)
 	r->is_sample_due = true;
 }
 
+/* Nothing is to be relayed any more. */
+static void end_streams(struct relay *r)
+{
+	rf_streams_close(r->streams);
+	r->sample_ns = RF_NO_DEADLINE;
+	r->phase = PHASE_CLOSING;
+}
+
+/* The status comes home at once, but what descendants hold of the child's streams stays open. */
 static void put_exited(struct relay *r)
 {
 	struct rf_frame_exited exited = { .status = (uint32_t)r->job.status };
 
+	r->is_left = !r->job.is_childless && rf_streams_are_open(r->streams);
 	put_consumed(r);
-	rf_link_put(&r->link, RF_FRAME_EXITED, 0, 0, &exited, sizeof(exited));
-	rf_streams_close(r->streams);
-	r->sample_ns = RF_NO_DEADLINE;
-	r->phase = PHASE_CLOSING;
+	rf_link_put(&r->link, RF_FRAME_EXITED, r->is_left ? RF_EXITED_STAYS : 0, 0, &exited,
+		    sizeof(exited));
+	if (!r->is_left) {
+		end_streams(r);
+		return;
+	}
+	rf_log("descendants of the child hold its streams");
+	rf_streams_release_snapshot(r->streams);
+}
+
+/* After the child's end: whether its descendants, too, have no more to say or to hear. */
+static bool is_relayed(const struct relay *r)
+{
+	return r->job.is_childless ? rf_streams_are_sent(r->streams)
+				   : !rf_streams_are_open(r->streams);
 }
 
 static void put_ping(struct relay *r)
@@ -175,9 +198,11 @@ static bool put_event(struct relay *r)
 {
 	struct rf_frame_signal signal;
 
-	if (r->streams->limit == RF_STREAM_ALL)
+	if (r->is_left && is_relayed(r))
+		end_streams(r);
+	if (r->is_left || r->streams->limit == RF_STREAM_ALL)
 		return false;
-	if (r->job.has_ended && !rf_streams_have_ended(r->streams))
+	if (r->job.has_ended && !rf_streams_are_sent(r->streams))
 		return false; /* for want of credit */
 	if (rf_job_next_signal(&r->job, &signal))
 		put_signal(r, &signal);
@@ -226,7 +251,7 @@ static bool produce(struct relay *r)
 		if (put_event(r))
 			return true;
 		/* What else there is to read comes after the event. */
-		if (r->streams->limit == RF_STREAM_SNAPSHOT && !is_muted(r)) {
+		if (r->streams->limit == RF_STREAM_SNAPSHOT && !is_muted(r) && !r->job.has_ended) {
 			rf_streams_release_snapshot(r->streams);
 			return produce(r);
 		}
@@ -323,24 +348,37 @@ static void receive(struct relay *r)
 
 /* -- events ----------------------------------------------------------------------------------- */
 
-static void take_news(struct relay *r, unsigned news)
+static void log_end(int status)
 {
-	int status = r->job.status;
-
-	if (news & RF_JOB_TERMINATE)
-		lose(r, "the server ends");
-	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL))
-		rf_streams_snapshot(r->streams, false);
-	if (!(news & RF_JOB_ENDED))
-		return;
-	rf_streams_snapshot(r->streams, true);
-	r->is_ping_due = r->job.awaits_wake;
 	if (WIFSIGNALED(status))
 		rf_log("child died by signal %d", WTERMSIG(status));
 	else
 		rf_log("child exited with %d", WEXITSTATUS(status));
-	/* Before EXITED: who hears of the end may ask for the next child at once. */
+}
+
+/* Neither the child nor any descendant is left.  Before EXITED if that is still to come: who hears of
+ * the end may ask for the next child at once. */
+static void take_last_end(struct relay *r)
+{
+	if (r->is_over_told)
+		return;
+	r->is_over_told = true;
+	rf_streams_snapshot(r->streams, true);
 	rf_handover_tell(r->listener, RF_NEWS_OVER);
+}
+
+static void take_news(struct relay *r, unsigned news)
+{
+	if (news & RF_JOB_TERMINATE)
+		lose(r, "the server ends");
+	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL | RF_JOB_ENDED) && !r->is_left)
+		rf_streams_snapshot(r->streams, false);
+	if (news & RF_JOB_ENDED) {
+		r->is_ping_due = r->job.awaits_wake;
+		log_end(r->job.status);
+	}
+	if (r->job.has_ended && r->job.is_childless)
+		take_last_end(r);
 }
 
 static void take_event(struct relay *r, const struct epoll_event *event)

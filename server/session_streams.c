@@ -270,15 +270,29 @@ bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *fram
 	       produce_between(streams, 0, turn, frame, payload);
 }
 
-bool rf_streams_have_ended(const struct rf_streams *streams)
+bool rf_streams_are_sent(const struct rf_streams *streams)
+{
+	bool is_final = streams->limit == RF_STREAM_FINAL;
+
+	for (unsigned i = 0; i < streams->count; i++) {
+		const struct rf_stream *stream = streams->channels[i];
+
+		if (stream &&
+		    ((stream->gives && (is_final || stream->left_bytes)) || stream->tell_no_reader))
+			return false;
+	}
+	return true;
+}
+
+bool rf_streams_are_open(const struct rf_streams *streams)
 {
 	for (unsigned i = 0; i < streams->count; i++) {
 		const struct rf_stream *stream = streams->channels[i];
 
-		if (stream && (stream->gives || stream->tell_no_reader))
-			return false;
+		if (stream && (stream->gives || stream->takes || stream->tell_no_reader))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument)

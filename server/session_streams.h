@@ -52,7 +52,7 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 void rf_streams_detach(struct rf_streams *streams);
 
 /* From now on only what the child's pipes hold now goes out, until the release.  final: the child
- * has ended, and EOF follows; there is no release. */
+ * and all its descendants have ended, and EOF follows; there is no release. */
 void rf_streams_snapshot(struct rf_streams *streams, bool final);
 void rf_streams_release_snapshot(struct rf_streams *streams);
 
@@ -60,8 +60,11 @@ void rf_streams_release_snapshot(struct rf_streams *streams);
  * payload; false if there is none now. */
 bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload);
 
-/* Whether no channel has anything more to send. */
-bool rf_streams_have_ended(const struct rf_streams *streams);
+/* Whether all of a snapshot has gone out, after a final one EOF included. */
+bool rf_streams_are_sent(const struct rf_streams *streams);
+
+/* Whether any channel has not ended in both directions. */
+bool rf_streams_are_open(const struct rf_streams *streams);
 
 /* Finds out what the child has taken, and tells for each channel what was not told before. */
 void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument);

@@ -293,7 +293,7 @@ static const struct bad_frame {
 	{ "DATA with a flag", RF_FRAME_DATA, 1, OUT, 5 },
 	{ "EOF with an unknown flag", RF_FRAME_EOF, 2, OUT, 0 },
 	{ "PING with flags", RF_FRAME_PING, 255, 0, 0 },
-	{ "EXITED with a flag", RF_FRAME_EXITED, 1, 0, 4 },
+	{ "EXITED with an unknown flag", RF_FRAME_EXITED, 2, 0, 4 },
 	{ "empty DATA", RF_FRAME_DATA, 0, OUT, 0 },
 	{ "empty DATA on an unknown channel", RF_FRAME_DATA, 0, NOBODYS, 0 },
 	{ "CONSUMED of 8", RF_FRAME_CONSUMED, 0, IN, 8 },

@@ -14,6 +14,7 @@ rf_integration_tests = \
 	%D%/broken_ghosts_lose_only_their_child \
 	%D%/broken_nodes_are_reported \
 	%D%/broken_nodes_lose_only_their_ghost \
+	%D%/broken_nodes_lose_what_stays \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
 	%D%/caller_may_close_stdio \
@@ -34,6 +35,8 @@ rf_integration_tests = \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/cut_streams_leave_nothing \
 	%D%/daemon_returns_when_ready \
+	%D%/daemons_keep_the_streams_of_the_child \
+	%D%/daemons_without_streams_cost_nothing_at_home \
 	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
@@ -71,6 +74,7 @@ rf_integration_tests = \
 	%D%/killing_the_ghost_ends_the_child \
 	%D%/killing_the_server_ends_everything \
 	%D%/killing_the_session_ends_the_ghost \
+	%D%/killing_the_stand_in_ends_the_daemons \
 	%D%/large_output_arrives \
 	%D%/losing_the_link_ends_the_child \
 	%D%/lost_output_is_told \
@@ -194,6 +198,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_broken_ghosts_lose_only_their_child_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_lose_only_their_ghost_LDADD = $(rf_integration_ldadd)
+%C%_broken_nodes_lose_what_stays_LDADD = $(rf_integration_ldadd)
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
@@ -214,6 +219,8 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
+%C%_daemons_keep_the_streams_of_the_child_LDADD = $(rf_integration_ldadd)
+%C%_daemons_without_streams_cost_nothing_at_home_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
@@ -251,6 +258,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_server_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
+%C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)

@@ -146,18 +146,34 @@ struct process_cost process_cost(pid_t pid)
 
 #define MOST_DESCENDANTS 64
 
+/* The name that the process has given itself; empty if it has just ended. */
+static void read_name(pid_t pid, char name[32])
+{
+	name[0] = '\0';
+	if (read_text(pid, "comm", name, 32) && strchr(name, '\n'))
+		*strchr(name, '\n') = '\0';
+}
+
 static bool is_shell(pid_t pid)
 {
-	char path[64], name[32] = "";
-	int fd;
+	char name[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false; /* it has just ended */
-	test_read(fd, name, sizeof(name) - 1);
-	close(fd);
-	return strcmp(name, "rfork-shell\n") == 0;
+	read_name(pid, name);
+	return strcmp(name, "rfork-shell") == 0;
+}
+
+unsigned process_find_ghosts(pid_t *ghosts, unsigned capacity)
+{
+	pid_t pids[MOST_DESCENDANTS];
+	unsigned count = node_descendants(getpid(), pids, MOST_DESCENDANTS), found = 0;
+	char name[32];
+
+	for (unsigned i = 0; i < count && found < capacity; i++) {
+		read_name(pids[i], name);
+		if (!strncmp(name, "rfork:", 6) && node_parent_of(pids[i]) == getpid())
+			ghosts[found++] = pids[i];
+	}
+	return found;
 }
 
 /* The shells among the descendants, once each spare session has its own. */

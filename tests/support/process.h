@@ -33,6 +33,9 @@ void process_expect_continue_status(pid_t pid);
 
 struct process_cost process_cost(pid_t pid);
 
+/* The processes named as ghosts are whose parent we are, born or adopted; returns how many. */
+unsigned process_find_ghosts(pid_t *ghosts, unsigned capacity);
+
 /* Whether it runs with the address sanitizer, whose memory is not its own. */
 bool process_is_sanitized(pid_t pid);
 
