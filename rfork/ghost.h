@@ -35,6 +35,8 @@ struct rf_ghost_order {
 		RF_FROZEN_CHECKED, /* prove that the image does not change while it is sent */
 		RF_FROZEN_BROKEN,  /* and change it, to prove the proof */
 	} frozen;
+	struct rf_pending pending;	/* of a process that moves */
+	struct rf_timers timers;	/* the same */
 	struct rf_report failure;	/* of a move */
 	char name[16];			/* of the process, "rfork:HOST" */
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */

@@ -28,6 +28,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_CHANNELS 1024u
 #define RF_IMAGE_STANDARD_CHANNELS 3u
 #define RF_IMAGE_SIGNALS 64
+#define RF_IMAGE_MAX_TIMERS 4096u
+#define RF_IMAGE_MAX_PENDING 8192u
+#define RF_IMAGE_SIGINFO_BYTES 128u
 #define RF_PAGES_MAX_RUNS 256u
 #define RF_PAGES_MAX_DATA_PAGES 256u
 #define RF_IMAGE_NONE UINT32_MAX
@@ -49,7 +52,11 @@ enum rf_record_type {
 	RF_RECORD_PAGES = 10,
 	RF_RECORD_END = 11,
 	RF_RECORD_FORECAST = 12, /* stands first, if at all */
+	RF_RECORD_TIMERS = 13,
+	RF_RECORD_PENDING = 14,
 };
+
+#define RF_RECORD_LAST RF_RECORD_PENDING
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -213,6 +220,41 @@ struct rf_image_forecast {
 	uint32_t path_bytes;
 };
 
+enum rf_timer_kind {
+	RF_TIMER_REAL = 0, /* the first three as setitimer(2) numbers them */
+	RF_TIMER_VIRTUAL = 1,
+	RF_TIMER_PROF = 2,
+	RF_TIMER_POSIX = 3,
+};
+
+/* Of rf_image_timer.notify, as sigevent(7) has them. */
+#define RF_TIMER_SIGNAL 0u
+#define RF_TIMER_NONE 1u
+#define RF_TIMER_THREAD 4u
+
+struct rf_image_timer {
+	uint32_t kind;
+	uint32_t id;
+	uint64_t remaining_ns;
+	uint64_t interval_ns;
+	int32_t clock;
+	uint32_t notify;
+	uint32_t signal;
+	uint32_t reserved;
+	uint64_t value;
+};
+
+#define RF_PENDING_THREAD 1u
+
+struct rf_image_pending {
+	uint32_t flags;
+	uint32_t reserved;
+	union {
+		int32_t signal;
+		unsigned char siginfo[RF_IMAGE_SIGINFO_BYTES];
+	};
+};
+
 struct rf_image_end {
 	uint64_t records;
 	uint64_t data_pages;
@@ -231,5 +273,7 @@ _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10"
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
+_Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
+_Static_assert(sizeof(struct rf_image_pending) == 136, "doc/image-format.txt, 16");
 
 #endif

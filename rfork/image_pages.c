@@ -189,7 +189,7 @@ int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_r
 			return take_end(reader, &header);
 		if (header.type == RF_RECORD_PAGES)
 			error = read_pages(reader, image, &header, &record, locate, context);
-		else if (header.type && header.type <= RF_RECORD_FORECAST)
+		else if (header.type && header.type <= RF_RECORD_LAST)
 			error = rf_record_corrupt(reader, "it is out of order");
 		else
 			error = rf_record_skip(reader, &header);

@@ -46,9 +46,13 @@ static void release_image(struct rf_image *image)
 	free(image->files);
 	free(image->descriptors);
 	free(image->mappings);
+	free(image->timers);
+	free(image->pending);
 	image->files = NULL;
 	image->descriptors = NULL;
 	image->mappings = NULL;
+	image->timers = NULL;
+	image->pending = NULL;
 	image->files_read = 0;
 }
 
@@ -397,31 +401,45 @@ static int take_layout(struct rf_reader *reader, struct rf_image *image, size_t 
 	return 0;
 }
 
-/* By type; types stand in the order in which records must come. */
+/* In the order in which they must come. */
 static const struct {
 	int (*take)(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+	enum rf_record_type type;
 	bool is_required, is_repeated;
 } layout_records[] = {
-	[RF_RECORD_IMAGE] = { take_image, true, false },
-	[RF_RECORD_PROCESS] = { take_process, true, false },
-	[RF_RECORD_SIGACTIONS] = { take_sigactions, true, false },
-	[RF_RECORD_THREAD] = { take_thread, true, false },
-	[RF_RECORD_VDSO] = { take_vdso, false, false },
-	[RF_RECORD_FILE] = { take_file, false, true },
-	[RF_RECORD_DESCRIPTOR] = { take_descriptor, false, true },
-	[RF_RECORD_MAPPING] = { take_mappings, true, true },
-	[RF_RECORD_LAYOUT] = { take_layout, true, false },
+	{ take_image, RF_RECORD_IMAGE, true, false },
+	{ take_process, RF_RECORD_PROCESS, true, false },
+	{ take_sigactions, RF_RECORD_SIGACTIONS, true, false },
+	{ take_thread, RF_RECORD_THREAD, true, false },
+	{ rf_record_take_timers, RF_RECORD_TIMERS, false, false },
+	{ rf_record_take_pending, RF_RECORD_PENDING, false, true },
+	{ take_vdso, RF_RECORD_VDSO, false, false },
+	{ take_file, RF_RECORD_FILE, false, true },
+	{ take_descriptor, RF_RECORD_DESCRIPTOR, false, true },
+	{ take_mappings, RF_RECORD_MAPPING, true, true },
+	{ take_layout, RF_RECORD_LAYOUT, true, false },
 };
 
-static int check_order(struct rf_reader *reader, uint16_t type)
+#define LAYOUT_RECORDS (sizeof(layout_records) / sizeof(layout_records[0]))
+
+/* The place of a type in that order, from 1; 0 for one that is not part of a layout. */
+static uint16_t find_place(uint16_t type)
 {
-	if (type < reader->last_type ||
-	    (type == reader->last_type && !layout_records[type].is_repeated))
+	for (uint16_t i = 0; i < LAYOUT_RECORDS; i++)
+		if (layout_records[i].type == type)
+			return (uint16_t)(i + 1);
+	return 0;
+}
+
+static int check_order(struct rf_reader *reader, uint16_t place)
+{
+	if (place < reader->last_place ||
+	    (place == reader->last_place && !layout_records[place - 1].is_repeated))
 		return rf_record_corrupt(reader, "it is out of order");
-	for (uint16_t skipped = (uint16_t)(reader->last_type + 1); skipped < type; skipped++)
-		if (layout_records[skipped].is_required)
+	for (uint16_t skipped = (uint16_t)(reader->last_place + 1); skipped < place; skipped++)
+		if (layout_records[skipped - 1].is_required)
 			return rf_record_corrupt(reader, "a record is missing before it");
-	reader->last_type = type;
+	reader->last_place = place;
 	return 0;
 }
 
@@ -431,13 +449,13 @@ static size_t least_left(const struct rf_reader *reader, const struct rf_image *
 	size_t mappings = image->head.mappings - image->mappings_read;
 	size_t bytes = HEADER_BYTES + END_BYTES; /* LAYOUT and END */
 
-	if (reader->last_type < RF_RECORD_IMAGE)
+	if (reader->last_place < find_place(RF_RECORD_IMAGE))
 		bytes += HEADER_BYTES + sizeof(struct rf_image_head);
-	if (reader->last_type < RF_RECORD_PROCESS)
+	if (reader->last_place < find_place(RF_RECORD_PROCESS))
 		bytes += LEAST_PROCESS_BYTES;
-	if (reader->last_type < RF_RECORD_SIGACTIONS)
+	if (reader->last_place < find_place(RF_RECORD_SIGACTIONS))
 		bytes += SIGACTIONS_BYTES;
-	if (reader->last_type < RF_RECORD_THREAD)
+	if (reader->last_place < find_place(RF_RECORD_THREAD))
 		bytes += HEADER_BYTES + sizeof(struct rf_image_thread);
 	bytes += (image->head.files - image->files_read) * LEAST_FILE_BYTES;
 	bytes += (image->head.descriptors - image->descriptors_read) *
@@ -445,13 +463,19 @@ static size_t least_left(const struct rf_reader *reader, const struct rf_image *
 	return bytes + (mappings ? HEADER_BYTES : 0) + mappings * sizeof(struct rf_image_mapping);
 }
 
+/* Known, but no part of a layout. */
+static bool is_out_of_place(uint16_t type)
+{
+	return type == RF_RECORD_PAGES || type == RF_RECORD_END || type == RF_RECORD_FORECAST;
+}
+
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 {
 	memset(image, 0, sizeof(*image));
-	while (reader->last_type != RF_RECORD_LAYOUT) {
+	while (reader->last_place != LAYOUT_RECORDS) {
 		struct rf_record_header header;
 		size_t left = least_left(reader, image);
-		bool is_known;
+		uint16_t place;
 		int error = rf_record_read_header(reader, &header, left);
 
 		if (error < 0)
@@ -459,18 +483,17 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)
 		left = left > END_BYTES + HEADER_BYTES + header.length_bytes
 			       ? left - HEADER_BYTES - header.length_bytes
 			       : END_BYTES;
-		is_known = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_FORECAST;
-		if (!is_known && reader->last_type) {
+		place = find_place(header.type);
+		if (!place && reader->last_place && !is_out_of_place(header.type)) {
 			error = rf_record_skip(reader, &header);
 		} else {
-			error = header.type >= RF_RECORD_IMAGE && header.type <= RF_RECORD_LAYOUT
-					? check_order(reader, header.type)
-					: rf_record_corrupt(reader, "it is out of order");
+			error = place ? check_order(reader, place)
+				      : rf_record_corrupt(reader, "it is out of order");
 			if (error == 0)
 				error = rf_record_read_payload(reader, &header, left);
 			if (error == 0)
-				error = layout_records[header.type].take(reader, image,
-									 header.length_bytes);
+				error = layout_records[place - 1].take(reader, image,
+								       header.length_bytes);
 		}
 		if (error < 0)
 			return error;

@@ -33,6 +33,9 @@ struct rf_image {
 	struct rf_reader_file *files;
 	struct rf_image_descriptor *descriptors;
 	struct rf_image_mapping *mappings;
+	struct rf_image_timer *timers;
+	struct rf_image_pending *pending;
+	uint32_t timer_count, pending_count;
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
 	uint32_t files_read, descriptors_read, mappings_read;
@@ -53,7 +56,7 @@ struct rf_reader {
 	uint64_t min_address, max_address; /* what can be mapped on this machine */
 	uint64_t sequence;
 	uint64_t data_pages;
-	uint16_t last_type;
+	uint16_t last_place;	/* of the last record's type in the order of types */
 	unsigned char *payload; /* of the current record, but for page data */
 	struct rf_report *report;
 	/* Bytes that have been read ahead, never beyond END: what follows it is not ours. */

@@ -40,11 +40,13 @@ rf_capture_sources = \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/pagemap.c %D%/pagemap.h \
+	%D%/pending.c %D%/pending.h \
 	%D%/procstate.c %D%/procstate.h \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
 	%D%/state.c %D%/state.h \
+	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c
@@ -54,6 +56,7 @@ rf_restore_sources = \
 	%D%/image_pages.c \
 	%D%/image_reader.c %D%/image_reader.h \
 	%D%/image_record.c %D%/image_record.h \
+	%D%/image_timers.c \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/restore_plan.h \
 	%D%/x86_64/signal_frame.c

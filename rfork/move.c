@@ -72,6 +72,42 @@ int rf_move_check(uint32_t flags, struct rf_report *report)
 	return error < 0 ? error : refuse_children(report);
 }
 
+/* -- what is under way ------------------------------------------------------------------------- */
+
+/* Signals first: to stop a timer may take back what it has sent.  Then once more, for what came
+ * before it stopped. */
+static int take_all(struct rf_ghost_order *order, struct rf_report *report)
+{
+	int error = rf_pending_take(&order->pending, report);
+
+	if (error < 0)
+		return error;
+	rf_timers_stop(&order->timers);
+	return rf_pending_take(&order->pending, report);
+}
+
+int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report)
+{
+	int error = rf_pending_prepare(&order->pending, &order->arena, report);
+
+	if (error == 0)
+		error = rf_timers_list(&order->timers, &order->arena, report);
+	if (error < 0)
+		return error;
+	order->request.pending = &order->pending;
+	order->request.timers = &order->timers;
+	error = take_all(order, report);
+	if (error < 0)
+		rf_move_resume(order);
+	return error;
+}
+
+void rf_move_resume(struct rf_ghost_order *order)
+{
+	rf_pending_put_back(&order->pending);
+	rf_timers_start(&order->timers);
+}
+
 /* -- signals ----------------------------------------------------------------------------------- */
 
 uint64_t rf_move_block_signals(void)

@@ -7,11 +7,20 @@
 
 #include <stdint.h>
 
+#include "rfork/ghost.h"
 #include "rfork/report.h"
 
 /* Refuses what a move would lose: other threads, and child processes, living or zombie; and flags that
  * have no meaning for it.  0 or a negative errno with a report. */
 int rf_move_check(uint32_t flags, struct rf_report *report);
+
+/* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both are
+ * noted in the order.  Signals are blocked.  0, or a negative errno with a report, and nothing has
+ * changed. */
+int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report);
+
+/* Undoes that. */
+void rf_move_resume(struct rf_ghost_order *order);
 
 /* Blocks every signal, those that libc keeps for itself too; returns the mask that was. */
 uint64_t rf_move_block_signals(void);

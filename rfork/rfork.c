@@ -459,13 +459,19 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 			       struct rf_report *report)
 {
 	struct rf_arrival *arrival;
+	int error;
 
 	order->arena = flight->arena;
 	order->request.signal_mask = UINT64_MAX;
 	order->caller = getppid();
+	error = rf_move_quiesce(order, report);
+	if (error < 0)
+		return error;
 	arrival = rf_ghost_move(order);
-	if (!arrival)
+	if (!arrival) {
+		rf_move_resume(order);
 		return rf_report(report, order->failure.error, "%s", order->failure.sentence);
+	}
 	arrive(arrival, RF_SHELL_WAITING);
 	return 0;
 }

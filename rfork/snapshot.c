@@ -461,7 +461,8 @@ static int write_head(struct rf_snapshot *snapshot, struct rf_image_writer *writ
 	return write_one(writer, RF_RECORD_IMAGE, &head, sizeof(head));
 }
 
-static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+			 const struct rf_snapshot_request *request)
 {
 	struct iovec process[] = {
 		{ &snapshot->process, sizeof(snapshot->process) },
@@ -481,6 +482,10 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 	if (error < 0)
 		return error;
 	error = write_one(writer, RF_RECORD_THREAD, &snapshot->thread, sizeof(snapshot->thread));
+	if (error == 0 && request->timers)
+		error = rf_timers_write(request->timers, writer);
+	if (error == 0 && request->pending)
+		error = rf_pending_write(request->pending, writer);
 	if (error < 0 || !snapshot->vdso.areas)
 		return error;
 	return rf_image_write(writer, RF_RECORD_VDSO, vdso, 2);
@@ -529,7 +534,7 @@ int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_write
 	int error = write_head(snapshot, writer, request);
 
 	if (error >= 0)
-		error = write_process(snapshot, writer);
+		error = write_process(snapshot, writer, request);
 	if (error >= 0)
 		error = write_files(snapshot, writer, request->fds);
 	if (error >= 0)

@@ -18,8 +18,10 @@
 #include "rfork/image_writer.h"
 #include "rfork/maps.h"
 #include "rfork/pagemap.h"
+#include "rfork/pending.h"
 #include "rfork/procstate.h"
 #include "rfork/report.h"
+#include "rfork/timers.h"
 
 struct rf_snapshot_file {
 	struct rf_image_file image;
@@ -50,6 +52,8 @@ struct rf_snapshot_request {
 	uint8_t boot_id[16];  /* of this machine */
 	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
 	const struct rf_fdtable *fds;
+	const struct rf_timers *timers;	       /* of a process that moves; else NULL */
+	const struct rf_pending *pending;      /* the same */
 	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
 	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */

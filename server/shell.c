@@ -106,6 +106,7 @@ static int overlay(struct rf_shell *shell)
 	/* The caller forks, and its ghost lists what it has. */
 	rf_io_spin(shell->connection, IMAGE_NS);
 	error = rf_reader_layout(&shell->reader, &shell->image);
+	shell->layout_ns = rf_io_now_ns();
 	if (error == 0 && !rf_plan_vdso_fits(&shell->image, &shell->vdso))
 		error = rf_report(
 			&shell->report, ENOEXEC,

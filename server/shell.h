@@ -52,6 +52,7 @@ struct rf_shell {
 	struct rf_reader reader;
 	struct rf_shell_forecast forecast;
 	struct rf_image image;
+	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC */
 	struct rf_places places;
 	struct rf_report report;
 };
@@ -103,6 +104,11 @@ int rf_shell_receive_pages(struct rf_shell *shell);
 
 /* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
+
+/* shell_timers.c */
+
+/* Queues the image's pending signals and starts its timers; all signals are blocked. */
+int rf_shell_restore_under_way(struct rf_shell *shell);
 
 /* shell_overlay.c */
 

@@ -129,5 +129,6 @@ bool rf_shell_is_small(const struct rf_image *image)
 	const uint32_t most = RF_FORECAST_MAX_MAPPINGS;
 
 	return image->head.mappings <= most && image->head.files <= most &&
-	       image->head.descriptors <= most;
+	       image->head.descriptors <= most && image->timer_count <= most &&
+	       image->pending_count <= most;
 }

@@ -179,6 +179,9 @@ int rf_shell_become_image(struct rf_shell *shell)
 		return rf_report(&shell->report, -error, "the restorer's code: %m");
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));
+	error = rf_shell_restore_under_way(shell);
+	if (error < 0)
+		return error;
 	rf_arch_jump((uintptr_t)code, (uintptr_t)&region->plan,
 		     places->region_address + places->region_bytes);
 }

@@ -97,6 +97,7 @@ rf_integration_tests = \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
 	%D%/oversized_counts_are_refused \
+	%D%/pending_signals_move \
 	%D%/pipe_from_the_parent_works \
 	%D%/pipe_to_the_parent_works \
 	%D%/plain_call_is_a_fork \
@@ -145,6 +146,7 @@ rf_integration_tests = \
 	%D%/threads_and_children_refuse_a_move \
 	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
+	%D%/timers_move_with_their_remaining_time \
 	%D%/two_pipes_make_a_coprocess \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
@@ -281,6 +283,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
@@ -329,6 +332,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_threads_and_children_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_timers_move_with_their_remaining_time_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)

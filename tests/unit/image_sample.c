@@ -215,6 +215,26 @@ static void append_thread(struct sample *sample)
 	append(sample, RF_RECORD_THREAD, &thread, sizeof(thread));
 }
 
+static void append_under_way(struct sample *sample)
+{
+	const struct rf_image_timer timers[] = {
+		{ .kind = RF_TIMER_REAL, .remaining_ns = 5, .interval_ns = 7 },
+		{ .kind = RF_TIMER_POSIX,
+		  .id = 2,
+		  .remaining_ns = INT64_MAX,
+		  .clock = -6,
+		  .notify = RF_TIMER_THREAD,
+		  .signal = 64,
+		  .value = UINT64_MAX },
+		{ .kind = RF_TIMER_POSIX, .id = 9, .clock = 1, .notify = RF_TIMER_NONE },
+	};
+	const struct rf_image_pending pending[] = { { .signal = 10 },
+						    { .flags = RF_PENDING_THREAD, .signal = 34 } };
+
+	append(sample, RF_RECORD_TIMERS, timers, sizeof(timers));
+	append(sample, RF_RECORD_PENDING, pending, sizeof(pending));
+}
+
 static void append_vdso(struct sample *sample)
 {
 	struct {
@@ -347,6 +367,7 @@ void sample_make(struct sample *sample)
 	append_process(sample);
 	append(sample, RF_RECORD_SIGACTIONS, no_actions, sizeof(no_actions));
 	append_thread(sample);
+	append_under_way(sample);
 	append_vdso(sample);
 	append_file(sample, 0, "/usr/bin/sample");
 	append_file(sample, 1, "/var/tmp/shared");
@@ -507,9 +528,57 @@ static const char *judge_process(const struct rf_image *image)
 	return NULL;
 }
 
+static const char *judge_timer(const struct rf_image_timer *timer)
+{
+	/* a signal for the process, nothing, a signal for the thread; what a clock may be */
+	static const uint32_t notify[] = { 0, 1, 4 };
+	bool is_known = false;
+
+	for (size_t i = 0; i < sizeof(notify) / sizeof(notify[0]); i++)
+		is_known |= timer->notify == notify[i];
+	if (timer->kind > 3 || timer->reserved || !is_known || timer->id >> 31 ||
+	    timer->remaining_ns >> 63 || timer->interval_ns >> 63 || timer->signal > 64)
+		return "a timer is out of range";
+	if (timer->kind < 3)
+		return timer->id || timer->clock || timer->signal || timer->value || timer->notify
+			       ? "an interval timer has fields of another"
+			       : NULL;
+	if (timer->signal == 0 && timer->notify != 1)
+		return "a timer has no signal";
+	return timer->clock < -8 || timer->clock == -5 || timer->clock == -1
+		       ? "a timer has no clock of its own"
+		       : NULL;
+}
+
+static const char *judge_under_way(const struct rf_image *image)
+{
+	const char *fault = NULL;
+
+	if (image->timer_count > 4096 || image->pending_count > 8192)
+		return "too much is under way";
+	for (uint32_t i = 0; i < image->timer_count && !fault; i++) {
+		const struct rf_image_timer *timer = &image->timers[i];
+
+		fault = judge_timer(timer);
+		if (i && (timer->kind < timer[-1].kind ||
+			  (timer->kind == timer[-1].kind &&
+			   (timer->kind < 3 || timer->id <= timer[-1].id))))
+			fault = "timers do not ascend";
+	}
+	for (uint32_t i = 0; i < image->pending_count && !fault; i++)
+		if (image->pending[i].flags > 1 || image->pending[i].reserved ||
+		    image->pending[i].signal < 1 || image->pending[i].signal > 64 ||
+		    image->pending[i].signal == 9 || image->pending[i].signal == 19)
+			fault = "no signal is pending";
+	return fault;
+}
+
 static const char *judge_layout(const struct rf_image *image)
 {
 	const char *fault = judge_process(image);
+
+	if (!fault)
+		fault = judge_under_way(image);
 
 	if (!fault)
 		fault = judge_vdso(image);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The timers of a process that moves: stopped and listed before the capture, since they must not go off
+ * at home any more, and started again if the process has to stay.
+ */
+#ifndef RF_TIMERS_H
+#define RF_TIMERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rfork/arena.h"
+#include "rfork/image_format.h"
+#include "rfork/image_writer.h"
+#include "rfork/report.h"
+
+struct rf_timers {
+	struct rf_image_timer *entries;
+	size_t count;
+	int64_t stopped_ns; /* CLOCK_MONOTONIC */
+};
+
+/* Lists the timers of the calling process, in memory of the arena; changes nothing.  0, or a negative
+ * errno with a report: -ENOTSUP for one that cannot be made again elsewhere. */
+int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_report *report);
+
+/* Stops them all, and notes how far each was from going off.  One that has just gone off, without a
+ * signal that is still pending, is noted as about to. */
+void rf_timers_stop(struct rf_timers *timers);
+
+/* Starts them again, as if they had never been stopped. */
+void rf_timers_start(const struct rf_timers *timers);
+
+/* Writes TIMERS, if there are any.  No malloc, no errno. */
+int rf_timers_write(const struct rf_timers *timers, struct rf_image_writer *writer);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gives the shell what the image's process had under way: pending signals and timers.  Called when all
+ * signals are blocked, right before the shell is left: they are delivered when the process has its own
+ * mask again.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "rfork/io.h"
+#include "rfork/sys.h"
+#include "server/shell.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define MICROSECOND_NS UINT64_C(1000)
+
+/* Linux 6.15, include/uapi/linux/prctl.h; missing in older headers. */
+#define TIMER_CREATE_RESTORE_IDS 77
+/* On an older kernel each new timer gets the next number; so many are made and deleted at most. */
+#define TIMERS_TRIED 262144u
+
+/* -- signals ---------------------------------------------------------------------------------- */
+
+static int queue(const struct rf_image_pending *pending)
+{
+	long pid = rf_syscall(SYS_getpid), tid = rf_syscall(SYS_gettid);
+
+	/* A process may say to itself what it likes of a signal's origin. */
+	return (int)(pending->flags & RF_PENDING_THREAD
+			     ? rf_syscall(SYS_rt_tgsigqueueinfo, pid, tid, pending->signal,
+					  pending->siginfo)
+			     : rf_syscall(SYS_rt_sigqueueinfo, pid, pending->signal,
+					  pending->siginfo));
+}
+
+static int queue_all(struct rf_shell *shell)
+{
+	for (uint32_t i = 0; i < shell->image.pending_count; i++) {
+		int error = queue(&shell->image.pending[i]);
+
+		if (error < 0)
+			return rf_report(&shell->report, ENOTSUP,
+					 "signal %d, pending, cannot be queued on the node: %s",
+					 shell->image.pending[i].signal, strerrordesc_np(-error));
+	}
+	return 0;
+}
+
+/* -- timers ------------------------------------------------------------------------------------- */
+
+/* What is left of it now; 0 = not armed.  A CPU clock has stood still meanwhile. */
+static uint64_t find_remaining(const struct rf_shell *shell, const struct rf_image_timer *timer)
+{
+	bool is_cpu_time = timer->kind == RF_TIMER_POSIX
+				   ? timer->clock < 0 || timer->clock == CLOCK_PROCESS_CPUTIME_ID ||
+					     timer->clock == CLOCK_THREAD_CPUTIME_ID
+				   : timer->kind != RF_TIMER_REAL;
+	uint64_t passed_ns = is_cpu_time ? 0 : (uint64_t)(rf_io_now_ns() - shell->layout_ns);
+
+	if (timer->remaining_ns == 0)
+		return 0;
+	return timer->remaining_ns > passed_ns ? timer->remaining_ns - passed_ns : 1;
+}
+
+/* Up: what is left of a microsecond is not nothing, which would stop the timer. */
+static struct timeval to_timeval(uint64_t ns)
+{
+	uint64_t us = (ns + MICROSECOND_NS - 1) / MICROSECOND_NS;
+
+	return (struct timeval){ .tv_sec = (time_t)(us / 1000000),
+				 .tv_usec = (suseconds_t)(us % 1000000) };
+}
+
+static int start_itimer(const struct rf_shell *shell, const struct rf_image_timer *timer)
+{
+	const struct itimerval value = { .it_value = to_timeval(find_remaining(shell, timer)),
+					 .it_interval = to_timeval(timer->interval_ns) };
+
+	return (int)rf_syscall(SYS_setitimer, timer->kind, &value, NULL);
+}
+
+static int start_posix(const struct rf_shell *shell, const struct rf_image_timer *timer)
+{
+	uint64_t remaining_ns = find_remaining(shell, timer);
+	const struct itimerspec value = {
+		.it_value = { (time_t)(remaining_ns / SECOND_NS),
+			      (long)(remaining_ns % SECOND_NS) },
+		.it_interval = { (time_t)(timer->interval_ns / SECOND_NS),
+				 (long)(timer->interval_ns % SECOND_NS) },
+	};
+
+	return (int)rf_syscall(SYS_timer_settime, timer->id, 0, &value, NULL);
+}
+
+/* Makes a timer under the id that the image's memory knows.  0 or a negative errno. */
+static int create(const struct rf_image_timer *timer, bool is_exact, unsigned *tries)
+{
+	struct sigevent event = { .sigev_value.sival_ptr = (void *)(uintptr_t)timer->value,
+				  .sigev_signo = (int)timer->signal,
+				  .sigev_notify = (int)timer->notify };
+	int32_t id;
+
+	if (timer->notify == RF_TIMER_THREAD)
+		event._sigev_un._tid = (pid_t)rf_syscall(SYS_gettid);
+	for (;;) {
+		int error;
+
+		id = (int32_t)timer->id; /* read in exact mode only */
+		error = (int)rf_syscall(SYS_timer_create, timer->clock, &event, &id);
+		if (error < 0)
+			return error;
+		if (id == (int32_t)timer->id)
+			return 0;
+		rf_syscall(SYS_timer_delete, id);
+		if (is_exact || id > (int32_t)timer->id || ++*tries == TIMERS_TRIED)
+			return -EBUSY;
+	}
+}
+
+static int restore_timer(const struct rf_shell *shell, const struct rf_image_timer *timer,
+			 bool is_exact, unsigned *tries)
+{
+	int error;
+
+	if (timer->kind != RF_TIMER_POSIX)
+		return start_itimer(shell, timer);
+	error = create(timer, is_exact, tries);
+	return error < 0 ? error : start_posix(shell, timer);
+}
+
+static int restore_timers(struct rf_shell *shell)
+{
+	bool is_exact = rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
+	unsigned tries = 0;
+	int error = 0;
+
+	for (uint32_t i = 0; i < shell->image.timer_count && error == 0; i++) {
+		const struct rf_image_timer *timer = &shell->image.timers[i];
+
+		error = restore_timer(shell, timer, is_exact, &tries);
+		if (error < 0)
+			rf_report(&shell->report, ENOTSUP,
+				  "timer %u of kind %u cannot be made on the node: %s", timer->id,
+				  timer->kind, strerrordesc_np(-error));
+	}
+	if (is_exact)
+		rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
+	return error < 0 ? -shell->report.error : 0;
+}
+
+int rf_shell_restore_under_way(struct rf_shell *shell)
+{
+	int error = queue_all(shell);
+
+	if (error < 0 || !shell->image.timer_count)
+		return error;
+	return restore_timers(shell);
+}
