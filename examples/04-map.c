@@ -2,14 +2,12 @@
 /*
  * Run: 04-map HOST...
  *
- * Lesson 4: a parallel map.  Each clone computes its share of a sum and writes the result to
- * its standard output, which the parent made a pipe for the moment of the fork.
+ * Lesson 4: a parallel map.  Each clone computes its share of a sum and writes it into a pipe, which
+ * leads home as if it had been made for a local child.
  */
-#define _GNU_SOURCE
 #include <rfork.h>
 
 #include <err.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,41 +24,38 @@ static double share_of_pi(unsigned long first, unsigned long step)
 	return sum;
 }
 
-/* Starts clone k of n; returns where its result will be read. */
-static int start(const char *host, int k, int n)
+/* Starts clone k of n; returns the end of the pipe at which its share will arrive. */
+static int start(const char *host, unsigned long k, unsigned long n)
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = RFORK_CLOSE_OTHERS };
-	int before = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	int ends[2];
 	pid_t pid;
 
-	if (before == -1 || pipe2(ends, O_CLOEXEC) == -1 || dup2(ends[1], STDOUT_FILENO) == -1)
+	if (pipe(ends) == -1)
 		err(1, "pipe");
-	close(ends[1]);
-	pid = rfork_with(host, &options); /* descriptors above 2 are closed there */
+	pid = rfork(host);
 	if (pid == -1)
 		errx(1, "%s: %s", host, rfork_error());
 	if (pid == 0) {
-		double sum = share_of_pi((unsigned long)k, (unsigned long)n);
+		double sum = share_of_pi(k, n);
 
-		_exit(write(STDOUT_FILENO, &sum, sizeof(sum)) == sizeof(sum) ? 0 : 1);
+		_exit(write(ends[1], &sum, sizeof(sum)) == sizeof(sum) ? 0 : 1);
 	}
-	dup2(before, STDOUT_FILENO);
-	close(before);
+	close(ends[1]);
 	return ends[0];
 }
 
 int main(int argc, char **argv)
 {
-	double pi = 0, part;
-	int results[argc], status;
+	int n = argc - 1, status;
+	int results[argc];
+	double pi = 0, share;
 
-	if (argc < 2)
+	if (n < 1)
 		errx(2, "usage: %s HOST...", argv[0]);
-	for (int k = 0; k < argc - 1; k++)
-		results[k] = start(argv[k + 1], k, argc - 1);
-	for (int k = 0; k < argc - 1; k++, pi += part)
-		if (read(results[k], &part, sizeof(part)) != sizeof(part))
+	for (int k = 0; k < n; k++)
+		results[k] = start(argv[k + 1], (unsigned long)k, (unsigned long)n);
+	for (int k = 0; k < n; k++, pi += share)
+		if (read(results[k], &share, sizeof(share)) != sizeof(share))
 			errx(1, "%s: its share of the sum is missing", argv[k + 1]);
 	while (wait(&status) > 0)
 		if (status != 0)

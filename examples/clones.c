@@ -8,7 +8,6 @@
 #include "examples/clones.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <rfork.h>
 #include <signal.h>
@@ -47,12 +46,12 @@ static double now_s(void)
 /* -- in the clone -------------------------------------------------------------------- */
 
 /* 0, or -1: nobody listens any more. */
-static int send_all(const void *data, size_t bytes)
+static int send_all(int pipe, const void *data, size_t bytes)
 {
 	const char *rest = data;
 
 	while (bytes) {
-		ssize_t written = write(STDOUT_FILENO, rest, bytes);
+		ssize_t written = write(pipe, rest, bytes);
 
 		if (written == -1 && errno != EINTR)
 			return -1;
@@ -65,7 +64,8 @@ static int send_all(const void *data, size_t bytes)
 }
 
 /* No stdio: what the caller had buffered would come twice. */
-_Noreturn static void render_share(const struct scene *scene, unsigned first, unsigned step)
+_Noreturn static void render_share(const struct scene *scene, int pipe, unsigned first,
+				   unsigned step)
 {
 	struct message hello = { .kind = MESSAGE_HELLO, .number = (uint32_t)getpid() };
 	struct message done = { .kind = MESSAGE_DONE };
@@ -75,85 +75,71 @@ _Noreturn static void render_share(const struct scene *scene, unsigned first, un
 	double start = now_s();
 
 	gethostname(node, sizeof(node) - 1);
-	if (!message || send_all(&hello, sizeof(hello)) || send_all(node, sizeof(node)))
+	if (!message || send_all(pipe, &hello, sizeof(hello)) || send_all(pipe, node, sizeof(node)))
 		_exit(1);
 	for (unsigned row = first; row < scene->height; row += step, done.number++) {
 		struct message header = { .kind = MESSAGE_ROW, .number = row };
 
 		memcpy(message, &header, sizeof(header));
 		trace_row(scene, row, message + sizeof(header));
-		if (send_all(message, sizeof(header) + row_bytes))
+		if (send_all(pipe, message, sizeof(header) + row_bytes))
 			_exit(1);
 	}
 	done.seconds = now_s() - start;
-	_exit(send_all(&done, sizeof(done)) ? 1 : 0);
+	_exit(send_all(pipe, &done, sizeof(done)) ? 1 : 0);
 }
 
 /* -- starting ------------------------------------------------------------------------ */
 
-/*
- * Forks with `output` as standard output: the one descriptor through which a clone speaks.
- * Returns as rfork().
- */
-static pid_t fork_with_output(const char *host, int output)
+/* As after fork(), the clone holds the caller's end of each pipe so far: it closes what is not its
+ * own. */
+static void close_others(const struct clone *clones, size_t count)
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = RFORK_CLOSE_OTHERS };
-	int terminal = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	int error;
-	pid_t pid;
-
-	if ((terminal == -1 && errno != EBADF) || dup2(output, STDOUT_FILENO) == -1) {
-		error = errno;
-		if (terminal != -1)
-			close(terminal);
-		errno = error;
-		return -1;
-	}
-	close(output);
-	pid = rfork_with(host, &options);
-	if (pid == 0)
-		return 0;
-	error = errno;
-	if (terminal == -1) {
-		close(STDOUT_FILENO);
-	} else {
-		dup2(terminal, STDOUT_FILENO);
-		close(terminal);
-	}
-	errno = error;
-	return pid;
+	for (size_t k = 0; k < count; k++)
+		if (clones[k].fd != -1)
+			close(clones[k].fd);
 }
 
-static void start_clone(struct clone *clone, const struct scene *scene, unsigned first,
-			unsigned step)
+/* Starts clone k of count. */
+static void start_clone(struct clone *clones, size_t k, size_t count, const struct scene *scene,
+			const struct rfork_options *options)
 {
+	struct clone *clone = &clones[k];
+	double start = now_s();
 	int ends[2];
-	double start;
 
 	clone->pid = -1;
 	clone->fd = -1;
 	clone->buffer = malloc(sizeof(struct message) + 3 * (size_t)scene->width + NODE_BYTES);
-	if (!clone->buffer || pipe2(ends, O_CLOEXEC) == -1) {
+	if (!clone->buffer || pipe(ends) == -1) {
 		snprintf(clone->trouble, sizeof(clone->trouble), "%s", strerror(errno));
 		return;
 	}
-	start = now_s();
-	clone->pid = fork_with_output(clone->host, ends[1]);
-	if (clone->pid == 0)
-		render_share(scene, first, step);
+	clone->pid = rfork_with(clone->host, options);
+	if (clone->pid == 0) {
+		close(ends[0]);
+		close_others(clones, k);
+		render_share(scene, ends[1], (unsigned)k, (unsigned)count);
+	}
 	clone->fork_ms = (now_s() - start) * 1e3;
+	close(ends[1]); /* or the end of the clone would not be the end of its rows */
+	clone->fd = ends[0];
 	if (clone->pid == -1) {
 		snprintf(clone->trouble, sizeof(clone->trouble), "%s", rfork_error());
-		close(ends[0]);
-		return;
+		close(clone->fd);
+		clone->fd = -1;
 	}
-	clone->fd = ends[0];
 }
 
-void clones_start(struct clone *clones, size_t count, const struct scene *scene)
+void clones_start(struct clone *clones, size_t count, const struct scene *scene, int plaintext)
 {
+	struct rfork_options options = {
+		.size = sizeof(options),
+		.flags = plaintext ? RFORK_INSECURE_PLAINTEXT : 0,
+	};
+
 	for (size_t k = 0; k < count; k++)
-		start_clone(&clones[k], scene, (unsigned)k, (unsigned)count);
+		start_clone(clones, k, count, scene, &options);
 }
 
 /* -- collecting ---------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The renderer's clones: forked to hosts, each computes every n-th row and writes it to its
- * standard output, which is a pipe to the caller.
+ * The renderer's clones: forked to hosts, each computes every n-th row and writes it into a pipe
+ * that it shares with the caller, as after fork().
  */
 #ifndef EXAMPLES_CLONES_H
 #define EXAMPLES_CLONES_H
@@ -17,7 +17,7 @@ struct clone {
 	const char *host;
 	pid_t pid;	   /* here; -1 = the host refused */
 	int fd;		   /* where its rows come in; -1 = closed */
-	double fork_ms;	   /* how long rfork() took */
+	double fork_ms;	   /* how long the pipe and rfork() took */
 	int status;	   /* as waitpid() gave it */
 	int complete;	   /* it delivered its share and said so */
 	unsigned rows;	   /* delivered */
@@ -31,9 +31,10 @@ struct clone {
 
 /*
  * Forks clone k to clones[k].host, which the caller has filled in; the rest may be zero.  A host
- * that refuses is no error here: see clone.trouble.  Standard output must hold nothing unwritten.
+ * that refuses is no error here: see clone.trouble.  `plaintext` allows hosts beyond loopback,
+ * to which this version of rfork does not encrypt.
  */
-void clones_start(struct clone *clones, size_t count, const struct scene *scene);
+void clones_start(struct clone *clones, size_t count, const struct scene *scene, int plaintext);
 
 /* Collects rows until every clone has ended; calls progress() after rows have come. */
 void clones_collect(struct clone *clones, size_t count, struct picture *picture,

@@ -6,7 +6,8 @@ examples_programs = \
 	%D%/01-hello \
 	%D%/02-memory \
 	%D%/03-errors \
-	%D%/04-map
+	%D%/04-map \
+	%D%/05-pool
 
 noinst_PROGRAMS += $(examples_programs)
 
@@ -18,6 +19,8 @@ noinst_PROGRAMS += $(examples_programs)
 %C%_03_errors_LDADD = librfork.la
 %C%_04_map_SOURCES = %D%/04-map.c
 %C%_04_map_LDADD = librfork.la
+%C%_05_pool_SOURCES = %D%/05-pool.c
+%C%_05_pool_LDADD = librfork.la
 
 if HAVE_PNG
 noinst_PROGRAMS += %D%/render

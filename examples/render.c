@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Run: render [-o OUT.png] [-s WIDTHxHEIGHT] [-q] SCENE [HOST...]
+ * Run: render [-o OUT.png] [-s WIDTHxHEIGHT] [-i] [-q] SCENE [HOST...]
  *
  * The main example: a ray tracer that loads a scene, clones itself with rfork() to every host
  * named (a host may be named several times), and makes one picture of the rows that the
  * clones compute.  Without a host it computes all itself; the picture is the same, byte by
- * byte.  What a clone leaves undone is done here.
+ * byte.  What a clone leaves undone is done here.  -i allows hosts beyond loopback, over an
+ * insecure, unencrypted connection; -q says less.
  *
  * Exit status: 0 the picture is written; 1 it is not; 2 wrong usage; 3 it is written and
  * whole, but not every clone did its share.
@@ -25,11 +26,12 @@
 
 enum { RESULT_DONE, RESULT_FAILED, RESULT_USAGE, RESULT_HELPED };
 
-static int quiet;
+static int quiet, insecure;
 
 static int usage(const char *program)
 {
-	fprintf(stderr, "usage: %s [-o OUT.png] [-s WIDTHxHEIGHT] [-q] SCENE [HOST...]\n", program);
+	fprintf(stderr, "usage: %s [-o OUT.png] [-s WIDTHxHEIGHT] [-i] [-q] SCENE [HOST...]\n",
+		program);
 	return RESULT_USAGE;
 }
 
@@ -134,7 +136,7 @@ static int render(const struct scene *scene, struct clone *clones, size_t count,
 		perror("picture");
 		goto out;
 	}
-	clones_start(clones, count, scene);
+	clones_start(clones, count, scene, insecure);
 	clones_collect(clones, count, &picture, show_progress);
 	report_troubles(clones, count, picture.height - picture.rows);
 	here = render_missing(scene, &picture);
@@ -176,11 +178,13 @@ int main(int argc, char **argv)
 	size_t count;
 	int option, result = RESULT_FAILED;
 
-	while ((option = getopt(argc, argv, "o:s:q")) != -1) {
+	while ((option = getopt(argc, argv, "o:s:iq")) != -1) {
 		if (option == 'o')
 			output = optarg;
 		else if (option == 'q')
 			quiet = 1;
+		else if (option == 'i')
+			insecure = 1;
 		else if (option != 's' || parse_size(optarg, &width, &height))
 			return usage(argv[0]);
 	}

@@ -8,9 +8,13 @@ include %D%/unit/local.mk
 include %D%/integration/local.mk
 include %D%/build/local.mk
 
-# The main example as a test: a script, so that it also shows how to run it by hand.
-dist_check_SCRIPTS += %D%/integration/render_over_three_clones.sh
-TESTS += %D%/integration/render_over_three_clones.sh
+# The examples as tests: scripts, so that they also show how to run them by hand.
+rf_example_tests = \
+	%D%/integration/examples_do_what_they_say.sh \
+	%D%/integration/render_over_three_clones.sh
+dist_check_SCRIPTS += $(rf_example_tests)
+TESTS += $(rf_example_tests)
+EXTRA_DIST += %D%/support/server.sh
 
 # Not part of `make check`: mutations of images for half a minute, from a new seed each time.
 if UNIT_TESTS

@@ -87,10 +87,10 @@ rf_integration_tests = \
 	%D%/memory_may_change_until_the_fork \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
-	%D%/nocldwait_leaves_no_zombie \
 	%D%/moved_process_is_waited_for_by_its_parent \
 	%D%/moved_process_keeps_its_pid_at_home \
 	%D%/moved_process_never_executes_twice \
+	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
@@ -107,6 +107,7 @@ rf_integration_tests = \
 	%D%/read_only_files_are_reopened \
 	%D%/reader_gone_is_sigpipe \
 	%D%/refused_connection_is_reported \
+	%D%/render_over_distant_hosts \
 	%D%/replayed_image_runs \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
@@ -273,10 +274,10 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
-%C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
+%C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
@@ -293,6 +294,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
