@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,11 @@
 
 #define PAGE_BYTES 4096u
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
+
+/* The longest messages, and what AF_UNIX wants in a send buffer besides one (net/unix/af_unix.c). */
+#define UDP_MAX_BYTES 65507u
+#define UDP6_MAX_BYTES 65527u
+#define UNIX_OVERHEAD_BYTES 32u
 
 /* Linux 6.10, include/uapi/linux/fcntl.h; missing in older headers. */
 #define DUPFD_QUERY 1027
@@ -88,7 +94,7 @@ static const char *name_type(const struct stat *status, const char *path)
 	case S_IFIFO:
 		return "a pipe or FIFO";
 	case S_IFSOCK:
-		return "a socket other than a connected stream";
+		return "a socket of this kind or in this state";
 	case S_IFCHR:
 		return "a character device";
 	case S_IFBLK:
@@ -137,21 +143,74 @@ static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
 	       is_reachable(entry->path, status);
 }
 
-static bool is_connected_stream(int fd)
+static int socket_option(int fd, int option)
+{
+	socklen_t bytes = sizeof(int);
+	int value = 0;
+
+	return rf_syscall(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &bytes) == 0 ? value : 0;
+}
+
+static bool is_connected(int fd)
 {
 	struct sockaddr_storage peer;
-	socklen_t peer_bytes = sizeof(peer), bytes = sizeof(int);
-	int type = 0;
+	socklen_t bytes = sizeof(peer);
 
-	return rf_syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0 &&
-	       type == SOCK_STREAM && rf_syscall(SYS_getpeername, fd, &peer, &peer_bytes) == 0;
+	return rf_syscall(SYS_getpeername, fd, &peer, &bytes) == 0;
+}
+
+/* Those that carry messages for applications; a socket of the kernel's own kinds, such as netlink, is
+ * of this machine. */
+static bool is_datagram_socket(int fd)
+{
+	int domain = socket_option(fd, SO_DOMAIN);
+
+	return domain == AF_UNIX || ((domain == AF_INET || domain == AF_INET6) &&
+				     socket_option(fd, SO_PROTOCOL) == IPPROTO_UDP);
+}
+
+/* What a socket is in the child; 0 if it cannot be relayed. */
+static uint32_t find_socket(int fd)
+{
+	uint32_t both = RF_STREAM_READ | RF_STREAM_WRITE;
+
+	switch (socket_option(fd, SO_TYPE)) {
+	case SOCK_STREAM:
+		return is_connected(fd) ? RF_STREAM_SOCKET | both : 0;
+	case SOCK_SEQPACKET:
+		return socket_option(fd, SO_DOMAIN) == AF_UNIX && is_connected(fd)
+			       ? RF_STREAM_SEQPACKET | both
+			       : 0;
+	case SOCK_DGRAM:
+		if (!is_datagram_socket(fd))
+			return 0;
+		/* without a peer there is nobody whom a message without an address could reach */
+		return RF_STREAM_DATAGRAM | (is_connected(fd) ? both : RF_STREAM_READ);
+	}
+	return 0;
+}
+
+/* The send buffer of the child's socket: a message that is too long for the original fails in it
+ * as it would at home. */
+static uint64_t find_send_buffer(int fd, uint32_t stream)
+{
+	if ((stream & RF_STREAM_TYPE) != RF_STREAM_DATAGRAM &&
+	    (stream & RF_STREAM_TYPE) != RF_STREAM_SEQPACKET)
+		return 0;
+	switch (socket_option(fd, SO_DOMAIN)) {
+	case AF_INET:
+		return UDP_MAX_BYTES + UNIX_OVERHEAD_BYTES;
+	case AF_INET6:
+		return UDP6_MAX_BYTES + UNIX_OVERHEAD_BYTES;
+	}
+	return (uint64_t)socket_option(fd, SO_SNDBUF);
 }
 
 /* What a pipe, FIFO or socket is in the child; 0 if it cannot be relayed. */
 static uint32_t find_stream(int fd, const struct stat *status, unsigned access)
 {
-	if (S_ISSOCK(status->st_mode) && is_connected_stream(fd))
-		return RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE;
+	if (S_ISSOCK(status->st_mode))
+		return find_socket(fd);
 	if (!S_ISFIFO(status->st_mode))
 		return 0;
 	switch (access) {
@@ -208,6 +267,7 @@ static int classify(struct rf_fd *entry, const struct stat *status)
 					  : find_stream(fd, status, access);
 	if (entry->image.stream) {
 		entry->image.kind = RF_DESCRIPTOR_RELAY;
+		entry->image.offset = find_send_buffer(fd, entry->image.stream);
 		return 0;
 	}
 	if (!is_standard)

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "rfork/ghost_message.h"
 #include "rfork/sys.h"
 
 /* What a pipe takes after POLLOUT without waiting (PIPE_BUF), and a share of a terminal's room. */
@@ -26,11 +27,13 @@
 
 _Static_assert(RF_CHANNEL_AHEAD_BYTES <= RF_FRAME_MAX_BYTES, "a look fits in one buffer");
 
-static enum rf_channel_kind find_kind(int fd)
+static enum rf_channel_kind find_kind(int fd, uint32_t stream)
 {
 	struct stat status;
 	struct termios termios;
 
+	if (rf_message_is_kept(stream))
+		return RF_CHANNEL_MESSAGE;
 	if (rf_sys_fstat(fd, &status) < 0)
 		return RF_CHANNEL_FILE;
 	if (S_ISSOCK(status.st_mode))
@@ -62,7 +65,8 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
 				     .data.u64 = number };
 
 	channel->epoll = tools->epoll;
-	channel->kind = find_kind(channel->fd);
+	channel->kind = find_kind(channel->fd, channel->stream);
+	channel->messages.is_datagram = (channel->stream & RF_STREAM_TYPE) == RF_STREAM_DATAGRAM;
 	channel->reads = channel->stream & RF_STREAM_READ;
 	channel->writes = channel->stream & RF_STREAM_WRITE;
 	channel->may_look = channel->reads;
@@ -107,6 +111,8 @@ static ssize_t write_some(struct rf_channel *channel, const void *data, size_t b
 			return -EAGAIN;
 		return rf_sys_write(channel->fd, data,
 				    bytes < PIPE_PIECE_BYTES ? bytes : PIPE_PIECE_BYTES);
+	case RF_CHANNEL_MESSAGE:
+		return -EPROTOTYPE; /* ghost_message.c writes those */
 	case RF_CHANNEL_TTY:
 		if (!has_event(channel->fd, POLLOUT))
 			return -EAGAIN;
@@ -119,20 +125,20 @@ static ssize_t write_some(struct rf_channel *channel, const void *data, size_t b
 }
 
 /* Nobody reads the original any more. */
-static void abandon_output(struct rf_channel *channel)
+void rf_channel_abandon_output(struct rf_channel *channel)
 {
 	channel->writes = false;
 	channel->used = 0;
 	close_if_done(channel);
 }
 
-static void finish_output(struct rf_channel *channel)
+void rf_channel_finish_output(struct rf_channel *channel)
 {
 	if (!channel->ends || channel->used)
 		return;
 	if (channel->shuts && channel->fd >= 0)
 		rf_syscall(SYS_shutdown, channel->fd, SHUT_WR);
-	abandon_output(channel);
+	rf_channel_abandon_output(channel);
 }
 
 /* Writes as much of one piece as the original takes; how much, or a negative errno but -EAGAIN. */
@@ -157,13 +163,15 @@ static long write_piece(struct rf_channel *channel, const unsigned char *data, u
 
 int rf_channel_flush(struct rf_channel *channel)
 {
+	if (channel->kind == RF_CHANNEL_MESSAGE)
+		return rf_message_flush(channel);
 	while (channel->used) {
 		uint32_t straight = RF_CHANNEL_CREDIT_BYTES - channel->start;
 		uint32_t bytes = channel->used < straight ? channel->used : straight;
 		long put = write_piece(channel, channel->buffer + channel->start, bytes);
 
 		if (put < 0) {
-			abandon_output(channel);
+			rf_channel_abandon_output(channel);
 			return (int)put;
 		}
 		channel->start = (channel->start + (uint32_t)put) % RF_CHANNEL_CREDIT_BYTES;
@@ -171,7 +179,7 @@ int rf_channel_flush(struct rf_channel *channel)
 		if ((uint32_t)put < bytes)
 			return 0;
 	}
-	finish_output(channel);
+	rf_channel_finish_output(channel);
 	return 0;
 }
 
@@ -207,7 +215,7 @@ int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32
 	if (!channel->used)
 		put = write_piece(channel, data, bytes);
 	if (put < 0) {
-		abandon_output(channel);
+		rf_channel_abandon_output(channel);
 		return (int)put;
 	}
 	return (uint32_t)put < bytes ? keep(channel, data + put, bytes - (uint32_t)put) : 0;
@@ -226,18 +234,24 @@ uint32_t rf_channel_take_credit(struct rf_channel *channel)
 bool rf_channel_has_no_reader(const struct rf_channel *channel, uint32_t events)
 {
 	return (channel->kind == RF_CHANNEL_PIPE && events & EPOLLERR) ||
-	       (channel->kind == RF_CHANNEL_SOCKET && events & (EPOLLERR | EPOLLHUP));
+	       (channel->kind == RF_CHANNEL_SOCKET && events & (EPOLLERR | EPOLLHUP)) ||
+	       (channel->kind == RF_CHANNEL_MESSAGE && !channel->messages.is_datagram &&
+		events & (EPOLLERR | EPOLLHUP));
 }
 
 void rf_channel_end_output(struct rf_channel *channel, bool shut)
 {
 	channel->ends = true;
 	channel->shuts = shut;
-	finish_output(channel);
+	rf_channel_finish_output(channel);
 }
 
 void rf_channel_rest(struct rf_channel *channel)
 {
+	if (channel->kind == RF_CHANNEL_MESSAGE) {
+		rf_message_rest(channel);
+		return;
+	}
 	if (!channel->buffer || channel->used)
 		return;
 	rf_sys_munmap((uintptr_t)channel->buffer, RF_CHANNEL_CREDIT_BYTES);
@@ -306,6 +320,7 @@ static long peek(struct rf_channel *channel, struct rf_channel_tools *tools, uin
 		seen = rf_sys_pread(channel->fd, tools->buffer, bytes - skip,
 				    (uint64_t)position + skip);
 		return seen < 0 ? seen : seen + (long)skip;
+	case RF_CHANNEL_MESSAGE:
 	case RF_CHANNEL_TTY:
 		break;
 	}
@@ -334,7 +349,7 @@ static bool has_hidden_bytes(const struct rf_channel *channel)
 }
 
 /* At the end what is ahead is still to be taken. */
-static void leave_input(struct rf_channel *channel)
+void rf_channel_leave_input(struct rf_channel *channel)
 {
 	if (!channel->at_end || channel->ahead)
 		return;
@@ -366,7 +381,7 @@ long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools)
 	if (has_hidden_bytes(channel))
 		return -EAGAIN;
 	channel->at_end = true;
-	leave_input(channel);
+	rf_channel_leave_input(channel);
 	return 0;
 }
 
@@ -388,6 +403,7 @@ static long take_some(struct rf_channel *channel, struct rf_channel_tools *tools
 	case RF_CHANNEL_FILE:
 		return rf_syscall(SYS_lseek, channel->fd, bytes, SEEK_CUR) < 0 ? -ESPIPE
 									       : (long)bytes;
+	case RF_CHANNEL_MESSAGE:
 	case RF_CHANNEL_TTY:
 		break;
 	}
@@ -409,7 +425,7 @@ int rf_channel_consume(struct rf_channel *channel, struct rf_channel_tools *tool
 		bytes -= (uint32_t)took;
 	}
 	channel->may_look = channel->reads && !channel->at_end;
-	leave_input(channel);
+	rf_channel_leave_input(channel);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct rf_channel {
 		RF_CHANNEL_SOCKET, /* MSG_DONTWAIT */
 		RF_CHANNEL_PIPE,   /* RWF_NOWAIT, tee(2) */
 		RF_CHANNEL_TTY,	   /* small pieces after POLLOUT */
+		RF_CHANNEL_MESSAGE /* a socket that keeps messages apart: ghost_message.h */
 	} kind;
 
 	/* from the child */
@@ -37,6 +38,18 @@ struct rf_channel {
 	bool at_end;	/* the original has ended, behind what is ahead */
 	bool may_look;	/* something new may be there */
 	uint32_t ahead; /* bytes that were sent and not taken from the original yet */
+
+	struct rf_channel_messages {
+		bool is_datagram; /* it has no end, and an error of one message is not the next's */
+		uint32_t shown_bytes; /* of the message that is ahead, by which it is known again */
+		uint64_t shown_digest;
+		/* from the child: buffer[first..end) is what waits, and then comes a part */
+		uint32_t first, end;
+		uint32_t part_bytes;
+		bool has_part;
+		int error;    /* why a message was dropped, if one was; negative */
+		bool is_told; /* once one was dropped, and somebody has heard of it */
+	} messages;
 };
 
 /* What all channels of a ghost share. */
@@ -86,5 +99,12 @@ void rf_channel_stop_input(struct rf_channel *channel);
 
 /* Unmaps an empty buffer, before an idle time. */
 void rf_channel_rest(struct rf_channel *channel);
+
+/* For ghost_message.c.  Nobody reads the original any more. */
+void rf_channel_abandon_output(struct rf_channel *channel);
+/* What follows once the buffer is empty, if the child's side writes no more. */
+void rf_channel_finish_output(struct rf_channel *channel);
+/* Nothing will come from the original any more. */
+void rf_channel_leave_input(struct rf_channel *channel);
 
 #endif

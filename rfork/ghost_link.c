@@ -42,10 +42,11 @@ static void wait_for(struct rf_ghost_link *link, short events)
 
 /* -- out ---------------------------------------------------------------------------------------- */
 
-void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, unsigned channel,
-			const void *payload, size_t bytes)
+void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type type, unsigned flags,
+				unsigned channel, const void *payload, size_t bytes)
 {
 	struct rf_frame_header header = { .type = (uint8_t)type,
+					  .flags = (uint8_t)flags,
 					  .channel = (uint16_t)channel,
 					  .length_bytes = (uint32_t)bytes };
 	size_t sent = 0;
@@ -67,6 +68,12 @@ void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, uns
 		else if (put > 0)
 			sent += (size_t)put;
 	}
+}
+
+void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, unsigned channel,
+			const void *payload, size_t bytes)
+{
+	rf_ghost_link_send_flagged(link, type, 0, channel, payload, bytes);
 }
 
 /* -- in ----------------------------------------------------------------------------------------- */

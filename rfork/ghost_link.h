@@ -35,7 +35,11 @@ bool rf_ghost_link_has_ended(const struct rf_ghost_link *link);
 /* Reads exactly so many bytes of what the node sends. */
 void rf_ghost_link_read(struct rf_ghost_link *link, void *buffer, size_t bytes);
 
-/* Sends a frame without flags.  A failure shows as the end of the connection when it is read next. */
+/* Sends a frame.  A failure shows as the end of the connection when it is read next. */
+void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type type, unsigned flags,
+				unsigned channel, const void *payload, size_t bytes);
+
+/* The same without flags. */
 void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, unsigned channel,
 			const void *payload, size_t bytes);
 

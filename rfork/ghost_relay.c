@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "rfork/frame.h"
+#include "rfork/ghost_message.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
@@ -53,11 +54,22 @@ static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
 {
 	struct rf_report report = { 0 };
 
-	if (error == -EPIPE || error == -ECONNRESET)
+	if (error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED || error == -ENOTCONN)
 		return;
 	rf_report(&report, -error, "rfork: output of the remote child is lost, channel %u: %m",
 		  number);
 	rf_ghost_complain(relay, report.sentence);
+}
+
+/* A message was dropped, and the channel goes on: told once. */
+static void tell_dropped(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_channel_messages *messages = &relay->channels[number].messages;
+
+	if (messages->error && !messages->is_told)
+		tell_loss(relay, number, messages->error);
+	messages->is_told = messages->is_told || messages->error;
+	messages->error = 0;
 }
 
 /* After something was written: credit goes back, or the child's side is to get SIGPIPE. */
@@ -65,6 +77,7 @@ static void settle_output(struct rf_relay *relay, uint32_t number, int result)
 {
 	if (result == -EBADMSG || result == -ENOMEM)
 		rf_ghost_link_lose(); /* more than the credit: the node is broken */
+	tell_dropped(relay, number);
 	if (result == 0) {
 		return_credit(relay, number);
 		return;
@@ -81,22 +94,60 @@ static void flush(struct rf_relay *relay, uint32_t number)
 		settle_output(relay, number, rf_channel_flush(channel));
 }
 
+static void put(struct rf_relay *relay, const struct rf_frame_header *header)
+{
+	struct rf_channel *channel = &relay->channels[header->channel];
+	bool is_message = header->type == RF_FRAME_MESSAGE;
+	uint32_t bytes = header->length_bytes;
+
+	if (rf_message_is_kept(channel->stream) != is_message)
+		rf_ghost_link_lose();
+	settle_output(relay, header->channel,
+		      is_message ? rf_message_put(channel, relay->tools.buffer, bytes,
+						  header->flags & RF_MESSAGE_MORE)
+				 : rf_channel_put(channel, relay->tools.buffer, bytes));
+}
+
+/* DATA or MESSAGE. */
 static void take_data(struct rf_relay *relay, const struct rf_frame_header *header)
 {
-	if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES)
+	if ((header->length_bytes == 0 && header->type == RF_FRAME_DATA) ||
+	    header->length_bytes > RF_FRAME_MAX_BYTES)
 		rf_ghost_link_lose();
 	rf_ghost_link_read(&relay->link, relay->tools.buffer, header->length_bytes);
-	if (header->channel < relay->channel_count)
-		settle_output(relay, header->channel,
-			      rf_channel_put(&relay->channels[header->channel], relay->tools.buffer,
-					     header->length_bytes));
+	if (header->channel < relay->channel_count && relay->channels[header->channel].stream)
+		put(relay, header);
+}
+
+static void look_at_message(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_channel *channel = &relay->channels[number];
+	struct iovec message;
+	int seen = rf_message_look(channel, &relay->tools, &message);
+
+	if (seen > 0) {
+		rf_message_send(&relay->link, number, &message);
+		rf_message_forget(&relay->tools, &message);
+	} else if (seen == 0) {
+		if (channel->messages.error)
+			rf_ghost_complain(relay,
+					  "rfork: a message is too long for the remote child, "
+					  "which gets no more of that socket");
+		channel->messages.error = 0;
+		rf_ghost_link_send(&relay->link, RF_FRAME_EOF, number, NULL, 0);
+	}
 }
 
 /* Shows the child one piece of what is new in an original. */
 static void look(struct rf_relay *relay, uint32_t number)
 {
-	long seen = rf_channel_look(&relay->channels[number], &relay->tools);
+	long seen;
 
+	if (relay->channels[number].kind == RF_CHANNEL_MESSAGE) {
+		look_at_message(relay, number);
+		return;
+	}
+	seen = rf_channel_look(&relay->channels[number], &relay->tools);
 	if (seen > 0)
 		rf_ghost_link_send(&relay->link, RF_FRAME_DATA, number, relay->tools.buffer,
 				   (size_t)seen);
@@ -260,13 +311,6 @@ static uint32_t length_of(enum rf_frame_type type)
 	}
 }
 
-static unsigned flags_of(enum rf_frame_type type)
-{
-	if (type == RF_FRAME_EOF)
-		return RF_EOF_SHUTDOWN;
-	return type == RF_FRAME_EXITED ? RF_EXITED_STAYS : 0;
-}
-
 /* Without a child there is only what its descendants do with the streams. */
 static bool is_of_a_child(enum rf_frame_type type)
 {
@@ -276,12 +320,33 @@ static bool is_of_a_child(enum rf_frame_type type)
 
 static void consume(struct rf_relay *relay, uint32_t number)
 {
+	struct rf_channel *channel = &relay->channels[number];
 	struct rf_frame_consumed consumed;
+	int error;
 
 	rf_ghost_link_read(&relay->link, &consumed, sizeof(consumed));
-	if (number < relay->channel_count &&
-	    rf_channel_consume(&relay->channels[number], &relay->tools, consumed.count_bytes) < 0)
+	if (number >= relay->channel_count)
+		return;
+	error = channel->kind == RF_CHANNEL_MESSAGE
+			? rf_message_consume(channel, &relay->tools, consumed.count_bytes)
+			: rf_channel_consume(channel, &relay->tools, consumed.count_bytes);
+	if (error < 0)
 		rf_ghost_link_lose();
+}
+
+/* Which flags a frame may have. */
+static unsigned flags_of(enum rf_frame_type type)
+{
+	switch (type) {
+	case RF_FRAME_EOF:
+		return RF_EOF_SHUTDOWN;
+	case RF_FRAME_MESSAGE:
+		return RF_MESSAGE_MORE;
+	case RF_FRAME_EXITED:
+		return RF_EXITED_STAYS;
+	default:
+		return 0;
+	}
 }
 
 static void take_frame(struct rf_relay *relay)
@@ -296,11 +361,13 @@ static void take_frame(struct rf_relay *relay)
 	rf_ghost_link_read(&relay->link, &header, sizeof(header));
 	if (header.flags & ~flags_of(header.type) ||
 	    (relay->is_left && is_of_a_child(header.type)) ||
-	    (header.type != RF_FRAME_DATA && header.length_bytes != length_of(header.type)))
+	    (header.type != RF_FRAME_DATA && header.type != RF_FRAME_MESSAGE &&
+	     header.length_bytes != length_of(header.type)))
 		rf_ghost_link_lose();
 	channel = header.channel < relay->channel_count ? &relay->channels[header.channel] : NULL;
 	switch (header.type) {
 	case RF_FRAME_DATA:
+	case RF_FRAME_MESSAGE:
 		take_data(relay, &header);
 		return;
 	case RF_FRAME_EOF:

@@ -162,6 +162,8 @@ enum rf_descriptor_kind {
 /* rf_image_descriptor.stream */
 #define RF_STREAM_PIPE 1u
 #define RF_STREAM_SOCKET 2u
+#define RF_STREAM_DATAGRAM 3u
+#define RF_STREAM_SEQPACKET 4u
 #define RF_STREAM_TYPE 0xffu
 #define RF_STREAM_READ 0x100u
 #define RF_STREAM_WRITE 0x200u
@@ -172,8 +174,8 @@ struct rf_image_descriptor {
 	uint16_t flags;
 	uint32_t status_flags;
 	uint32_t same_as;
-	uint64_t offset;
-	uint32_t file; /* or the channel of a RELAY */
+	uint64_t offset; /* or the send buffer of a socket that keeps messages */
+	uint32_t file;	 /* or the channel of a RELAY */
 	uint32_t stream;
 	uint64_t digest[2];
 };

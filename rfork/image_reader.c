@@ -249,9 +249,11 @@ static const char *find_relay_fault(const struct rf_image *image,
 		return "a channel is out of range";
 	if (image->channels[channel / 64] >> channel % 64 & 1)
 		return "a channel has two descriptors";
-	if ((type != RF_STREAM_PIPE && type != RF_STREAM_SOCKET) || directions == 0 ||
+	if (type < RF_STREAM_PIPE || type > RF_STREAM_SEQPACKET || directions == 0 ||
 	    directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a relay is of no known stream";
+	if (descriptor->offset > (type >= RF_STREAM_DATAGRAM ? INT32_MAX : 0))
+		return "a send buffer is out of range";
 	if (type == RF_STREAM_PIPE && directions == (RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a pipe has two directions";
 	if (channel < RF_IMAGE_STANDARD_CHANNELS &&

@@ -26,6 +26,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 #define RF_CHANNELS_STANDARD RF_IMAGE_STANDARD_CHANNELS /* standard input, output and error */
 #define RF_CHANNEL_CREDIT_BYTES 262144u			/* from the node to the ghost */
 #define RF_CHANNEL_AHEAD_BYTES 65536u			/* from the ghost to the node */
+#define RF_MESSAGE_MAX_BYTES 1048576u
+#define RF_MESSAGE_CREDIT_BYTES 512u /* what a message costs besides its bytes */
 
 enum rf_frame_type {
 	RF_FRAME_HELLO = 1,
@@ -49,6 +51,7 @@ enum rf_frame_type {
 	RF_FRAME_NO_READER = 19,
 	RF_FRAME_DETACH = 20,
 	RF_FRAME_DETACHED = 21,
+	RF_FRAME_MESSAGE = 26,
 	RF_FRAME_GO = 30,
 };
 
@@ -56,6 +59,7 @@ enum rf_frame_type {
 #define RF_RUNNING_WAITS 1u
 #define RF_EOF_SHUTDOWN 1u
 #define RF_EXITED_STAYS 1u
+#define RF_MESSAGE_MORE 1u
 
 struct rf_frame_header {
 	uint8_t type;
@@ -113,12 +117,20 @@ struct rf_frame_running {
 	uint32_t reserved;
 };
 
+/* The credit that a message from the node uses up. */
+static inline uint32_t rf_message_cost(uint32_t bytes)
+{
+	return bytes < RF_CHANNEL_CREDIT_BYTES - RF_MESSAGE_CREDIT_BYTES
+		       ? bytes + RF_MESSAGE_CREDIT_BYTES
+		       : RF_CHANNEL_CREDIT_BYTES;
+}
+
 struct rf_frame_window {
 	uint32_t credit_bytes;
 };
 
 struct rf_frame_consumed {
-	uint32_t count_bytes;
+	uint32_t count_bytes; /* or messages */
 };
 
 struct rf_frame_signal {

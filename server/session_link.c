@@ -47,9 +47,11 @@ void rf_link_put(struct rf_link *link, enum rf_frame_type type, unsigned flags, 
 	link->control_bytes += sizeof(header) + bytes;
 }
 
-void rf_link_put_data(struct rf_link *link, unsigned channel, size_t bytes)
+void rf_link_put_data(struct rf_link *link, enum rf_frame_type type, unsigned flags,
+		      unsigned channel, size_t bytes)
 {
-	link->data.header = (struct rf_frame_header){ .type = RF_FRAME_DATA,
+	link->data.header = (struct rf_frame_header){ .type = (uint8_t)type,
+						      .flags = (uint8_t)flags,
 						      .channel = (uint16_t)channel,
 						      .length_bytes = (uint32_t)bytes };
 	link->data_bytes = sizeof(link->data.header) + bytes;
@@ -122,10 +124,11 @@ long rf_link_find_frame(const struct rf_link *link, size_t used, struct rf_frame
 	if (bytes < sizeof(*header))
 		return 0;
 	memcpy(header, link->in + used, sizeof(*header));
-	if (header->flags)
+	if (header->flags & ~(header->type == RF_FRAME_MESSAGE ? RF_MESSAGE_MORE : 0))
 		return -EBADMSG;
-	if (header->type == RF_FRAME_DATA) {
-		if (header->length_bytes == 0 || header->length_bytes > RF_FRAME_MAX_BYTES)
+	if (header->type == RF_FRAME_DATA || header->type == RF_FRAME_MESSAGE) {
+		if ((header->length_bytes == 0 && header->type == RF_FRAME_DATA) ||
+		    header->length_bytes > RF_FRAME_MAX_BYTES)
 			return -EBADMSG;
 	} else if ((long)header->length_bytes != length_of(header)) {
 		return -EBADMSG;

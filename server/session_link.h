@@ -43,8 +43,9 @@ bool rf_link_is_busy(const struct rf_link *link);
 void rf_link_put(struct rf_link *link, enum rf_frame_type type, unsigned flags, unsigned channel,
 		 const void *payload, size_t bytes);
 
-/* Adds DATA of what is in data.payload, which goes out behind all others. */
-void rf_link_put_data(struct rf_link *link, unsigned channel, size_t bytes);
+/* Adds DATA or MESSAGE of what is in data.payload, which goes out behind all others. */
+void rf_link_put_data(struct rf_link *link, enum rf_frame_type type, unsigned flags,
+		      unsigned channel, size_t bytes);
 
 /* Sends as far as the connection takes it; 0 or a negative errno. */
 int rf_link_flush(struct rf_link *link);

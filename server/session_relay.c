@@ -106,8 +106,8 @@ static void put_consumed(struct relay *r)
 static void put_stream_frame(struct relay *r, const struct rf_stream_frame *frame)
 {
 	put_consumed(r);
-	if (frame->type == RF_FRAME_DATA)
-		rf_link_put_data(&r->link, frame->channel, frame->bytes);
+	if (frame->type == RF_FRAME_DATA || frame->type == RF_FRAME_MESSAGE)
+		rf_link_put_data(&r->link, frame->type, frame->flags, frame->channel, frame->bytes);
 	else
 		rf_link_put(&r->link, frame->type, frame->flags, frame->channel, NULL, 0);
 }
@@ -374,6 +374,7 @@ static void take_news(struct relay *r, unsigned news)
 	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL | RF_JOB_ENDED) && !r->is_left)
 		rf_streams_snapshot(r->streams, false);
 	if (news & RF_JOB_ENDED) {
+		rf_streams_let_go(r->streams);
 		r->is_ping_due = r->job.awaits_wake;
 		log_end(r->job.status);
 	}
@@ -420,6 +421,8 @@ static void pass_silence(struct relay *r)
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
 	rf_streams_trim(r->streams);
 	rf_link_trim(&r->link);
+	if (r->is_left)
+		rf_streams_let_go(r->streams);
 	if (rf_link_is_dead(&r->link))
 		lose(r, "the other machine acknowledges nothing");
 	else if (rf_job_is_silent(&r->job, rf_link_is_acknowledged(&r->link)))

@@ -20,6 +20,7 @@
 
 #include "rfork/report.h"
 #include "server/descriptor.h"
+#include "server/session_message.h"
 #include "server/unix_diag.h"
 
 #define CREDIT_LIMIT_BYTES 0x7fffffffu
@@ -46,14 +47,16 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 {
 	*stream = (struct rf_stream){
 		.fd = fd,
-		.is_socket = (kind & RF_STREAM_TYPE) == RF_STREAM_SOCKET,
+		.is_socket = (kind & RF_STREAM_TYPE) != RF_STREAM_PIPE,
+		.messages.child = -1,
 		.gives = kind & RF_STREAM_WRITE,
 		.takes = kind & RF_STREAM_READ,
 		.credit_bytes = RF_CHANNEL_CREDIT_BYTES,
 	};
 	if (stream->is_socket)
 		stream->peer = find_peer(fd);
-	else if (stream->takes)
+	rf_message_open(stream, kind);
+	if (!stream->is_socket && stream->takes)
 		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* refused, it only is slower */
 }
 
@@ -62,14 +65,17 @@ void rf_stream_close(struct rf_stream *stream)
 	rf_descriptor_close(&stream->fd);
 	stream->gives = stream->takes = false;
 	stream->used_bytes = stream->unread_bytes = 0;
+	rf_message_close(stream);
 	rf_stream_trim(stream);
 }
 
 /* Closes our end as soon as neither bytes nor news can come through it. */
 static void release(struct rf_stream *stream)
 {
-	if (!stream->gives && !stream->takes && !stream->unread_bytes)
-		rf_descriptor_close(&stream->fd);
+	if (stream->gives || stream->takes || stream->unread_bytes)
+		return;
+	rf_descriptor_close(&stream->fd);
+	rf_message_close(stream);
 }
 
 static short poll_now(const struct rf_stream *stream)
@@ -89,7 +95,8 @@ static short poll_now(const struct rf_stream *stream)
  */
 static uint32_t count_unread_socket(struct rf_stream *stream)
 {
-	long unread = stream->peer ? rf_unix_diag_unread(diag, stream->peer) : -ENODATA;
+	long unread = stream->peer && !stream->is_message ? rf_unix_diag_unread(diag, stream->peer)
+							  : -ENODATA;
 	int queued = 0;
 	short events;
 
@@ -130,7 +137,7 @@ void rf_stream_sample(struct rf_stream *stream)
 }
 
 /* The child reads no more: what it has left stays with the ghost. */
-static void stop_taking(struct rf_stream *stream)
+void rf_stream_stop_taking(struct rf_stream *stream)
 {
 	if (!stream->takes)
 		return;
@@ -201,12 +208,14 @@ static void finish_taking(struct rf_stream *stream)
 /* Moves the buffer on, as far as the child's end takes it. */
 static void flush(struct rf_stream *stream)
 {
+	if (stream->is_message && !rf_message_flush(stream))
+		return;
 	while (stream->takes && stream->used_bytes) {
 		ssize_t put = write_some(stream, stream->buffer + stream->start_bytes,
 					 stream->used_bytes);
 
 		if (put < 0)
-			stop_taking(stream);
+			rf_stream_stop_taking(stream);
 		if (put <= 0)
 			return;
 		stream->start_bytes += (uint32_t)put;
@@ -239,7 +248,8 @@ static int keep(struct rf_stream *stream, const char *data, size_t bytes)
 
 int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes)
 {
-	if (stream->has_eof || bytes > RF_CHANNEL_AHEAD_BYTES - stream->window_bytes)
+	if (stream->is_message || stream->has_eof ||
+	    bytes > RF_CHANNEL_AHEAD_BYTES - stream->window_bytes)
 		return -EBADMSG;
 	stream->window_bytes += (uint32_t)bytes;
 	/* Only a full pipe tells when it is read: others need not wait for the timer. */
@@ -249,7 +259,7 @@ int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes
 		ssize_t put = write_some(stream, data, bytes);
 
 		if (put < 0)
-			stop_taking(stream);
+			rf_stream_stop_taking(stream);
 		if (put <= 0)
 			break;
 		data += put;
@@ -267,6 +277,7 @@ void rf_stream_take_eof(struct rf_stream *stream)
 
 void rf_stream_trim(struct rf_stream *stream)
 {
+	rf_message_trim(stream);
 	if (!stream->buffer || stream->used_bytes)
 		return;
 	munmap(stream->buffer, RF_CHANNEL_AHEAD_BYTES);
@@ -307,11 +318,16 @@ void rf_stream_snapshot(struct rf_stream *stream)
 {
 	if (!stream->gives)
 		return;
-	stream->left_bytes = count_readable(stream);
+	stream->left_bytes = stream->is_message ? RF_MESSAGES_SNAPSHOT_MAX : count_readable(stream);
 	/* The end of the stream counts as a byte: it was there as well. */
 	if (poll_now(stream) & (POLLHUP | POLLRDHUP))
 		stream->left_bytes++;
 	stream->may_give = true;
+}
+
+bool rf_stream_has_peer(const struct rf_stream *stream)
+{
+	return !stream->peer || rf_unix_diag_peer(diag, stream->fd) != 0;
 }
 
 /* A socket that the child has shut down for writing is not closed.  Where the kernel cannot be
@@ -326,8 +342,8 @@ static bool is_still_open(const struct rf_stream *stream)
 	return !stream->is_shut && !(poll_now(stream) & POLLHUP);
 }
 
-static bool put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
-		    struct rf_stream_frame *frame)
+bool rf_stream_put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
+		       struct rf_stream_frame *frame)
 {
 	bool is_open = limit != RF_STREAM_FINAL && is_still_open(stream);
 
@@ -335,7 +351,7 @@ static bool put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
 					   .flags = is_open ? RF_EOF_SHUTDOWN : 0 };
 	stream->gives = false;
 	if (!is_open)
-		stop_taking(stream);
+		rf_stream_stop_taking(stream);
 	release(stream);
 	return true;
 }
@@ -371,7 +387,7 @@ static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint3
 	}
 	/* After the child's end someone else may have read what it left. */
 	if (got <= 0)
-		return put_eof(stream, limit, frame);
+		return rf_stream_put_eof(stream, limit, frame);
 	stream->credit_bytes -= (uint32_t)got;
 	stream->left_bytes -= (uint32_t)got < stream->left_bytes ? (uint32_t)got
 								 : stream->left_bytes;
@@ -393,8 +409,10 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 		stream->may_give = false;
 		return false;
 	}
+	if (stream->is_message)
+		return rf_message_produce(stream, limit, frame, payload);
 	if (limit != RF_STREAM_ALL && !stream->left_bytes)
-		return limit == RF_STREAM_FINAL && put_eof(stream, limit, frame);
+		return limit == RF_STREAM_FINAL && rf_stream_put_eof(stream, limit, frame);
 	if (limit != RF_STREAM_ALL && bytes > stream->left_bytes)
 		bytes = stream->left_bytes;
 	if (bytes > stream->credit_bytes)
@@ -402,7 +420,7 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 	if (bytes)
 		return put_data(stream, limit, bytes, frame, payload);
 	if (has_ended_unread(stream))
-		return put_eof(stream, limit, frame);
+		return rf_stream_put_eof(stream, limit, frame);
 	stream->may_give = false;
 	return false;
 }
@@ -413,7 +431,8 @@ void rf_stream_drain(struct rf_stream *stream)
 	ssize_t got = 1;
 
 	while (stream->gives && got > 0)
-		got = read_some(stream, dropped, sizeof(dropped));
+		got = stream->is_message ? rf_message_drop(stream)
+					 : read_some(stream, dropped, sizeof(dropped));
 	if (stream->gives && got == -EAGAIN)
 		return;
 	stream->gives = false;
@@ -441,7 +460,7 @@ void rf_stream_event(struct rf_stream *stream, uint32_t events)
 		stream->may_give = stream->may_give || stream->gives;
 	rf_stream_sample(stream);
 	if (has_no_reader)
-		stop_taking(stream);
+		rf_stream_stop_taking(stream);
 	else if (events & EPOLLOUT)
 		flush(stream);
 }

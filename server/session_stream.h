@@ -12,9 +12,23 @@
 
 #include "rfork/protocol.h"
 
+/* What a channel needs besides, if it carries messages: session_message.c. */
+struct rf_stream_messages {
+	bool is_datagram;
+	int child;	   /* another descriptor of the child's datagram socket; -1 = none */
+	bool is_closed;	   /* nobody has that socket open any more */
+	char *in;	   /* from the ghost, RF_MESSAGE_MAX_BYTES; NULL while there was no need */
+	uint32_t in_bytes; /* what has come of a message */
+	bool is_whole;	   /* it is complete, and the child's socket had no room */
+	char *out;	   /* from the child, of out_bytes; NULL if one frame takes it all */
+	uint32_t out_bytes, sent_bytes;
+};
+
 struct rf_stream {
 	int fd; /* ours, O_NONBLOCK; -1 once nothing can happen there */
 	bool is_socket;
+	bool is_message;     /* a socket that keeps messages apart: unread_bytes, taken_bytes,
+				window_bytes and left_bytes count those */
 	uint32_t peer;	     /* inode of the child's socket, to ask the kernel about it; 0 = none */
 	bool gives;	     /* the child may write: DATA or EOF may follow */
 	bool may_give;	     /* perhaps there is something to read, or a NO_READER to tell */
@@ -33,13 +47,14 @@ struct rf_stream {
 	uint32_t taken_bytes;  /* read by the child; the ghost does not know */
 	uint32_t start_bytes;
 	char *buffer; /* RF_CHANNEL_AHEAD_BYTES; NULL while there was no need */
+	struct rf_stream_messages messages;
 };
 
 /* What a channel has for the ghost. */
 struct rf_stream_frame {
-	enum rf_frame_type type; /* DATA, EOF or NO_READER */
+	enum rf_frame_type type; /* DATA, MESSAGE, EOF or NO_READER */
 	unsigned flags, channel;
-	size_t bytes; /* of DATA */
+	size_t bytes; /* of DATA and MESSAGE */
 };
 
 /* How much of what the child writes goes out. */
@@ -78,5 +93,13 @@ void rf_stream_sample(struct rf_stream *stream);
 
 /* Gives an empty buffer back. */
 void rf_stream_trim(struct rf_stream *stream);
+
+/* For session_message.c.  Whether somebody has the child's socket open; true where that is not known. */
+bool rf_stream_has_peer(const struct rf_stream *stream);
+/* The child reads no more: what it has left stays with the ghost. */
+void rf_stream_stop_taking(struct rf_stream *stream);
+/* The child has written all that it will: makes the frame that says so, and returns true. */
+bool rf_stream_put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
+		       struct rf_stream_frame *frame);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "rfork/report.h"
 #include "server/descriptor.h"
+#include "server/session_message.h"
 
 static void assign_bit(uint64_t *bits, unsigned number, bool value)
 {
@@ -50,7 +51,7 @@ static void note(struct rf_streams *streams, unsigned channel)
 
 	assign_bit(streams->ready, channel, stream->may_give);
 	assign_bit(streams->window, channel, stream->unread_bytes || stream->taken_bytes);
-	if (stream->taken_bytes >= RF_CHANNEL_AHEAD_BYTES / 2)
+	if (stream->taken_bytes >= (stream->is_message ? 1 : RF_CHANNEL_AHEAD_BYTES / 2))
 		streams->is_half_taken = true;
 	streams->has_written = streams->has_written || stream->has_written;
 	stream->has_written = false;
@@ -80,30 +81,48 @@ static int check_message(const struct rf_streams *streams, const struct rf_shell
 	uint32_t directions = message->stream & both;
 
 	if (message->channel < RF_CHANNELS_STANDARD || message->channel >= RF_CHANNELS_MAX ||
-	    streams->channels[message->channel] || message->reserved)
+	    !streams->channels[message->channel] != (message->end == RF_SHELL_END_SESSION))
 		return -EBADMSG;
 	if (message->stream & ~(RF_STREAM_TYPE | both) || !directions)
 		return -EBADMSG;
+	if (message->end == RF_SHELL_END_CHILD)
+		return type == RF_STREAM_DATAGRAM ? 0 : -EBADMSG;
 	if (type == RF_STREAM_PIPE)
 		return directions == both ? -EBADMSG : 0;
-	return type == RF_STREAM_SOCKET ? 0 : -EBADMSG;
+	return type <= RF_STREAM_SEQPACKET ? 0 : -EBADMSG;
+}
+
+static int type_of(uint32_t stream)
+{
+	switch (stream & RF_STREAM_TYPE) {
+	case RF_STREAM_DATAGRAM:
+		return SOCK_DGRAM;
+	case RF_STREAM_SEQPACKET:
+		return SOCK_SEQPACKET;
+	default:
+		return SOCK_STREAM;
+	}
 }
 
 /* A socket whose peer is on this machine, so that no call on it waits for a network. */
-static int check_socket(int fd)
+static int check_socket(int fd, int wanted_type)
 {
 	struct sockaddr_storage peer;
 	socklen_t bytes = sizeof(int);
-	int domain, type, flags;
+	int domain, type;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 || domain != AF_UNIX ||
-	    type != SOCK_STREAM)
+	    type != wanted_type)
 		return -EBADMSG;
 	bytes = sizeof(peer);
-	if (getpeername(fd, (struct sockaddr *)&peer, &bytes) < 0)
-		return -EBADMSG;
-	flags = fcntl(fd, F_GETFL);
+	return getpeername(fd, (struct sockaddr *)&peer, &bytes) < 0 ? -EBADMSG : 0;
+}
+
+static int set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
 	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
@@ -130,8 +149,12 @@ int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream 
 	int error = check_message(streams, message);
 	int own = -1;
 
-	if (error == 0 && (message->stream & RF_STREAM_TYPE) == RF_STREAM_SOCKET) {
-		error = check_socket(fd);
+	if (error == 0 && (message->stream & RF_STREAM_TYPE) != RF_STREAM_PIPE) {
+		error = check_socket(fd, type_of(message->stream));
+		if (error == 0 && message->end == RF_SHELL_END_CHILD)
+			return rf_message_hold(streams->channels[message->channel], fd);
+		if (error == 0)
+			error = set_nonblocking(fd);
 	} else if (error == 0) {
 		own = reopen_pipe(fd, message->stream & RF_STREAM_READ);
 		close(fd);
@@ -209,6 +232,10 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 	case RF_FRAME_DATA:
 		error = rf_stream_take_data(stream, payload, header->length_bytes);
 		break;
+	case RF_FRAME_MESSAGE:
+		error = rf_message_take(stream, payload, header->length_bytes,
+					header->flags & RF_MESSAGE_MORE);
+		break;
 	case RF_FRAME_WINDOW:
 		memcpy(&window, payload, sizeof(window));
 		error = rf_stream_take_window(stream, window.credit_bytes);
@@ -222,6 +249,16 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 	}
 	note(streams, header->channel);
 	return error;
+}
+
+void rf_streams_let_go(struct rf_streams *streams)
+{
+	for (unsigned i = 0; i < streams->count; i++) {
+		if (!streams->channels[i])
+			continue;
+		rf_message_let_go(streams->channels[i]);
+		note(streams, i);
+	}
 }
 
 void rf_streams_snapshot(struct rf_streams *streams, bool final)

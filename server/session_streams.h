@@ -43,13 +43,16 @@ int rf_streams_watch(const struct rf_streams *streams, int epoll);
 /* Something happened at the child's end of a channel. */
 void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t events);
 
-/* A frame of the ghost, of one of four types and checked but for its meaning: 0, -EBADMSG if it
+/* A frame of the ghost, of one of five types and checked but for its meaning: 0, -EBADMSG if it
  * breaks the rules, or -ENOMEM.  Unknown channels are ignored. */
 int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,
 		    const char *payload);
 
 /* No ghost is left: the child reads what has come and then end of file, and what it writes is dropped. */
 void rf_streams_detach(struct rf_streams *streams);
+
+/* The child has ended: finds out what descendants do not hold.  To be asked again for what no event tells. */
+void rf_streams_let_go(struct rf_streams *streams);
 
 /* From now on only what the child's pipes hold now goes out, until the release.  final: the child
  * and all its descendants have ended, and EOF follows; there is no release. */

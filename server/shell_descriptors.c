@@ -20,6 +20,9 @@
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
+/* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
+#define PASSRIGHTS 83
+
 /* What the shell needs above the image's numbers: its own four, and a stream's two while it is made. */
 #define SPARE_FDS 8u
 
@@ -76,13 +79,14 @@ static void close_low(const struct high_fds *high)
 			rf_sys_close((int)fd);
 }
 
-/* Gives the session its end of a stream. */
+/* Gives the session an end of a stream. */
 static int send_end(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
-		    int fd)
+		    enum rf_shell_end end, int fd)
 {
 	struct rf_shell_stream stream = { .kind = RF_SHELL_STREAM,
 					  .channel = descriptor->file,
-					  .stream = descriptor->stream };
+					  .stream = descriptor->stream,
+					  .end = end };
 	struct iovec iov = { &stream, sizeof(stream) };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -105,20 +109,59 @@ static int send_end(const struct high_fds *high, const struct rf_image_descripto
 	return sent < 0 ? (int)sent : 0;
 }
 
+static int make_ends(const struct rf_image_descriptor *descriptor, int ends[2])
+{
+	switch (descriptor->stream & RF_STREAM_TYPE) {
+	case RF_STREAM_PIPE:
+		return (int)rf_syscall(SYS_pipe2, ends, 0);
+	case RF_STREAM_DATAGRAM:
+		return (int)rf_syscall(SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0, ends);
+	case RF_STREAM_SEQPACKET:
+		return (int)rf_syscall(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET, 0, ends);
+	default:
+		return (int)rf_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, ends);
+	}
+}
+
+/* The session's end, before the child can do anything: it refuses descriptors, which could not be carried
+ * on, so that sendmsg() gets EPERM (since Linux 6.16; before, they are dropped and nobody hears of it), and
+ * all that a child sends which only reads. */
+static void set_up_socket(int fd, const struct rf_image_descriptor *descriptor)
+{
+	int no = 0;
+
+	rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, PASSRIGHTS, &no, sizeof(no));
+	if (!(descriptor->stream & RF_STREAM_WRITE))
+		rf_syscall(SYS_shutdown, fd, SHUT_RD);
+}
+
+/* What was too long at home is to be so here.  The kernel doubles the number; a node that allows less
+ * refuses shorter messages. */
+static void set_send_buffer(int fd, uint64_t bytes)
+{
+	int half = (int)((bytes + 1) / 2);
+
+	if (bytes)
+		rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
+}
+
 /* Makes the stream of a channel: the child's end under any number, the session's sent to it. */
 static int open_stream(const struct high_fds *high, const struct rf_image_descriptor *descriptor)
 {
-	bool is_pipe = (descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_PIPE;
 	unsigned mine = descriptor->stream & RF_STREAM_READ ? 0 : 1;
 	int ends[2], error;
 
 	if (descriptor->file < RF_CHANNELS_STANDARD)
 		return (int)rf_syscall(SYS_dup, high->standard[descriptor->file]);
-	error = is_pipe ? (int)rf_syscall(SYS_pipe2, ends, 0)
-			: (int)rf_syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, ends);
+	error = make_ends(descriptor, ends);
 	if (error < 0)
 		return error;
-	error = send_end(high, descriptor, ends[1 - mine]);
+	if ((descriptor->stream & RF_STREAM_TYPE) != RF_STREAM_PIPE)
+		set_up_socket(ends[1 - mine], descriptor);
+	set_send_buffer(ends[mine], descriptor->offset);
+	error = send_end(high, descriptor, RF_SHELL_END_SESSION, ends[1 - mine]);
+	if (error == 0 && (descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_DATAGRAM)
+		error = send_end(high, descriptor, RF_SHELL_END_CHILD, ends[mine]);
 	rf_sys_close(ends[1 - mine]);
 	if (error == 0)
 		return ends[mine];

@@ -8,7 +8,7 @@
  * struct rf_shell_order with the connection attached (SCM_RIGHTS).  The shell
  * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
  * one struct rf_shell_stream for each channel from RF_CHANNELS_STANDARD on, with the session's
- * end attached.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell
+ * end attached, and for a datagram socket a second one with the child's end.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell
  * when it gives up, from the restorer when a step fails, or from the restored thread.  A thread that
  * reports RF_SHELL_WAITING then waits for one byte from the session.
  */
@@ -30,11 +30,13 @@
 
 /* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the open file
  * description is the session's alone. */
+enum rf_shell_end { RF_SHELL_END_SESSION = 0, RF_SHELL_END_CHILD = 1 };
+
 struct rf_shell_stream {
 	uint32_t kind; /* RF_SHELL_STREAM */
 	uint32_t channel;
 	uint32_t stream; /* RF_STREAM_*, of the child's end */
-	uint32_t reserved;
+	uint32_t end;	 /* enum rf_shell_end */
 };
 
 struct rf_shell_order {

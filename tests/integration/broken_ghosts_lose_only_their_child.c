@@ -23,6 +23,7 @@
 #define IN 0
 #define OUT 1
 #define ERR 2
+#define MESSAGES 3  /* a datagram socket that the child never reads */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define LOG_BYTES 65536
 
@@ -200,6 +201,14 @@ static void unasked_pong(int fd)
 	put(fd, RF_FRAME_PONG, 0, 0, 0);
 }
 
+static void messages(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, RF_FRAME_MAX_BYTES);
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 0);
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES + 1, 0);
+	put(fd, RF_FRAME_MESSAGE, 0, NOBODYS, 10);
+}
+
 /* -- what is not ------------------------------------------------------------------------------ */
 
 static void beyond_the_credit(int fd)
@@ -218,6 +227,33 @@ static void data_after_eof(int fd)
 {
 	put(fd, RF_FRAME_EOF, 0, IN, 0);
 	put(fd, RF_FRAME_DATA, 0, IN, 1);
+}
+
+static void two_messages(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 1);
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 1);
+}
+
+static void message_as_data(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, MESSAGES, 1);
+}
+
+static void data_as_message(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, IN, 1);
+}
+
+static void short_piece(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, RF_FRAME_MAX_BYTES - 1);
+}
+
+static void endless_message(int fd)
+{
+	for (size_t bytes = 0; bytes <= RF_MESSAGE_MAX_BYTES; bytes += sizeof(block))
+		put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, sizeof(block));
 }
 
 static void window_overflow(int fd)
@@ -313,6 +349,7 @@ static const struct bad_frame {
 	{ "DETACH with a flag", RF_FRAME_DETACH, 1, 0, 0 },
 	{ "DETACH with a channel", RF_FRAME_DETACH, 0, 3, 0 },
 	{ "DETACH of 4", RF_FRAME_DETACH, 0, 0, 4 },
+	{ "MESSAGE with a flag", RF_FRAME_MESSAGE, 2, MESSAGES, 5 },
 	{ "DATA with a flag", RF_FRAME_DATA, 2, IN, 5 },
 	{ "EOF with SHUTDOWN", RF_FRAME_EOF, RF_EOF_SHUTDOWN, IN, 0 },
 	{ "PONG with flags", RF_FRAME_PONG, 255, 0, 0 },
@@ -338,7 +375,13 @@ static const struct a_case cases[] = {
 	{ "NO_READER twice", no_reader_twice, NULL },
 	{ "the whole credit", whole_credit, NULL },
 	{ "PONG unasked", unasked_pong, NULL },
+	{ "messages", messages, NULL },
 	{ "DATA beyond the credit", beyond_the_credit, RULES },
+	{ "two messages at once", two_messages, RULES },
+	{ "a message as DATA", message_as_data, RULES },
+	{ "bytes as a MESSAGE", data_as_message, RULES },
+	{ "a short piece", short_piece, RULES },
+	{ "an endless message", endless_message, RULES },
 	{ "DATA beyond the credit of an output", beyond_the_credit_of_output, RULES },
 	{ "DATA after EOF", data_after_eof, RULES },
 	{ "WINDOW overflow", window_overflow, RULES },
@@ -419,6 +462,11 @@ static void check(const char *what, void (*act)(int), const struct bad_frame *ba
 	expect_one_sentence(what, sentence, from);
 }
 
+static void too_long_piece(int fd)
+{
+	put_header(fd, RF_FRAME_MESSAGE, 0, MESSAGES, RF_FRAME_MAX_BYTES + 1);
+}
+
 /* A length beyond the limit has no payload that could be sent. */
 static void too_long(int fd)
 {
@@ -441,6 +489,7 @@ static void check_all(int to_bystander, int from_bystander, struct node_load loa
 		check(bad_frames[i].what, NULL, &bad_frames[i], MALFORMED);
 	check("DATA of 65537", too_long, NULL, MALFORMED);
 	check("DATA of 4 GiB", endless, NULL, MALFORMED);
+	check("MESSAGE of 65537", too_long_piece, NULL, MALFORMED);
 	node_expect_load(&node, load);
 	node_expect_service(&node);
 	stream_tell(to_bystander);
@@ -450,9 +499,12 @@ static void check_all(int to_bystander, int from_bystander, struct node_load loa
 /* Streams for all of its standard descriptors, whatever those of the test are. */
 static void record(void)
 {
-	int input[2], reader = test_pipe_output();
-	int error_output = CHECK_CALL(fcntl(2, F_DUPFD_CLOEXEC, 3));
+	int pair[2], input[2], reader, error_output;
 
+	/* first, so that their channels are the first, too */
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	reader = test_pipe_output();
+	error_output = CHECK_CALL(fcntl(2, F_DUPFD_CLOEXEC, 3));
 	CHECK_CALL(pipe2(input, O_CLOEXEC));
 	stream_set_input(input[0]);
 	CHECK_CALL(dup2(log_fd, 2));
@@ -463,6 +515,8 @@ static void record(void)
 	test_release_output();
 	close(input[1]);
 	close(reader);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 int main(void)

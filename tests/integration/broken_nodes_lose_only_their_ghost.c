@@ -22,6 +22,7 @@
 #define IN 0
 #define OUT 1
 #define ERR 2
+#define MESSAGES 9  /* a datagram socket whose peer has taken nothing yet */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define EXIT_CODE 23
 
@@ -98,6 +99,15 @@ static void continued_without_stop(int fd)
 	finish(fd);
 }
 
+static void messages(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 0);
+	put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, RF_FRAME_MAX_BYTES);
+	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 10);
+	put(fd, RF_FRAME_MESSAGE, 0, NOBODYS, 10);
+	finish(fd);
+}
+
 /* -- what is not: the ghost dies ------------------------------------------------------------- */
 
 static void hang_up(int fd)
@@ -165,6 +175,50 @@ static void data_beyond_the_credit(int fd)
 {
 	for (size_t bytes = 0; bytes < 2 * RF_CHANNEL_CREDIT_BYTES; bytes += sizeof(block))
 		put(fd, RF_FRAME_DATA, 0, OUT, sizeof(block));
+}
+
+static void messages_beyond_the_credit(int fd)
+{
+	for (size_t bytes = 0; bytes < 3 * RF_CHANNEL_CREDIT_BYTES; bytes += sizeof(block))
+		put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, sizeof(block));
+}
+
+static void empty_messages_beyond_the_credit(int fd)
+{
+	for (size_t bytes = 0; bytes < 4 * RF_CHANNEL_CREDIT_BYTES;
+	     bytes += RF_MESSAGE_CREDIT_BYTES)
+		put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 0);
+}
+
+static void endless_message(int fd)
+{
+	for (size_t bytes = 0; bytes <= RF_MESSAGE_MAX_BYTES; bytes += sizeof(block))
+		put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, sizeof(block));
+}
+
+static void short_piece(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, RF_FRAME_MAX_BYTES - 1);
+}
+
+static void message_as_data(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, MESSAGES, 1);
+}
+
+static void data_as_message(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, OUT, 1);
+}
+
+static void message_of_65537(int fd)
+{
+	scripted_node_put_header(fd, RF_FRAME_MESSAGE, 0, MESSAGES, RF_FRAME_MAX_BYTES + 1);
+}
+
+static void consumed_message_never_sent(int fd)
+{
+	put_word(fd, RF_FRAME_CONSUMED, MESSAGES, 1);
 }
 
 static void stopped_by_0(int fd)
@@ -247,6 +301,7 @@ static const struct a_case {
 	{ "unknown channels", unknown_channels, true },
 	{ "EOF and NO_READER twice", ends_twice, true },
 	{ "CONTINUED without a stop", continued_without_stop, true },
+	{ "messages", messages, true },
 	{ "the end of the connection", hang_up, false },
 	{ "half a header", half_a_header, false },
 	{ "half a frame", half_a_frame, false },
@@ -257,6 +312,14 @@ static const struct a_case {
 	{ "CONSUMED of an output", consumed_of_an_output, false },
 	{ "CONSUMED of one byte more", consumed_one_more, false },
 	{ "DATA beyond the credit", data_beyond_the_credit, false },
+	{ "messages beyond the credit", messages_beyond_the_credit, false },
+	{ "empty messages beyond the credit", empty_messages_beyond_the_credit, false },
+	{ "an endless message", endless_message, false },
+	{ "a short piece", short_piece, false },
+	{ "a message as DATA", message_as_data, false },
+	{ "bytes as a MESSAGE", data_as_message, false },
+	{ "MESSAGE of 65537", message_of_65537, false },
+	{ "CONSUMED of a message never sent", consumed_message_never_sent, false },
 	{ "STOPPED by 0", stopped_by_0, false },
 	{ "STOPPED by SIGTERM", stopped_by_term, false },
 	{ "STOPPED by SIGKILL", stopped_by_kill, false },
@@ -290,6 +353,7 @@ static const struct bad_frame {
 	{ "PONG", RF_FRAME_PONG, 0, 0, 0 },
 	{ "DETACH", RF_FRAME_DETACH, 0, 0, 0 },
 	{ "DETACHED unasked", RF_FRAME_DETACHED, 0, 0, 0 },
+	{ "MESSAGE with a flag", RF_FRAME_MESSAGE, 2, MESSAGES, 5 },
 	{ "DATA with a flag", RF_FRAME_DATA, 1, OUT, 5 },
 	{ "EOF with an unknown flag", RF_FRAME_EOF, 2, OUT, 0 },
 	{ "PING with flags", RF_FRAME_PING, 255, 0, 0 },
@@ -370,7 +434,7 @@ static void check_all(int to_bystander, int from_bystander)
 
 int main(void)
 {
-	int to[2], from[2], input[2], reader;
+	int to[2], from[2], input[2], pair[2], reader;
 	pid_t bystander;
 	sigset_t mask;
 
@@ -386,8 +450,17 @@ int main(void)
 	stream_tell(input[1]);
 	stream_set_input(input[0]);
 	reader = test_pipe_output();
+	/* channels are numbered in the order of descriptors, and all of ours have one */
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	CHECK_EQUAL(pair[0], MESSAGES);
 	signals_block_all(&mask);
 	check_all(to[1], from[0]);
+	/* the messages of the case that only sent good ones */
+	CHECK_EQUAL(recv(pair[1], block, sizeof(block), MSG_TRUNC | MSG_DONTWAIT), 0);
+	CHECK_EQUAL(recv(pair[1], block, sizeof(block), MSG_TRUNC | MSG_DONTWAIT),
+		    RF_FRAME_MAX_BYTES + 10);
+	close(pair[0]);
+	close(pair[1]);
 	/* what was said to be consumed of it never was */
 	stream_hear(0);
 	stream_release_input();

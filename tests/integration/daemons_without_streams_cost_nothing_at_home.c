@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/node.h"
@@ -44,12 +45,16 @@ static _Noreturn void be_the_child(void)
 
 static pid_t start_daemon(const struct node *node)
 {
-	int reader = test_pipe_output();
+	int reader = test_pipe_output(), pair[2];
 	pid_t ghost, daemon, left;
 
+	/* a datagram socket has no end by which its closing could be seen */
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
 	ghost = node_move_returns_twice(node, RFORK_CLOSE_OTHERS);
 	if (!ghost)
 		be_the_child();
+	close(pair[0]);
+	close(pair[1]);
 	test_release_output();
 	daemon = (pid_t)test_read_number(reader);
 	stream_expect_end(reader);

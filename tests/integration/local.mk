@@ -37,6 +37,7 @@ rf_integration_tests = \
 	%D%/daemon_returns_when_ready \
 	%D%/daemons_keep_the_streams_of_the_child \
 	%D%/daemons_without_streams_cost_nothing_at_home \
+	%D%/datagrams_keep_their_boundaries \
 	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
@@ -114,6 +115,8 @@ rf_integration_tests = \
 	%D%/sched_getcpu_follows_the_child \
 	%D%/second_sigterm_ends_everything \
 	%D%/segment_bases_are_kept \
+	%D%/sent_descriptors_are_refused \
+	%D%/seqpacket_socket_works \
 	%D%/server_needs_explicit_trust \
 	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
@@ -149,12 +152,14 @@ rf_integration_tests = \
 	%D%/threads_start_after_the_move \
 	%D%/timers_move_with_their_remaining_time \
 	%D%/two_pipes_make_a_coprocess \
+	%D%/udp_socket_is_served_by_the_child \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
 	%D%/unknown_host_is_refused \
 	%D%/unread_bytes_stay_for_others \
 	%D%/unread_bytes_stay_in_a_socket \
 	%D%/unreadable_files_are_refused_by_name \
+	%D%/unread_messages_stay_for_others \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
@@ -224,6 +229,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_daemons_keep_the_streams_of_the_child_LDADD = $(rf_integration_ldadd)
 %C%_daemons_without_streams_cost_nothing_at_home_LDADD = $(rf_integration_ldadd)
+%C%_datagrams_keep_their_boundaries_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
@@ -301,6 +307,8 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
 %C%_second_sigterm_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_sent_descriptors_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_seqpacket_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
 %C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
@@ -336,12 +344,14 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_timers_move_with_their_remaining_time_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)
+%C%_udp_socket_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_for_others_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_in_a_socket_LDADD = $(rf_integration_ldadd)
 %C%_unreadable_files_are_refused_by_name_LDADD = $(rf_integration_ldadd)
+%C%_unread_messages_stay_for_others_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)

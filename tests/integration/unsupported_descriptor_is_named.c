@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -44,16 +45,16 @@ static void check(int fd, const char *names)
 int main(void)
 {
 	char path[96];
-	int ends[2], fd;
+	int fd;
 
 	test_begin();
 	node_start(&node, NULL);
-	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends));
-	check(ends[0], "socket");
-	check(socket(AF_INET, SOCK_STREAM, 0), "connected"); /* not yet */
+	check(socket(AF_INET, SOCK_STREAM, 0), "a socket"); /* not yet connected */
+	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
+	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a socket");
 	fd = CHECK_CALL(socket(AF_INET, SOCK_STREAM, 0));
 	CHECK_CALL(listen(fd, 1));
-	check(fd, "connected");
+	check(fd, "a socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
 	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");

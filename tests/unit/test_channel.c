@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "rfork/ghost_channel.h"
+#include "rfork/ghost_message.h"
 
 #include <check.h>
 #include <errno.h>
@@ -319,6 +320,201 @@ START_TEST(shutdown_is_the_originals_too)
 }
 END_TEST
 
+/* -- messages ------------------------------------------------------------------------------ */
+
+static const uint32_t kept[] = { RF_STREAM_DATAGRAM, RF_STREAM_SEQPACKET };
+
+static void make_messages(unsigned which)
+{
+	int type = kept[which] == RF_STREAM_DATAGRAM ? SOCK_DGRAM : SOCK_SEQPACKET;
+	int ends[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), 0);
+	channel = (struct rf_channel){ .fd = ends[0] };
+	channel.stream = kept[which] | RF_STREAM_READ | RF_STREAM_WRITE;
+	other = ends[1];
+	shared = dup(channel.fd);
+	ck_assert_int_ge(shared, 0);
+	rf_channel_open(&channel, &tools, 7);
+}
+
+static void send_text(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+}
+
+static void expect_shown(const char *text)
+{
+	struct iovec message;
+
+	ck_assert_int_eq(rf_message_look(&channel, &tools, &message), 1);
+	ck_assert_uint_eq(message.iov_len, strlen(text));
+	ck_assert_mem_eq(message.iov_base, text, strlen(text));
+	rf_message_forget(&tools, &message);
+}
+
+static void expect_received(int fd, const char *text)
+{
+	char got[16];
+
+	ck_assert_int_eq(recv(fd, got, sizeof(got), MSG_DONTWAIT), (ssize_t)strlen(text));
+	ck_assert_mem_eq(got, text, strlen(text));
+}
+
+START_TEST(one_message_is_shown_at_a_time)
+{
+	struct iovec message;
+
+	make_messages((unsigned)_i);
+	ck_assert_int_eq(rf_message_look(&channel, &tools, &message), -EAGAIN);
+	send_text(other, "one");
+	send_text(other, "");
+	send_text(other, "three");
+	expect_shown("one");
+	ck_assert_int_eq(rf_message_look(&channel, &tools, &message), -EAGAIN);
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 2), -EBADMSG);
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), 0);
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), -EBADMSG);
+	expect_shown("");
+	expect_received(shared, ""); /* still everybody's */
+	/* and gone now: what is next is not the message that the child has read */
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), 0);
+	expect_received(shared, "three");
+}
+END_TEST
+
+START_TEST(long_messages_are_shown_whole)
+{
+	static unsigned char sent[150000];
+	struct iovec message;
+
+	make_messages((unsigned)_i);
+	fill(sent, sizeof(sent), 5);
+	ck_assert_int_eq(send(other, sent, sizeof(sent), 0), sizeof(sent));
+	ck_assert_int_eq(rf_message_look(&channel, &tools, &message), 1);
+	ck_assert_uint_eq(message.iov_len, sizeof(sent));
+	ck_assert_mem_eq(message.iov_base, sent, sizeof(sent));
+	rf_message_forget(&tools, &message);
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), 0);
+	ck_assert_int_eq(recv(shared, sent, 1, MSG_DONTWAIT), -1);
+}
+END_TEST
+
+START_TEST(empty_message_is_no_end)
+{
+	struct iovec message;
+
+	make_messages(1);
+	send_text(other, "");
+	send_text(other, "last");
+	close(other);
+	expect_shown("");
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), 0);
+	expect_shown("last");
+	ck_assert_int_eq(rf_message_consume(&channel, &tools, 1), 0);
+	ck_assert_int_eq(rf_message_look(&channel, &tools, &message), 0);
+	ck_assert(!channel.reads);
+}
+END_TEST
+
+/* What does not fit waits, message by message, up to the credit, of which also empty ones use some. */
+START_TEST(full_original_keeps_messages_apart)
+{
+	static unsigned char sent[20000], got[20001];
+	unsigned count = 0, seen = 0;
+	int result;
+
+	make_messages((unsigned)_i);
+	while ((result = rf_message_put(&channel, sent, count % 3 ? sizeof(sent) : 0, false)) == 0)
+		count++;
+	ck_assert_int_eq(result, -EBADMSG);
+	ck_assert_uint_gt(channel.used, 0);
+	for (; seen < count; seen++) {
+		ck_assert_int_eq(recv(other, got, sizeof(got), MSG_DONTWAIT),
+				 seen % 3 ? sizeof(sent) : 0);
+		ck_assert_int_eq(rf_channel_flush(&channel), 0);
+	}
+	ck_assert_uint_eq(channel.used, 0);
+	ck_assert_uint_gt(rf_channel_take_credit(&channel), 0);
+	rf_channel_rest(&channel);
+	ck_assert_ptr_null(channel.buffer);
+}
+END_TEST
+
+START_TEST(pieces_make_one_message)
+{
+	static unsigned char sent[3 * RF_FRAME_MAX_BYTES], got[sizeof(sent)];
+	const uint32_t piece = RF_FRAME_MAX_BYTES;
+
+	make_messages((unsigned)_i);
+	fill(sent, sizeof(sent), 3);
+	ck_assert_int_eq(rf_message_put(&channel, sent, piece, true), 0);
+	rf_channel_rest(&channel); /* between pieces nothing is idle */
+	ck_assert_int_eq(rf_message_put(&channel, sent + piece, piece, true), 0);
+	ck_assert_int_eq(rf_message_put(&channel, sent + 2 * piece, piece - 1, true), -EBADMSG);
+	ck_assert_int_eq(rf_message_put(&channel, sent + 2 * piece, 0, false), 0);
+	ck_assert_int_eq(recv(other, got, sizeof(got), MSG_DONTWAIT), 2 * piece);
+	ck_assert_mem_eq(got, sent, 2 * piece);
+	ck_assert_uint_eq(rf_channel_take_credit(&channel), rf_message_cost(2 * piece));
+}
+END_TEST
+
+START_TEST(message_without_end_is_refused)
+{
+	static unsigned char piece[RF_FRAME_MAX_BYTES];
+	uint32_t bytes = 0;
+	int error = 0;
+
+	make_messages((unsigned)_i);
+	for (; error == 0; bytes += sizeof(piece))
+		error = rf_message_put(&channel, piece, sizeof(piece), true);
+	ck_assert_int_eq(error, -EBADMSG);
+	ck_assert_uint_eq(bytes, RF_MESSAGE_MAX_BYTES + sizeof(piece));
+}
+END_TEST
+
+/* It is dropped, and the next one goes. */
+START_TEST(too_long_message_is_told)
+{
+	static unsigned char piece[RF_FRAME_MAX_BYTES];
+	int small = 1;
+
+	make_messages((unsigned)_i);
+	ck_assert_int_eq(setsockopt(shared, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(rf_message_put(&channel, piece, sizeof(piece), false), 0);
+	ck_assert_int_eq(channel.messages.error, -EMSGSIZE);
+	ck_assert_uint_eq(channel.owed, rf_message_cost(sizeof(piece)));
+	ck_assert_int_eq(rf_message_put(&channel, (const unsigned char *)"x", 1, false), 0);
+	expect_received(other, "x");
+}
+END_TEST
+
+START_TEST(lost_reader_of_messages_is_told)
+{
+	make_messages((unsigned)_i);
+	close(other);
+	ck_assert_int_lt(rf_message_put(&channel, (const unsigned char *)"x", 1, false), 0);
+	ck_assert(!channel.writes);
+	ck_assert_int_eq(rf_message_put(&channel, (const unsigned char *)"x", 1, false), 0);
+}
+END_TEST
+
+static TCase *message_case(void)
+{
+	TCase *tcase = tcase_create("messages");
+
+	tcase_add_checked_fixture(tcase, set_up, NULL);
+	tcase_add_loop_test(tcase, one_message_is_shown_at_a_time, 0, 2);
+	tcase_add_loop_test(tcase, long_messages_are_shown_whole, 0, 2);
+	tcase_add_test(tcase, empty_message_is_no_end);
+	tcase_add_loop_test(tcase, full_original_keeps_messages_apart, 0, 2);
+	tcase_add_loop_test(tcase, pieces_make_one_message, 0, 2);
+	tcase_add_loop_test(tcase, message_without_end_is_refused, 0, 2);
+	tcase_add_loop_test(tcase, too_long_message_is_told, 0, 2);
+	tcase_add_loop_test(tcase, lost_reader_of_messages_is_told, 0, 2);
+	return tcase;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("channel");
@@ -340,6 +536,7 @@ int main(void)
 	tcase_add_loop_test(tcase, end_closes_the_original_but_shuts_nothing_down, 0, ORIGINALS);
 	tcase_add_test(tcase, shutdown_is_the_originals_too);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, message_case());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

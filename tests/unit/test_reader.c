@@ -77,6 +77,16 @@ START_TEST(good_image_is_accepted)
 }
 END_TEST
 
+START_TEST(sockets_that_keep_messages_are_accepted)
+{
+	struct rf_image_descriptor *socket = sample_payload(&sample, RF_RECORD_DESCRIPTOR, 3);
+
+	socket->stream = (_i ? RF_STREAM_SEQPACKET : RF_STREAM_DATAGRAM) | RF_STREAM_READ;
+	socket->offset = INT32_MAX;
+	assert_accepted();
+}
+END_TEST
+
 START_TEST(forecast_is_read_apart_from_the_layout)
 {
 	const struct rf_image *said = &reading.forecast.image;
@@ -778,7 +788,10 @@ CORRUPT(digest_without_its_flag, descriptor(4)->flags = RF_DESCRIPTOR_CLOEXEC)
 REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 4)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
-CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 3 | RF_STREAM_READ)
+CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 5 | RF_STREAM_READ)
+CORRUPT(relay_with_an_offset, descriptor(3)->offset = 4096)
+CORRUPT(relay_with_a_huge_send_buffer, descriptor(3)->stream = RF_STREAM_DATAGRAM | RF_STREAM_READ;
+	descriptor(3)->offset = 0x80000000)
 CORRUPT(relay_of_no_direction, descriptor(3)->stream = RF_STREAM_SOCKET)
 CORRUPT(relay_of_unknown_direction, descriptor(3)->stream |= 0x400)
 CORRUPT(relay_as_pipe_both_ways, descriptor(3)->stream = RF_STREAM_PIPE | 0x300)
@@ -900,6 +913,7 @@ static TCase *accepting_case(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, good_image_is_accepted);
+	tcase_add_loop_test(tcase, sockets_that_keep_messages_are_accepted, 0, 2);
 	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
