@@ -69,6 +69,7 @@ static int send_message(struct rf_stream *stream, const char *data, size_t bytes
 {
 	if (send(stream->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
 		stream->unread_bytes = 1;
+		stream->messages.is_empty = bytes == 0;
 		stream->has_written = true;
 		return 0;
 	}

@@ -106,7 +106,8 @@ static uint32_t count_unread_socket(struct rf_stream *stream)
 	if (ioctl(stream->fd, SIOCOUTQ, &queued) < 0 || queued > 1)
 		return stream->unread_bytes;
 	events = poll_now(stream);
-	if (events & POLLERR)
+	/* no error tells of a message without bytes (unix_release_sock()): it counts as not read */
+	if (events & POLLERR || (stream->messages.is_empty && events & POLLHUP))
 		stream->is_reset = true;
 	return stream->is_reset ? stream->unread_bytes : 0;
 }

@@ -17,6 +17,7 @@ struct rf_stream_messages {
 	bool is_datagram;
 	int child;	   /* another descriptor of the child's datagram socket; -1 = none */
 	bool is_closed;	   /* nobody has that socket open any more */
+	bool is_empty;	   /* the message in the child's socket has no bytes */
 	char *in;	   /* from the ghost, RF_MESSAGE_MAX_BYTES; NULL while there was no need */
 	uint32_t in_bytes; /* what has come of a message */
 	bool is_whole;	   /* it is complete, and the child's socket had no room */
