@@ -37,6 +37,7 @@ struct rf_ghost_order {
 	} frozen;
 	struct rf_pending pending;	/* of a process that moves */
 	struct rf_timers timers;	/* the same */
+	struct rf_pipes pipes;		/* the same */
 	struct rf_report failure;	/* of a move */
 	char name[16];			/* of the process, "rfork:HOST" */
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */

@@ -31,6 +31,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_TIMERS 4096u
 #define RF_IMAGE_MAX_PENDING 8192u
 #define RF_IMAGE_SIGINFO_BYTES 128u
+#define RF_IMAGE_MAX_PIPES 1024u
+#define RF_PIPE_MIN_CAPACITY 4096u
+#define RF_PIPE_MAX_CAPACITY 1048576u
+#define RF_PIPE_MAX_PACKET_BYTES 4096u
+#define RF_PIPE_MAX_PACKETS (RF_PIPE_MAX_CAPACITY / 4096u)
+#define RF_IMAGE_MAX_PIPE_BYTES 67108864u
 #define RF_PAGES_MAX_RUNS 256u
 #define RF_PAGES_MAX_DATA_PAGES 256u
 #define RF_IMAGE_NONE UINT32_MAX
@@ -54,9 +60,10 @@ enum rf_record_type {
 	RF_RECORD_FORECAST = 12, /* stands first, if at all */
 	RF_RECORD_TIMERS = 13,
 	RF_RECORD_PENDING = 14,
+	RF_RECORD_PIPE = 15,
 };
 
-#define RF_RECORD_LAST RF_RECORD_PENDING
+#define RF_RECORD_LAST RF_RECORD_PIPE
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -153,6 +160,7 @@ enum rf_descriptor_kind {
 	RF_DESCRIPTOR_RELAY = 1,
 	RF_DESCRIPTOR_EMPTY = 2,
 	RF_DESCRIPTOR_FILE = 3,
+	RF_DESCRIPTOR_PIPE = 4,
 };
 
 #define RF_DESCRIPTOR_CLOEXEC 1u
@@ -175,7 +183,7 @@ struct rf_image_descriptor {
 	uint32_t status_flags;
 	uint32_t same_as;
 	uint64_t offset; /* or the send buffer of a socket that keeps messages */
-	uint32_t file;	 /* or the channel of a RELAY */
+	uint32_t file;	 /* or the channel of a RELAY, or a PIPE's index */
 	uint32_t stream;
 	uint64_t digest[2];
 };
@@ -257,6 +265,14 @@ struct rf_image_pending {
 	};
 };
 
+/* Followed by `packets` lengths, then the contents. */
+struct rf_image_pipe {
+	uint32_t index;
+	uint32_t capacity_bytes;
+	uint32_t packets;
+	uint32_t bytes;
+};
+
 struct rf_image_end {
 	uint64_t records;
 	uint64_t data_pages;
@@ -276,6 +292,7 @@ _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
+_Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");
 _Static_assert(sizeof(struct rf_image_pending) == 136, "doc/image-format.txt, 16");
 
 #endif

@@ -48,11 +48,16 @@ static void release_image(struct rf_image *image)
 	free(image->mappings);
 	free(image->timers);
 	free(image->pending);
+	for (uint32_t i = 0; i < image->pipe_count; i++)
+		free(image->pipes[i].lengths);
+	free(image->pipes);
 	image->files = NULL;
 	image->descriptors = NULL;
 	image->mappings = NULL;
 	image->timers = NULL;
 	image->pending = NULL;
+	image->pipes = NULL;
+	image->pipe_count = 0;
 	image->files_read = 0;
 }
 
@@ -274,6 +279,22 @@ static int take_relay(struct rf_reader *reader, struct rf_image *image,
 	return 0;
 }
 
+static int take_pipe_end(struct rf_reader *reader, struct rf_image *image,
+			 const struct rf_image_descriptor *descriptor)
+{
+	uint32_t end = descriptor->stream & (RF_STREAM_READ | RF_STREAM_WRITE);
+
+	if (descriptor->file >= image->pipe_count)
+		return rf_record_corrupt(reader, "a descriptor has an unknown pipe");
+	if (descriptor->stream != (RF_STREAM_PIPE | RF_STREAM_READ) &&
+	    descriptor->stream != (RF_STREAM_PIPE | RF_STREAM_WRITE))
+		return rf_record_corrupt(reader, "an end of a pipe is none");
+	if (image->pipes[descriptor->file].used_ends & end)
+		return rf_record_corrupt(reader, "an end of a pipe has two descriptors");
+	image->pipes[descriptor->file].used_ends |= end;
+	return 0;
+}
+
 static int check_kind(struct rf_reader *reader, struct rf_image *image,
 		      const struct rf_image_descriptor *descriptor)
 {
@@ -284,6 +305,8 @@ static int check_kind(struct rf_reader *reader, struct rf_image *image,
 		return is_first ? take_relay(reader, image, descriptor) : 0;
 	case RF_DESCRIPTOR_EMPTY:
 		return 0;
+	case RF_DESCRIPTOR_PIPE:
+		return is_first ? take_pipe_end(reader, image, descriptor) : 0;
 	case RF_DESCRIPTOR_FILE:
 		return is_first && descriptor->file >= image->files_read
 			       ? rf_record_corrupt(reader, "a descriptor has an unknown file")
@@ -314,7 +337,8 @@ static int take_descriptor(struct rf_reader *reader, struct rf_image *image, siz
 		return rf_record_corrupt(reader, "DESCRIPTOR has another length");
 	memcpy(&descriptor, reader->payload, sizeof(descriptor));
 	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
-	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY) ||
+	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY &&
+	     descriptor.kind != RF_DESCRIPTOR_PIPE) ||
 	    !is_digest_in_place(&descriptor) ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
@@ -417,6 +441,7 @@ static const struct {
 	{ rf_record_take_pending, RF_RECORD_PENDING, false, true },
 	{ take_vdso, RF_RECORD_VDSO, false, false },
 	{ take_file, RF_RECORD_FILE, false, true },
+	{ rf_record_take_pipe, RF_RECORD_PIPE, false, true },
 	{ take_descriptor, RF_RECORD_DESCRIPTOR, false, true },
 	{ take_mappings, RF_RECORD_MAPPING, true, true },
 	{ take_layout, RF_RECORD_LAYOUT, true, false },

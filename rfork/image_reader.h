@@ -19,6 +19,13 @@ struct rf_reader_file {
 	char *path; /* zero-terminated */
 };
 
+struct rf_reader_pipe {
+	struct rf_image_pipe image;
+	uint32_t *lengths; /* of the packets, then the contents, in one piece of memory */
+	const unsigned char *contents;
+	uint32_t used_ends; /* RF_STREAM_READ, RF_STREAM_WRITE: a descriptor has it */
+};
+
 /* A process, as far as the layout describes it.  Memory belongs to the reader. */
 struct rf_image {
 	struct rf_image_head head;
@@ -35,7 +42,8 @@ struct rf_image {
 	struct rf_image_mapping *mappings;
 	struct rf_image_timer *timers;
 	struct rf_image_pending *pending;
-	uint32_t timer_count, pending_count;
+	struct rf_reader_pipe *pipes;
+	uint32_t timer_count, pending_count, pipe_count;
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
 	uint32_t files_read, descriptors_read, mappings_read;

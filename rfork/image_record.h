@@ -34,9 +34,10 @@ int rf_record_read_header(struct rf_reader *reader, struct rf_record_header *hea
 int rf_record_read_payload(struct rf_reader *reader, const struct rf_record_header *header,
 			   size_t ahead);
 
-/* Take the payload of a TIMERS or PENDING record (image_timers.c). */
+/* Take the payload of a TIMERS, PENDING or PIPE record (image_timers.c, image_pipes.c). */
 int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_pipe(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 
 /* Reads away an unknown optional record; refuses any other unknown one. */
 int rf_record_skip(struct rf_reader *reader, const struct rf_record_header *header);

@@ -42,6 +42,8 @@ rf_capture_sources = \
 	%D%/options.c %D%/options.h \
 	%D%/pagemap.c %D%/pagemap.h \
 	%D%/pending.c %D%/pending.h \
+	%D%/pipe_holders.c %D%/pipe_holders.h \
+	%D%/pipes.c %D%/pipes.h \
 	%D%/procstate.c %D%/procstate.h \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
@@ -57,6 +59,7 @@ rf_restore_sources = \
 	%D%/image_pages.c \
 	%D%/image_reader.c %D%/image_reader.h \
 	%D%/image_record.c %D%/image_record.h \
+	%D%/image_pipes.c \
 	%D%/image_timers.c \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/restore_plan.h \

@@ -464,6 +464,8 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 	order->arena = flight->arena;
 	order->request.signal_mask = UINT64_MAX;
 	order->caller = getppid();
+	rf_pipes_find(&order->pipes, &order->fds, &order->arena, rf_state_node_session());
+	order->request.pipes = &order->pipes;
 	error = rf_move_quiesce(order, report);
 	if (error < 0)
 		return error;

@@ -492,8 +492,9 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 }
 
 static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
-		       const struct rf_fdtable *fds)
+		       const struct rf_snapshot_request *request)
 {
+	const struct rf_fdtable *fds = request->fds;
 	int error = 0;
 
 	for (size_t i = 0; i < snapshot->file_count && error >= 0; i++) {
@@ -503,6 +504,8 @@ static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *wri
 
 		error = rf_image_write(writer, RF_RECORD_FILE, pieces, 2);
 	}
+	if (error >= 0 && request->pipes)
+		error = rf_pipes_write(request->pipes, writer, writer->bounce);
 	for (size_t i = 0; i < fds->count && error >= 0; i++)
 		error = write_one(writer, RF_RECORD_DESCRIPTOR, &fds->entries[i].image,
 				  sizeof(fds->entries[i].image));
@@ -536,7 +539,7 @@ int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_write
 	if (error >= 0)
 		error = write_process(snapshot, writer, request);
 	if (error >= 0)
-		error = write_files(snapshot, writer, request->fds);
+		error = write_files(snapshot, writer, request);
 	if (error >= 0)
 		error = write_mappings(snapshot, writer);
 	return error < 0 ? error : write_one(writer, RF_RECORD_LAYOUT, NULL, 0);

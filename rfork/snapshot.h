@@ -19,6 +19,7 @@
 #include "rfork/maps.h"
 #include "rfork/pagemap.h"
 #include "rfork/pending.h"
+#include "rfork/pipes.h"
 #include "rfork/procstate.h"
 #include "rfork/report.h"
 #include "rfork/timers.h"
@@ -54,6 +55,7 @@ struct rf_snapshot_request {
 	const struct rf_fdtable *fds;
 	const struct rf_timers *timers;	       /* of a process that moves; else NULL */
 	const struct rf_pending *pending;      /* the same */
+	const struct rf_pipes *pipes;	       /* the same */
 	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
 	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */

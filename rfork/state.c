@@ -22,6 +22,7 @@ static struct rf_state {
 	bool has_facts;
 	struct rf_machine_facts facts;
 	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
+	pid_t node_session;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct rf_flight *own_flight;
@@ -167,6 +168,12 @@ void rf_state_reset(void)
 		munmap(state.digests, sizeof(*state.digests));
 	/* Handlers stay registered in the memory that came along. */
 	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
-				   .has_handlers = state.has_handlers };
+				   .has_handlers = state.has_handlers,
+				   .node_session = (pid_t)rf_syscall(SYS_getppid) };
 	own_flight = NULL;
+}
+
+pid_t rf_state_node_session(void)
+{
+	return state.node_session;
 }

@@ -7,6 +7,7 @@
 #define RF_STATE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "rfork/arena.h"
 #include "rfork/digest_cache.h"
@@ -53,5 +54,9 @@ struct rf_digest_cache *rf_state_digests(void);
 
 /* Forgets everything: called in the remote child, which stands on another machine. */
 void rf_state_reset(void);
+
+/* The process on this machine through which this one, or one that it has been forked from, came here; 0 if
+ * none did. */
+pid_t rf_state_node_session(void);
 
 #endif

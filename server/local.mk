@@ -58,6 +58,7 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	%D%/shell_forecast.c \
 	%D%/shell_memory.c \
 	%D%/shell_overlay.c \
+	%D%/shell_pipes.c \
 	%D%/shell_protocol.h \
 	%D%/shell_timers.c \
 	rfork/digest.c \

@@ -43,16 +43,17 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 {
 	const struct rf_image *image = &shell->image;
 	uint32_t count = image->head.descriptors;
+	rlim_t needed;
 	int lowest;
 
 	*high = (struct high_fds){ 0 };
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
 	if (high->first < RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2)
 		high->first = RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2;
+	needed = (rlim_t)high->first + SPARE_FDS + image->pipe_count;
 	/* The image may hold more than this node's default allows; the hard limit decides. */
 	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) == 0 &&
-	    high->limit.rlim_cur < high->first + SPARE_FDS &&
-	    high->limit.rlim_cur < high->limit.rlim_max) {
+	    high->limit.rlim_cur < needed && high->limit.rlim_cur < high->limit.rlim_max) {
 		struct rlimit raised = { high->limit.rlim_max, high->limit.rlim_max };
 
 		high->is_limit_raised =
@@ -184,6 +185,10 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 		if (fd >= 0 && flags & O_NONBLOCK)
 			rf_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
 		return fd;
+	case RF_DESCRIPTOR_PIPE:
+		return rf_shell_take_pipe_end(&shell->pipes[descriptor->file],
+					      &shell->image.pipes[descriptor->file], descriptor,
+					      high->first);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
@@ -211,15 +216,21 @@ static const char *name_fault(const struct rf_image_descriptor *descriptor, int 
 	return strerrordesc_np(-error);
 }
 
+static const char *name_what(const struct rf_shell *shell,
+			     const struct rf_image_descriptor *descriptor)
+{
+	if (descriptor->kind == RF_DESCRIPTOR_PIPE)
+		return "pipe";
+	return descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE
+		       ? shell->image.files[descriptor->file].path
+		       : "standard stream or duplicate";
+}
+
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
 {
-	const char *path = descriptor->kind == RF_DESCRIPTOR_FILE &&
-					   descriptor->same_as == RF_IMAGE_NONE
-				   ? shell->image.files[descriptor->file].path
-				   : "standard stream or duplicate";
-
 	return rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s",
-			 descriptor->number, path, name_fault(descriptor, error));
+			 descriptor->number, name_what(shell, descriptor),
+			 name_fault(descriptor, error));
 }
 
 /* Puts one descriptor in its place.  All lower numbers are done, so the number is free. */
@@ -255,6 +266,7 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 		if (error < 0)
 			return error;
 	}
+	rf_shell_close_pipes(shell->pipes, shell->image.pipe_count);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		rf_sys_close(high.standard[i]);
 	/* what is open stays open under a lower limit */

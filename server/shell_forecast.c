@@ -130,5 +130,5 @@ bool rf_shell_is_small(const struct rf_image *image)
 
 	return image->head.mappings <= most && image->head.files <= most &&
 	       image->head.descriptors <= most && image->timer_count <= most &&
-	       image->pending_count <= most;
+	       image->pending_count <= most && image->pipe_count == 0;
 }

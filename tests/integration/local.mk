@@ -101,6 +101,7 @@ rf_integration_tests = \
 	%D%/pending_signals_move \
 	%D%/pipe_from_the_parent_works \
 	%D%/pipe_to_the_parent_works \
+	%D%/pipes_inside_move_with_their_bytes \
 	%D%/plain_call_is_a_fork \
 	%D%/poll_and_epoll_work_in_the_child \
 	%D%/protected_memory_is_kept \
@@ -121,6 +122,7 @@ rf_integration_tests = \
 	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
 	%D%/shared_huge_pages_are_kept \
+	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
 	%D%/signals_keep_their_order_with_output \
@@ -293,6 +295,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
+%C%_pipes_inside_move_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
@@ -313,6 +316,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
 %C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
 %C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)

@@ -264,6 +264,22 @@ static void append_file(struct sample *sample, uint32_t index, const char *path)
 	append(sample, RF_RECORD_FILE, record, sizeof(file) + length);
 }
 
+static void append_pipe(struct sample *sample)
+{
+	const struct {
+		struct rf_image_pipe pipe;
+		uint32_t lengths[2];
+		char contents[6];
+	} record = {
+		.pipe = { .capacity_bytes = 8192, .packets = 2, .bytes = 6 },
+		.lengths = { 4, 2 },
+		.contents = { 'a', 'b', 'c', 'd', 'e', 'f' },
+	};
+
+	append(sample, RF_RECORD_PIPE, &record,
+	       offsetof(__typeof__(record), contents) + sizeof(record.contents));
+}
+
 static void append_descriptors(struct sample *sample)
 {
 	const struct rf_image_descriptor descriptors[] = {
@@ -284,6 +300,12 @@ static void append_descriptors(struct sample *sample)
 		  .flags = RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_DIGEST,
 		  .offset = 100,
 		  .digest = { 1, 2 } },
+		{ .number = 12,
+		  .kind = RF_DESCRIPTOR_PIPE,
+		  .stream = RF_STREAM_PIPE | RF_STREAM_WRITE },
+		{ .number = 13,
+		  .kind = RF_DESCRIPTOR_PIPE,
+		  .stream = RF_STREAM_PIPE | RF_STREAM_READ },
 	};
 
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
@@ -356,7 +378,7 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .descriptors = 5,
+				      .descriptors = 7,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };
 	struct rf_image_end end = { .data_pages = 3 };
@@ -371,6 +393,7 @@ void sample_make(struct sample *sample)
 	append_vdso(sample);
 	append_file(sample, 0, "/usr/bin/sample");
 	append_file(sample, 1, "/var/tmp/shared");
+	append_pipe(sample);
 	append_descriptors(sample);
 	append_mappings(sample);
 	append(sample, RF_RECORD_LAYOUT, NULL, 0);
@@ -463,6 +486,21 @@ static const char *judge_relay(const struct rf_image *image, uint32_t index)
 		       : NULL;
 }
 
+static const char *judge_pipe_end(const struct rf_image *image, uint32_t index)
+{
+	const struct rf_image_descriptor *end = &image->descriptors[index];
+
+	if (end->file >= image->pipe_count || (end->stream != 0x101 && end->stream != 0x201))
+		return "an end of no pipe";
+	for (uint32_t i = 0; i < index; i++)
+		if (image->descriptors[i].kind == RF_DESCRIPTOR_PIPE &&
+		    image->descriptors[i].same_as == RF_IMAGE_NONE &&
+		    image->descriptors[i].file == end->file &&
+		    image->descriptors[i].stream == end->stream)
+			return "an end of a pipe twice";
+	return NULL;
+}
+
 static const char *judge_descriptor(const struct rf_image *image, uint32_t index)
 {
 	const struct rf_image_descriptor *descriptor = &image->descriptors[index];
@@ -474,8 +512,9 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
 	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 7 ||
-	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_FILE ||
-	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY))
+	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_PIPE ||
+	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY &&
+	     descriptor->kind != RF_DESCRIPTOR_PIPE))
 		return "a descriptor has a field out of range";
 	if (descriptor->flags & 4 ? descriptor->kind != RF_DESCRIPTOR_FILE ||
 					    descriptor->same_as != RF_IMAGE_NONE ||
@@ -484,6 +523,8 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 		return "a descriptor has a digest that means nothing";
 	if (descriptor->kind == RF_DESCRIPTOR_RELAY && descriptor->same_as == RF_IMAGE_NONE)
 		return judge_relay(image, index);
+	if (descriptor->kind == RF_DESCRIPTOR_PIPE && descriptor->same_as == RF_IMAGE_NONE)
+		return judge_pipe_end(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
 	    descriptor->file >= image->head.files)
 		return "a descriptor has no file";
@@ -576,6 +617,25 @@ static const char *judge_under_way(const struct rf_image *image)
 	return fault;
 }
 
+static const char *judge_pipe(const struct rf_reader_pipe *pipe, uint32_t index)
+{
+	uint64_t bytes = 0;
+
+	if (pipe->image.index != index || index > 1023 || pipe->image.capacity_bytes < 4096 ||
+	    pipe->image.capacity_bytes > 1048576 ||
+	    __builtin_popcount(pipe->image.capacity_bytes) != 1 ||
+	    pipe->image.bytes > pipe->image.capacity_bytes ||
+	    pipe->image.packets > pipe->image.capacity_bytes / 4096)
+		return "a pipe is out of range";
+	for (uint32_t i = 0; i < pipe->image.packets; i++) {
+		if (pipe->lengths[i] == 0 || pipe->lengths[i] > 4096)
+			return "a packet is out of range";
+		bytes += pipe->lengths[i];
+	}
+	return pipe->image.packets && bytes != pipe->image.bytes ? "packets are not the contents"
+								 : NULL;
+}
+
 static const char *judge_layout(const struct rf_image *image)
 {
 	const char *fault = judge_process(image);
@@ -589,6 +649,8 @@ static const char *judge_layout(const struct rf_image *image)
 		if (image->files[i].image.index != i || image->files[i].path[0] != '/' ||
 		    strlen(image->files[i].path) > RF_IMAGE_MAX_PATH_BYTES)
 			fault = "a file is wrong";
+	for (uint32_t i = 0; i < image->pipe_count && !fault; i++)
+		fault = judge_pipe(&image->pipes[i], i);
 	for (uint32_t i = 0; i < image->descriptors_read && !fault; i++)
 		fault = judge_descriptor(image, i);
 	for (uint32_t i = 0; i < image->mappings_read && !fault; i++)

@@ -12,7 +12,7 @@
 
 #include "rfork/image_reader.h"
 
-#define SAMPLE_RECORDS 64
+#define SAMPLE_RECORDS 1100
 #define SAMPLE_PAGE 4096u
 #define SAMPLE_MIN_ADDRESS UINT64_C(0x10000)
 #define SAMPLE_MAX_ADDRESS UINT64_C(0x7ffffffff000)

@@ -216,8 +216,9 @@ START_TEST(smallest_image_is_accepted)
 	struct rf_image_mapping *mapping;
 
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_FORECAST, 0));
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 7; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_PIPE, 0));
 	for (int i = 0; i < 2; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_FILE, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
@@ -536,6 +537,29 @@ static void many_pending(uint32_t count)
 	free(more);
 }
 
+static struct rf_image_pipe *pipe_record(void)
+{
+	return sample_payload(&sample, RF_RECORD_PIPE, 0);
+}
+
+static uint32_t *packet_lengths(void)
+{
+	return (uint32_t *)(pipe_record() + 1);
+}
+
+/* So many behind the sample's own, with nothing in them. */
+static void more_pipes(uint32_t count, uint32_t capacity)
+{
+	unsigned at = sample_index(&sample, RF_RECORD_PIPE, 0);
+
+	for (uint32_t i = 1; i <= count; i++) {
+		struct rf_image_pipe pipe = { .index = i, .capacity_bytes = capacity };
+
+		sample_insert(&sample, at + i, RF_RECORD_PIPE, 0, &pipe, sizeof(pipe));
+	}
+	sample_recount(&sample);
+}
+
 static struct rf_image_vdso *vdso(void)
 {
 	return sample_payload(&sample, RF_RECORD_VDSO, 0);
@@ -785,7 +809,7 @@ CORRUPT(digest_of_a_duplicate, descriptor(2)->flags |= RF_DESCRIPTOR_DIGEST)
 CORRUPT(digest_of_what_is_written, descriptor(4)->status_flags = O_RDWR)
 CORRUPT(digest_of_a_path, descriptor(4)->status_flags = O_PATH)
 CORRUPT(digest_without_its_flag, descriptor(4)->flags = RF_DESCRIPTOR_CLOEXEC)
-REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 4)
+REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 5)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
 CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 5 | RF_STREAM_READ)
@@ -802,6 +826,28 @@ CORRUPT(standard_output_read, descriptor(1)->stream = RF_STREAM_PIPE | RF_STREAM
 CORRUPT(standard_channel_as_socket, descriptor(3)->file = 2)
 CORRUPT(file_with_a_stream, descriptor(4)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
 CORRUPT(descriptor_of_no_file, descriptor(4)->file = 2)
+CORRUPT(end_of_no_pipe, descriptor(5)->file = 1)
+CORRUPT(end_of_no_direction, descriptor(5)->stream = RF_STREAM_PIPE)
+CORRUPT(end_of_both_directions, descriptor(5)->stream |= RF_STREAM_READ)
+CORRUPT(end_of_a_socket, descriptor(5)->stream = RF_STREAM_SOCKET | RF_STREAM_WRITE)
+CORRUPT(end_twice, descriptor(6)->stream = descriptor(5)->stream)
+CORRUPT(pipe_index, pipe_record()->index = 1)
+CORRUPT(pipe_without_capacity, pipe_record()->capacity_bytes = 0)
+CORRUPT(tiny_pipe, pipe_record()->capacity_bytes = 2048)
+CORRUPT(odd_pipe, pipe_record()->capacity_bytes = 12288)
+CORRUPT(huge_pipe, pipe_record()->capacity_bytes = 2097152)
+CORRUPT(too_many_packets, pipe_record()->packets = 3)
+CORRUPT(wrapping_packets, pipe_record()->packets = UINT32_C(1) << 30)
+CORRUPT(more_than_capacity, resize(RF_RECORD_PIPE, 8192); pipe_record()->bytes += 8192)
+CORRUPT(fewer_contents, resize(RF_RECORD_PIPE, -1))
+CORRUPT(more_contents, resize(RF_RECORD_PIPE, 1))
+CORRUPT(cut_pipe, sample_resize(sample_find(&sample, RF_RECORD_PIPE, 0), 15))
+CORRUPT(empty_packet, packet_lengths()[0] = 0; packet_lengths()[1] = 6)
+CORRUPT(large_packet, packet_lengths()[0] = 4097)
+CORRUPT(packets_are_too_few, packet_lengths()[1] = 1)
+CORRUPT(packets_are_too_many, packet_lengths()[1] = 3)
+CORRUPT(too_many_pipes, more_pipes(1024, 4096))
+CORRUPT(too_large_pipes, more_pipes(64, 1048576))
 CORRUPT(descriptor_flags, descriptor(1)->flags = 8)
 CORRUPT(unaligned_start, HEAP->start += 8)
 CORRUPT(unaligned_end, HEAP->end += 2048)
@@ -899,6 +945,13 @@ START_TEST(record_of_the_most_pages_is_accepted)
 }
 END_TEST
 
+START_TEST(most_pipes_are_accepted)
+{
+	more_pipes(1023, 32768);
+	assert_accepted();
+}
+END_TEST
+
 START_TEST(most_pending_signals_are_accepted)
 {
 	many_pending(7680);
@@ -925,6 +978,7 @@ static TCase *accepting_case(void)
 	tcase_add_loop_test(tcase, vector_state_of_any_size_is_kept, 0, 5);
 	tcase_add_test(tcase, record_of_the_most_pages_is_accepted);
 	tcase_add_test(tcase, most_pending_signals_are_accepted);
+	tcase_add_test(tcase, most_pipes_are_accepted);
 	tcase_add_test(tcase, mapping_is_found_by_any_of_its_ranges);
 	return tcase;
 }
