@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "rfork/ghost_message.h"
+#include "rfork/ghost_pipe.h"
 #include "rfork/sys.h"
 
 /* What a pipe takes after POLLOUT without waiting (PIPE_BUF), and a share of a terminal's room. */
@@ -22,10 +23,10 @@
 #define TTY_PIECE_BYTES 512u
 /* Credit goes back in pieces of this size: less would cost a frame for every line that the child writes. */
 #define CREDIT_PIECE_BYTES (RF_CHANNEL_CREDIT_BYTES / 4)
+/* From here on pages are passed on instead of copied. */
+#define SPLICE_BYTES 16384u
 /* Holds, with room for buffers that are not full, all that may be ahead. */
 #define SCRATCH_PIPE_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
-
-_Static_assert(RF_CHANNEL_AHEAD_BYTES <= RF_FRAME_MAX_BYTES, "a look fits in one buffer");
 
 static enum rf_channel_kind find_kind(int fd, uint32_t stream)
 {
@@ -64,13 +65,20 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				     .data.u64 = number };
 
-	channel->epoll = tools->epoll;
+	channel->tools = tools;
 	channel->kind = find_kind(channel->fd, channel->stream);
 	channel->messages.is_datagram = (channel->stream & RF_STREAM_TYPE) == RF_STREAM_DATAGRAM;
 	channel->reads = channel->stream & RF_STREAM_READ;
 	channel->writes = channel->stream & RF_STREAM_WRITE;
 	channel->may_look = channel->reads;
+	channel->limit = RF_CHANNEL_AHEAD_BYTES;
 	rf_syscall(SYS_epoll_ctl, tools->epoll, EPOLL_CTL_ADD, channel->fd, &event);
+}
+
+void rf_channel_leave(struct rf_channel *channel)
+{
+	if (channel->fd >= 0)
+		rf_ghost_pipe_shrink(channel, channel->tools);
 }
 
 static void close_if_done(struct rf_channel *channel)
@@ -78,7 +86,8 @@ static void close_if_done(struct rf_channel *channel)
 	if (channel->fd < 0 || channel->writes || channel->reads)
 		return;
 	/* the caller has it open as well: closing alone would not end the watch */
-	rf_syscall(SYS_epoll_ctl, channel->epoll, EPOLL_CTL_DEL, channel->fd, NULL);
+	rf_syscall(SYS_epoll_ctl, channel->tools->epoll, EPOLL_CTL_DEL, channel->fd, NULL);
+	rf_channel_leave(channel);
 	rf_sys_close(channel->fd);
 	channel->fd = -1;
 }
@@ -261,65 +270,47 @@ void rf_channel_rest(struct rf_channel *channel)
 
 /* -- to the child --------------------------------------------------------------------------- */
 
-static void read_exactly(int fd, void *buffer, size_t bytes)
+/* The first `skip` bytes of a socket go where the next ones overwrite them. */
+static long peek_socket(const struct rf_channel *channel, const struct rf_channel_tools *tools,
+			uint32_t skip, uint32_t bytes)
 {
-	char *next = buffer;
+	struct iovec iov[RF_CHANNEL_AHEAD_MAX_BYTES / RF_FRAME_MAX_BYTES + 1];
+	struct msghdr message = { .msg_iov = iov };
+	uint32_t new = bytes - skip;
 
-	while (bytes) {
-		ssize_t got = rf_sys_read(fd, next, bytes);
-
-		if (got <= 0 && got != -EINTR)
-			return; /* it held as much a moment ago, and is ours alone */
-		next += got > 0 ? got : 0;
-		bytes -= got > 0 ? (size_t)got : 0;
+	for (; skip; skip -= (uint32_t)iov[message.msg_iovlen++].iov_len) {
+		iov[message.msg_iovlen].iov_base = tools->buffer;
+		iov[message.msg_iovlen].iov_len = skip < RF_FRAME_MAX_BYTES ? skip
+									    : RF_FRAME_MAX_BYTES;
 	}
+	iov[message.msg_iovlen++] = (struct iovec){ tools->buffer, new };
+	return rf_syscall(SYS_recvmsg, channel->fd, &message, MSG_PEEK | MSG_DONTWAIT);
 }
 
-/* Drops bytes of the scratch pipe: pages change hands, without a copy where /dev/null could be opened. */
-static void drop_scratch(struct rf_channel_tools *tools, size_t bytes)
+static long peek_file(const struct rf_channel *channel, const struct rf_channel_tools *tools,
+		      uint32_t skip, uint32_t bytes)
 {
-	while (bytes && tools->null >= 0) {
-		long moved = rf_syscall(SYS_splice, tools->scratch[0], NULL, tools->null, NULL,
-					bytes, 0);
+	long position = rf_syscall(SYS_lseek, channel->fd, 0, SEEK_CUR);
+	long seen;
 
-		if (moved <= 0 && moved != -EINTR)
-			break;
-		bytes -= moved > 0 ? (size_t)moved : 0;
-	}
-	if (bytes)
-		read_exactly(tools->scratch[0], tools->buffer, bytes);
+	if (position < 0)
+		return position;
+	seen = rf_sys_pread(channel->fd, tools->buffer, bytes - skip, (uint64_t)position + skip);
+	return seen < 0 ? seen : seen + (long)skip;
 }
 
-/* Bytes in all that the original shows, at most `bytes`; those behind the first `skip` go to the start of
- * the buffer.  0 when it is empty for ever. */
-static long peek(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t skip,
-		 uint32_t bytes)
+/* Bytes in all that the original shows, at most `bytes`; those behind the first `skip` go to the buffer, or
+ * to the scratch pipe.  0 when it is empty for ever. */
+static long peek(const struct rf_channel *channel, const struct rf_channel_tools *tools,
+		 uint32_t skip, uint32_t bytes)
 {
-	long position, seen;
-
 	switch (channel->kind) {
 	case RF_CHANNEL_SOCKET:
-		seen = rf_syscall(SYS_recvfrom, channel->fd, tools->buffer, bytes,
-				  MSG_PEEK | MSG_DONTWAIT, NULL, NULL);
-		if (skip && seen > (long)skip)
-			memmove(tools->buffer, tools->buffer + skip, (size_t)seen - skip);
-		return seen;
+		return peek_socket(channel, tools, skip, bytes);
 	case RF_CHANNEL_PIPE:
-		seen = rf_syscall(SYS_tee, channel->fd, tools->scratch[1], bytes,
-				  SPLICE_F_NONBLOCK);
-		if (seen <= 0)
-			return seen;
-		drop_scratch(tools, seen < (long)skip ? (size_t)seen : skip);
-		if (seen > (long)skip)
-			read_exactly(tools->scratch[0], tools->buffer, (size_t)seen - skip);
-		return seen;
+		return rf_ghost_pipe_peek(tools, channel->fd, skip, bytes);
 	case RF_CHANNEL_FILE:
-		position = rf_syscall(SYS_lseek, channel->fd, 0, SEEK_CUR);
-		if (position < 0)
-			return position;
-		seen = rf_sys_pread(channel->fd, tools->buffer, bytes - skip,
-				    (uint64_t)position + skip);
-		return seen < 0 ? seen : seen + (long)skip;
+		return peek_file(channel, tools, skip, bytes);
 	case RF_CHANNEL_MESSAGE:
 	case RF_CHANNEL_TTY:
 		break;
@@ -338,14 +329,24 @@ static bool has_ended(const struct rf_channel *channel)
 	       pollfd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
 }
 
-/* A pipe of many small buffers may hold more than the scratch pipe has room to show: that comes when
- * what is ahead has been taken. */
-static bool has_hidden_bytes(const struct rf_channel *channel)
+/* What a pipe or socket holds, with what is ahead; 0 if that cannot be told. */
+static uint32_t count_held(const struct rf_channel *channel)
 {
 	int held = 0;
 
-	return channel->kind == RF_CHANNEL_PIPE &&
-	       rf_sys_ioctl(channel->fd, FIONREAD, &held) == 0 && held > (int)channel->ahead;
+	if (channel->kind != RF_CHANNEL_PIPE && channel->kind != RF_CHANNEL_SOCKET)
+		return 0;
+	return rf_sys_ioctl(channel->fd, FIONREAD, &held) == 0 && held > 0 ? (uint32_t)held : 0;
+}
+
+/*
+ * A look passes all that is ahead.  While the child has much to read it is put off until that pays: when
+ * more is there, or when the child has taken some (the node tells as soon as that is a quarter).
+ */
+static bool is_too_early(const struct rf_channel *channel)
+{
+	return channel->ahead >= channel->limit / 4 * 3 && channel->kind != RF_CHANNEL_FILE &&
+	       !channel->is_ending && count_held(channel) < channel->ahead + channel->limit / 16;
 }
 
 /* At the end what is ahead is still to be taken. */
@@ -357,49 +358,69 @@ void rf_channel_leave_input(struct rf_channel *channel)
 	close_if_done(channel);
 }
 
-long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools)
+/* The end is behind what is ahead.  A pipe of many small buffers may hold more than the scratch pipe has
+ * room to show: that comes when what is ahead has been taken. */
+static long find_end(struct rf_channel *channel)
 {
-	bool had_ended;
-	long seen;
-
-	channel->may_look = false;
-	if (!channel->reads || channel->at_end || channel->ahead == RF_CHANNEL_AHEAD_BYTES)
-		return -EAGAIN;
-	had_ended = has_ended(channel); /* before the look: what came in between is seen by it */
-	do
-		seen = peek(channel, tools, channel->ahead, RF_CHANNEL_AHEAD_BYTES);
-	while (seen == -EINTR);
-	if (seen > (long)channel->ahead) {
-		seen -= channel->ahead;
-		channel->ahead += (uint32_t)seen;
-		channel->may_look = true;
-		return seen;
-	}
-	/* tee(2) also says 0 when somebody else has just emptied the pipe */
-	if (!had_ended && (seen == -EAGAIN || seen > 0 || (seen == 0 && !has_ended(channel))))
-		return -EAGAIN;
-	if (has_hidden_bytes(channel))
+	if (channel->kind == RF_CHANNEL_PIPE && count_held(channel) > channel->ahead)
 		return -EAGAIN;
 	channel->at_end = true;
 	rf_channel_leave_input(channel);
 	return 0;
 }
 
+/* Copies what costs more as a splice. */
+static bool leave_in_scratch(const struct rf_channel *channel, const struct rf_channel_tools *tools,
+			     uint32_t bytes)
+{
+	if (channel->kind != RF_CHANNEL_PIPE)
+		return false;
+	if (bytes >= SPLICE_BYTES)
+		return true;
+	rf_ghost_pipe_fetch(tools, bytes);
+	return false;
+}
+
+long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools,
+		     bool *is_in_scratch)
+{
+	uint32_t bytes = channel->limit - channel->ahead;
+	bool had_ended;
+	long seen;
+
+	channel->may_look = false;
+	if (!channel->reads || channel->at_end || channel->ahead >= channel->limit ||
+	    is_too_early(channel))
+		return -EAGAIN;
+	if (channel->kind != RF_CHANNEL_PIPE && bytes > RF_FRAME_MAX_BYTES)
+		bytes = RF_FRAME_MAX_BYTES;
+	had_ended = has_ended(channel); /* before the look: what came in between is seen by it */
+	do
+		seen = peek(channel, tools, channel->ahead, channel->ahead + bytes);
+	while (seen == -EINTR);
+	if (seen > (long)channel->ahead) {
+		seen -= channel->ahead;
+		channel->ahead += (uint32_t)seen;
+		channel->may_look = true;
+		*is_in_scratch = leave_in_scratch(channel, tools, (uint32_t)seen);
+		return seen;
+	}
+	/* tee(2) also says 0 when somebody else has just emptied the pipe */
+	if (!had_ended && (seen == -EAGAIN || seen > 0 || (seen == 0 && !has_ended(channel))))
+		return -EAGAIN;
+	return find_end(channel);
+}
+
 /* Takes at most `bytes` from the original; how many, 0 or a negative errno when there are none. */
 static long take_some(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t bytes)
 {
-	long moved;
-
 	switch (channel->kind) {
 	case RF_CHANNEL_SOCKET:
-		return rf_syscall(SYS_recvfrom, channel->fd, tools->buffer, bytes, MSG_DONTWAIT,
-				  NULL, NULL);
+		return rf_syscall(SYS_recvfrom, channel->fd, tools->buffer,
+				  bytes < RF_FRAME_MAX_BYTES ? bytes : RF_FRAME_MAX_BYTES,
+				  MSG_DONTWAIT, NULL, NULL);
 	case RF_CHANNEL_PIPE:
-		moved = rf_syscall(SYS_splice, channel->fd, NULL, tools->scratch[1], NULL, bytes,
-				   SPLICE_F_NONBLOCK);
-		if (moved > 0)
-			drop_scratch(tools, (size_t)moved);
-		return moved;
+		return rf_ghost_pipe_drop(tools, channel->fd, bytes);
 	case RF_CHANNEL_FILE:
 		return rf_syscall(SYS_lseek, channel->fd, bytes, SEEK_CUR) < 0 ? -ESPIPE
 									       : (long)bytes;
@@ -426,6 +447,22 @@ int rf_channel_consume(struct rf_channel *channel, struct rf_channel_tools *tool
 	}
 	channel->may_look = channel->reads && !channel->at_end;
 	rf_channel_leave_input(channel);
+	return 0;
+}
+
+int rf_channel_set_limit(struct rf_channel *channel, struct rf_channel_tools *tools,
+			 uint32_t limit_bytes)
+{
+	if (limit_bytes < RF_CHANNEL_AHEAD_BYTES || limit_bytes > RF_CHANNEL_AHEAD_MAX_BYTES)
+		return -EBADMSG;
+	channel->limit = limit_bytes;
+	channel->may_look = channel->reads && !channel->at_end;
+	if (channel->kind != RF_CHANNEL_PIPE || channel->fd < 0)
+		return 0;
+	if (limit_bytes > RF_CHANNEL_AHEAD_BYTES)
+		rf_ghost_pipe_grow(channel, tools, limit_bytes);
+	else
+		rf_ghost_pipe_shrink(channel, tools);
 	return 0;
 }
 

@@ -14,8 +14,8 @@
 #include "rfork/protocol.h"
 
 struct rf_channel {
-	int fd;		 /* the original; -1 = none, or closed */
-	int epoll;	 /* where it is watched */
+	int fd; /* the original; -1 = none, or closed */
+	struct rf_channel_tools *tools;
 	uint32_t stream; /* RF_STREAM_* of the child's end */
 	enum rf_channel_kind {
 		RF_CHANNEL_FILE,   /* nothing that is done with it waits for somebody */
@@ -37,7 +37,11 @@ struct rf_channel {
 	bool reads;	/* the child reads, and something may be left for it */
 	bool at_end;	/* the original has ended, behind what is ahead */
 	bool may_look;	/* something new may be there */
+	bool is_ending; /* its other side has been closed, as far as events tell */
 	uint32_t ahead; /* bytes that were sent and not taken from the original yet */
+	uint32_t limit; /* of `ahead` */
+	int pipe_bytes,
+		grown_bytes; /* size of the original before and after it was grown; 0 = it was not */
 
 	struct rf_channel_messages {
 		bool is_datagram; /* it has no end, and an error of one message is not the next's */
@@ -58,6 +62,7 @@ struct rf_channel_tools {
 	int scratch[2];	       /* a pipe, for tee(2); -1 = none */
 	int null;	       /* /dev/null, for what is dropped */
 	unsigned char *buffer; /* RF_FRAME_MAX_BYTES */
+	unsigned grown;	       /* originals that have been made larger */
 };
 
 /* Makes the scratch pipe, where a channel shows a pipe; 0 or a negative errno. */
@@ -85,17 +90,26 @@ void rf_channel_end_output(struct rf_channel *channel, bool shut);
 
 /*
  * Looks at what the original holds behind the bytes that are ahead, without taking anything: a copy
- * of at most the credit that is left goes to tools->buffer.
+ * of at most the credit that is left goes to tools->buffer, or much of a pipe to tools->scratch, which
+ * then is to be emptied.
  * The number of bytes, 0 at the original's end, -EAGAIN when there is nothing new.
  */
-long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools);
+long rf_channel_look(struct rf_channel *channel, struct rf_channel_tools *tools,
+		     bool *is_in_scratch);
 
 /* The child has consumed bytes: takes them from the original.  0, or -EBADMSG when they were never
  * sent. */
 int rf_channel_consume(struct rf_channel *channel, struct rf_channel_tools *tools, uint32_t bytes);
 
+/* The node lets so much be ahead from now on: 0, or -EBADMSG when it may not. */
+int rf_channel_set_limit(struct rf_channel *channel, struct rf_channel_tools *tools,
+			 uint32_t limit_bytes);
+
 /* The child's side reads no more. */
 void rf_channel_stop_input(struct rf_channel *channel);
+
+/* Before the ghost ends: leaves the original as it was. */
+void rf_channel_leave(struct rf_channel *channel);
 
 /* Unmaps an empty buffer, before an idle time. */
 void rf_channel_rest(struct rf_channel *channel);

@@ -42,6 +42,32 @@ static void wait_for(struct rf_ghost_link *link, short events)
 
 /* -- out ---------------------------------------------------------------------------------------- */
 
+/* Sends all of a frame, behind which more follows at once or not; false when the connection has failed. */
+static bool send_whole(struct rf_ghost_link *link, const struct rf_frame_header *header,
+		       const void *payload, size_t bytes, int flags)
+{
+	size_t sent = 0;
+
+	while (sent < sizeof(*header) + bytes) {
+		size_t skip = sent < sizeof(*header) ? 0 : sent - sizeof(*header);
+		struct iovec iov[2] = { { (char *)header + sent, sizeof(*header) - sent },
+					{ (char *)payload + skip, bytes - skip } };
+		bool is_begun = sent >= sizeof(*header);
+		struct msghdr message = { .msg_iov = iov + is_begun,
+					  .msg_iovlen = (size_t)2 - is_begun };
+		ssize_t put = rf_sys_sendmsg(link->connection, &message,
+					     MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+
+		if (put == -EAGAIN)
+			wait_for(link, POLLOUT);
+		else if (put < 0 && put != -EINTR)
+			return false;
+		else if (put > 0)
+			sent += (size_t)put;
+	}
+	return true;
+}
+
 void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type type, unsigned flags,
 				unsigned channel, const void *payload, size_t bytes)
 {
@@ -49,31 +75,41 @@ void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type t
 					  .flags = (uint8_t)flags,
 					  .channel = (uint16_t)channel,
 					  .length_bytes = (uint32_t)bytes };
-	size_t sent = 0;
 
-	while (sent < sizeof(header) + bytes) {
-		size_t skip = sent < sizeof(header) ? 0 : sent - sizeof(header);
-		struct iovec iov[2] = { { (char *)&header + sent, sizeof(header) - sent },
-					{ (char *)payload + skip, bytes - skip } };
-		bool is_begun = sent >= sizeof(header);
-		struct msghdr message = { .msg_iov = iov + is_begun,
-					  .msg_iovlen = (size_t)2 - is_begun };
-		ssize_t put =
-			rf_sys_sendmsg(link->connection, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (put == -EAGAIN)
-			wait_for(link, POLLOUT);
-		else if (put < 0 && put != -EINTR)
-			return;
-		else if (put > 0)
-			sent += (size_t)put;
-	}
+	send_whole(link, &header, payload, bytes, 0);
 }
 
 void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, unsigned channel,
 			const void *payload, size_t bytes)
 {
 	rf_ghost_link_send_flagged(link, type, 0, channel, payload, bytes);
+}
+
+/* Sends the payload of a frame whose header is on its way. */
+static void splice_whole(struct rf_ghost_link *link, int pipe, uint32_t bytes)
+{
+	while (bytes) {
+		long put = rf_syscall(SYS_splice, pipe, NULL, link->connection, NULL, bytes, 0);
+
+		if (put == -EAGAIN)
+			wait_for(link, POLLOUT);
+		else if (put <= 0 && put != -EINTR)
+			rf_ghost_link_lose(); /* what was announced never comes */
+		else if (put > 0)
+			bytes -= (uint32_t)put;
+	}
+}
+
+void rf_ghost_link_send_pipe(struct rf_ghost_link *link, unsigned channel, int pipe, uint32_t bytes)
+{
+	struct rf_frame_header header = { .type = RF_FRAME_DATA, .channel = (uint16_t)channel };
+
+	for (; bytes; bytes -= header.length_bytes) {
+		header.length_bytes = bytes < RF_FRAME_MAX_BYTES ? bytes : RF_FRAME_MAX_BYTES;
+		if (!send_whole(link, &header, NULL, 0, MSG_MORE))
+			rf_ghost_link_lose();
+		splice_whole(link, pipe, header.length_bytes);
+	}
 }
 
 /* -- in ----------------------------------------------------------------------------------------- */

@@ -43,6 +43,11 @@ void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type t
 void rf_ghost_link_send(struct rf_ghost_link *link, enum rf_frame_type type, unsigned channel,
 			const void *payload, size_t bytes);
 
+/* Sends DATA out of a pipe that holds as much: pages change hands, without a copy.  The connection must be
+ * O_NONBLOCK. */
+void rf_ghost_link_send_pipe(struct rf_ghost_link *link, unsigned channel, int pipe,
+			     uint32_t bytes);
+
 /* How long one may sleep before rf_ghost_link_check() is due; -1 = for ever. */
 int rf_ghost_link_timeout_ms(const struct rf_ghost_link *link);
 

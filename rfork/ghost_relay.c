@@ -141,14 +141,18 @@ static void look_at_message(struct rf_relay *relay, uint32_t number)
 /* Shows the child one piece of what is new in an original. */
 static void look(struct rf_relay *relay, uint32_t number)
 {
+	bool is_in_scratch = false;
 	long seen;
 
 	if (relay->channels[number].kind == RF_CHANNEL_MESSAGE) {
 		look_at_message(relay, number);
 		return;
 	}
-	seen = rf_channel_look(&relay->channels[number], &relay->tools);
-	if (seen > 0)
+	seen = rf_channel_look(&relay->channels[number], &relay->tools, &is_in_scratch);
+	if (seen > 0 && is_in_scratch)
+		rf_ghost_link_send_pipe(&relay->link, number, relay->tools.scratch[0],
+					(uint32_t)seen);
+	else if (seen > 0)
 		rf_ghost_link_send(&relay->link, RF_FRAME_DATA, number, relay->tools.buffer,
 				   (size_t)seen);
 	else if (seen == 0)
@@ -173,6 +177,8 @@ static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 {
 	struct rf_channel *channel = &relay->channels[number];
 
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		channel->is_ending = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		channel->may_look = channel->reads && !channel->at_end;
 	if (channel->used) {
@@ -250,6 +256,7 @@ static void flush_all(struct rf_relay *relay)
 
 		while (channel->used && rf_channel_flush(channel) == 0 && channel->used)
 			rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
+		rf_channel_leave(channel);
 	}
 }
 
@@ -300,6 +307,8 @@ static uint32_t length_of(enum rf_frame_type type)
 	switch (type) {
 	case RF_FRAME_CONSUMED:
 		return sizeof(struct rf_frame_consumed);
+	case RF_FRAME_AHEAD:
+		return sizeof(struct rf_frame_ahead);
 	case RF_FRAME_SIGNAL:
 		return sizeof(struct rf_frame_signal);
 	case RF_FRAME_STOPPED:
@@ -332,6 +341,19 @@ static void consume(struct rf_relay *relay, uint32_t number)
 			: rf_channel_consume(channel, &relay->tools, consumed.count_bytes);
 	if (error < 0)
 		rf_ghost_link_lose();
+}
+
+/* From the answer on the ghost keeps to the limit. */
+static void take_limit(struct rf_relay *relay, uint32_t number)
+{
+	struct rf_frame_ahead ahead;
+
+	rf_ghost_link_read(&relay->link, &ahead, sizeof(ahead));
+	if (number >= relay->channel_count)
+		return;
+	if (rf_channel_set_limit(&relay->channels[number], &relay->tools, ahead.limit_bytes) < 0)
+		rf_ghost_link_lose();
+	rf_ghost_link_send(&relay->link, RF_FRAME_AHEAD, number, &ahead, sizeof(ahead));
 }
 
 /* Which flags a frame may have. */
@@ -380,6 +402,9 @@ static void take_frame(struct rf_relay *relay)
 		return;
 	case RF_FRAME_CONSUMED:
 		consume(relay, header.channel);
+		return;
+	case RF_FRAME_AHEAD:
+		take_limit(relay, header.channel);
 		return;
 	case RF_FRAME_SIGNAL:
 		take_signal(relay);
@@ -490,6 +515,10 @@ static void take_turn(struct rf_relay *relay)
 
 _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 {
+	long flags = rf_syscall(SYS_fcntl, relay->link.connection, F_GETFL);
+
+	/* splice(2) knows no other way not to wait */
+	rf_syscall(SYS_fcntl, relay->link.connection, F_SETFL, flags | O_NONBLOCK);
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		if (relay->channels[number].fd >= 0)
 			rf_channel_open(&relay->channels[number], &relay->tools, number);

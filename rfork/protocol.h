@@ -28,6 +28,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 #define RF_CHANNEL_AHEAD_BYTES 65536u			/* from the ghost to the node */
 #define RF_MESSAGE_MAX_BYTES 1048576u
 #define RF_MESSAGE_CREDIT_BYTES 512u /* what a message costs besides its bytes */
+#define RF_CHANNEL_AHEAD_MAX_BYTES 1048576u		/* the same, after AHEAD */
 
 enum rf_frame_type {
 	RF_FRAME_HELLO = 1,
@@ -53,6 +54,7 @@ enum rf_frame_type {
 	RF_FRAME_DETACHED = 21,
 	RF_FRAME_MESSAGE = 26,
 	RF_FRAME_GO = 30,
+	RF_FRAME_AHEAD = 29,
 };
 
 #define RF_NEED_LAST 1u
@@ -131,6 +133,10 @@ struct rf_frame_window {
 
 struct rf_frame_consumed {
 	uint32_t count_bytes; /* or messages */
+};
+
+struct rf_frame_ahead {
+	uint32_t limit_bytes; /* RF_CHANNEL_AHEAD_BYTES to RF_CHANNEL_AHEAD_MAX_BYTES */
 };
 
 struct rf_frame_signal {

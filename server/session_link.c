@@ -104,6 +104,8 @@ static long length_of(const struct rf_frame_header *header)
 	switch (header->type) {
 	case RF_FRAME_WINDOW:
 		return sizeof(struct rf_frame_window);
+	case RF_FRAME_AHEAD:
+		return sizeof(struct rf_frame_ahead);
 	case RF_FRAME_SIGNAL:
 		return header->channel ? -EBADMSG : (long)sizeof(struct rf_frame_signal);
 	case RF_FRAME_PONG:

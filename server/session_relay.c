@@ -27,6 +27,8 @@
 
 #define CLOSE_TIMEOUT_MS 2000
 #define SILENCE_MS 1000
+/* How long a stream keeps a large window that it does not need: once to twice this time. */
+#define SHRINK_MS 1000
 /* How soon it is looked whether the child has read what it got; twice as long each time. */
 #define SAMPLE_FIRST_NS INT64_C(1000000)
 #define SAMPLE_LAST_NS INT64_C(1000000000)
@@ -62,6 +64,7 @@ struct relay {
 	int64_t silence_ns; /* deadlines: nothing has come for a second */
 	int64_t sample_ns;
 	int64_t sample_interval_ns;
+	int64_t shrink_ns; /* some stream has a large window */
 	int64_t close_ns;
 };
 
@@ -87,18 +90,24 @@ static void lose_connection(struct relay *r, const char *why)
 
 /* -- to the ghost ----------------------------------------------------------------------------- */
 
-static void put_one_consumed(void *argument, unsigned channel, uint32_t bytes)
+static void put_news(void *argument, unsigned channel, const struct rf_stream_news *news)
 {
 	struct relay *r = argument;
-	struct rf_frame_consumed consumed = { .count_bytes = bytes };
+	struct rf_frame_consumed consumed = { .count_bytes = news->taken_bytes };
+	struct rf_frame_ahead ahead = { .limit_bytes = news->limit_bytes };
 
-	rf_link_put(&r->link, RF_FRAME_CONSUMED, 0, channel, &consumed, sizeof(consumed));
+	if (consumed.count_bytes)
+		rf_link_put(&r->link, RF_FRAME_CONSUMED, 0, channel, &consumed, sizeof(consumed));
+	if (ahead.limit_bytes)
+		rf_link_put(&r->link, RF_FRAME_AHEAD, 0, channel, &ahead, sizeof(ahead));
 }
 
 /* Always before what the child caused: who hears of it finds the originals as it left them. */
 static void put_consumed(struct relay *r)
 {
-	rf_streams_consumed(r->streams, put_one_consumed, r);
+	rf_streams_tell(r->streams, put_news, r);
+	if (r->streams->grown_count && r->shrink_ns == RF_NO_DEADLINE)
+		r->shrink_ns = rf_io_deadline_ns(SHRINK_MS);
 	if (!rf_streams_have_unread(r->streams))
 		r->sample_ns = RF_NO_DEADLINE;
 }
@@ -404,7 +413,7 @@ static void start_sampling(struct relay *r)
 {
 	int64_t soon_ns;
 
-	if (r->streams->is_half_taken)
+	if (r->streams->has_much_taken)
 		r->is_sample_due = true;
 	if (!r->streams->has_written)
 		return;
@@ -440,6 +449,11 @@ static void pass_deadlines(struct relay *r)
 						? r->sample_interval_ns * 2
 						: SAMPLE_LAST_NS;
 	}
+	if (r->phase == PHASE_RELAYING && now_ns >= r->shrink_ns) {
+		r->is_sample_due = rf_streams_shrink(r->streams) || r->is_sample_due;
+		r->shrink_ns = r->streams->grown_count ? rf_io_deadline_ns(SHRINK_MS)
+						       : RF_NO_DEADLINE;
+	}
 	if (r->phase == PHASE_CLOSING && now_ns >= r->close_ns)
 		r->phase = PHASE_CLOSED;
 	if (r->phase <= PHASE_CLOSING && now_ns >= r->silence_ns)
@@ -455,6 +469,8 @@ static int milliseconds_left(const struct relay *r)
 		next_ns = r->close_ns;
 	if (r->phase == PHASE_RELAYING && r->sample_ns < next_ns)
 		next_ns = r->sample_ns;
+	if (r->phase == PHASE_RELAYING && r->shrink_ns < next_ns)
+		next_ns = r->shrink_ns;
 	if (next_ns == RF_NO_DEADLINE)
 		return -1;
 	left_ns = next_ns - rf_io_now_ns();
@@ -505,7 +521,7 @@ static int open_relay(struct relay *r, const struct rf_session_relay *setup)
 
 	r->listener = setup->listener;
 	r->streams = setup->streams;
-	r->sample_ns = r->close_ns = RF_NO_DEADLINE;
+	r->sample_ns = r->shrink_ns = r->close_ns = RF_NO_DEADLINE;
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
 	rf_link_open(&r->link, setup->connection, setup->dead_after_s);
 	error = rf_job_open(&r->job, setup->child, setup->signals);

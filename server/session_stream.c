@@ -26,9 +26,10 @@
 #define CREDIT_LIMIT_BYTES 0x7fffffffu
 /* A socket tells when a whole piece was read; where the kernel tells no more, one at a time. */
 #define SOCKET_PIECE_BYTES 16384u
-/* Half of the window: a pipe that was full tells when it is read from, so the other half follows
- * while the ghost hears of the first. */
-#define PIPE_BYTES (RF_CHANNEL_AHEAD_BYTES / 2)
+/* What a socket holds in any case. */
+#define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
+/* A child that has taken so much, a quarter of a window and more at a time, gets a larger one. */
+#define SHORT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 
 /* For questions about the child's sockets, of all channels; -1 = cannot be asked, or not tried. */
 static int diag = -1;
@@ -43,6 +44,19 @@ static uint32_t find_peer(int fd)
 	return diag < 0 ? 0 : rf_unix_diag_peer(diag, fd);
 }
 
+/* Half of the window: a pipe that was full tells when it is read from, so the other half follows
+ * while the ghost hears of the first. */
+static void fit_pipe(struct rf_stream *stream)
+{
+	int bytes;
+
+	if (stream->is_socket || !stream->takes || stream->pipe_bytes == stream->limit_bytes / 2)
+		return;
+	/* Refused growth only is slower; one that holds too much shrinks when that is read. */
+	bytes = fcntl(stream->fd, F_SETPIPE_SZ, stream->limit_bytes / 2);
+	stream->pipe_bytes = bytes < 0 ? 0 : (uint32_t)bytes;
+}
+
 void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 {
 	*stream = (struct rf_stream){
@@ -52,12 +66,12 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 		.gives = kind & RF_STREAM_WRITE,
 		.takes = kind & RF_STREAM_READ,
 		.credit_bytes = RF_CHANNEL_CREDIT_BYTES,
+		.limit_bytes = RF_CHANNEL_AHEAD_BYTES,
 	};
 	if (stream->is_socket)
 		stream->peer = find_peer(fd);
 	rf_message_open(stream, kind);
-	if (!stream->is_socket && stream->takes)
-		(void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* refused, it only is slower */
+	fit_pipe(stream);
 }
 
 void rf_stream_close(struct rf_stream *stream)
@@ -226,19 +240,31 @@ static void flush(struct rf_stream *stream)
 		finish_taking(stream);
 }
 
+/* Makes room for all that may be under way. */
+static int fit_buffer(struct rf_stream *stream)
+{
+	void *buffer;
+
+	if (stream->buffer_bytes >= stream->limit_bytes)
+		return 0;
+	buffer = stream->buffer ? mremap(stream->buffer, stream->buffer_bytes, stream->limit_bytes,
+					 MREMAP_MAYMOVE)
+				: mmap(NULL, stream->limit_bytes, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (buffer == MAP_FAILED)
+		return -ENOMEM;
+	stream->buffer = buffer;
+	stream->buffer_bytes = stream->limit_bytes;
+	return 0;
+}
+
 static int keep(struct rf_stream *stream, const char *data, size_t bytes)
 {
-	if (!stream->buffer) {
-		void *buffer = mmap(NULL, RF_CHANNEL_AHEAD_BYTES, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		if (buffer == MAP_FAILED)
-			return -ENOMEM;
-		stream->buffer = buffer;
-	}
+	if (fit_buffer(stream) < 0)
+		return -ENOMEM;
 	if (!stream->used_bytes)
 		stream->start_bytes = 0;
-	if (stream->start_bytes + stream->used_bytes + bytes > RF_CHANNEL_AHEAD_BYTES) {
+	if (stream->start_bytes + stream->used_bytes + bytes > stream->buffer_bytes) {
 		memmove(stream->buffer, stream->buffer + stream->start_bytes, stream->used_bytes);
 		stream->start_bytes = 0;
 	}
@@ -249,12 +275,12 @@ static int keep(struct rf_stream *stream, const char *data, size_t bytes)
 
 int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes)
 {
-	if (stream->is_message || stream->has_eof ||
-	    bytes > RF_CHANNEL_AHEAD_BYTES - stream->window_bytes)
+	if (stream->is_message || stream->has_eof || stream->window_bytes > stream->limit_bytes ||
+	    bytes > stream->limit_bytes - stream->window_bytes)
 		return -EBADMSG;
 	stream->window_bytes += (uint32_t)bytes;
 	/* Only a full pipe tells when it is read: others need not wait for the timer. */
-	if (stream->unread_bytes >= RF_CHANNEL_AHEAD_BYTES / 4)
+	if (stream->unread_bytes >= stream->limit_bytes / 4)
 		rf_stream_sample(stream);
 	while (stream->takes && !stream->used_bytes && bytes) {
 		ssize_t put = write_some(stream, data, bytes);
@@ -281,8 +307,59 @@ void rf_stream_trim(struct rf_stream *stream)
 	rf_message_trim(stream);
 	if (!stream->buffer || stream->used_bytes)
 		return;
-	munmap(stream->buffer, RF_CHANNEL_AHEAD_BYTES);
+	munmap(stream->buffer, stream->buffer_bytes);
 	stream->buffer = NULL;
+	stream->buffer_bytes = 0;
+}
+
+struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
+{
+	struct rf_stream_news news = { .taken_bytes = stream->taken_bytes,
+				       .limit_bytes = stream->ask_bytes };
+
+	if (stream->taken_bytes >= stream->limit_bytes / 4)
+		stream->passed_bytes += stream->taken_bytes;
+	stream->window_bytes -= stream->taken_bytes;
+	stream->taken_bytes = 0;
+	if (stream->ask_bytes)
+		stream->asked_bytes = stream->ask_bytes;
+	if (stream->ask_bytes > stream->limit_bytes)
+		stream->limit_bytes = stream->ask_bytes;
+	stream->ask_bytes = 0;
+	fit_pipe(stream);
+	return news;
+}
+
+bool rf_stream_is_short(const struct rf_stream *stream)
+{
+	return stream->takes && !stream->is_message && !stream->asked_bytes &&
+	       stream->passed_bytes >= SHORT_BYTES && stream->limit_bytes == RF_CHANNEL_AHEAD_BYTES;
+}
+
+void rf_stream_grow(struct rf_stream *stream)
+{
+	stream->ask_bytes = stream->is_socket ? SOCKET_LIMIT_BYTES : RF_CHANNEL_AHEAD_MAX_BYTES;
+}
+
+bool rf_stream_shrink(struct rf_stream *stream)
+{
+	bool is_idle = !stream->passed_bytes && !stream->window_bytes && !stream->asked_bytes;
+
+	stream->passed_bytes = 0;
+	if (is_idle)
+		stream->ask_bytes = RF_CHANNEL_AHEAD_BYTES;
+	return is_idle;
+}
+
+/* What the ghost sends from now on keeps to the limit that it was told. */
+int rf_stream_take_ahead(struct rf_stream *stream, uint32_t limit_bytes)
+{
+	if (!stream->asked_bytes || limit_bytes != stream->asked_bytes)
+		return -EBADMSG;
+	stream->asked_bytes = 0;
+	stream->limit_bytes = limit_bytes;
+	fit_pipe(stream);
+	return 0;
 }
 
 /* -- from the child to the ghost -------------------------------------------------------------- */

@@ -41,13 +41,19 @@ struct rf_stream {
 	bool has_written;    /* for the caller, who resets it: the child got bytes */
 	uint32_t credit_bytes;
 	uint32_t left_bytes;   /* of what the pipe held at the snapshot */
+	uint32_t pipe_bytes;   /* size of the child's pipe, if the child reads it; 0 = unknown */
+	uint32_t limit_bytes;  /* of window_bytes */
+	uint32_t ask_bytes;    /* another limit, to be told to the ghost; 0 = none */
+	uint32_t asked_bytes;  /* the same, told and not answered yet */
+	uint32_t passed_bytes; /* taken by the child in large pieces, of late */
 	uint32_t window_bytes; /* how much of the ghost's credit is used up: the three below, and
 				  what was dropped */
 	uint32_t used_bytes;   /* in the buffer, from start_bytes on */
 	uint32_t unread_bytes; /* in the child's pipe */
 	uint32_t taken_bytes;  /* read by the child; the ghost does not know */
 	uint32_t start_bytes;
-	char *buffer; /* RF_CHANNEL_AHEAD_BYTES; NULL while there was no need */
+	uint32_t buffer_bytes;
+	char *buffer; /* NULL while there was no need */
 	struct rf_stream_messages messages;
 };
 
@@ -76,6 +82,7 @@ void rf_stream_event(struct rf_stream *stream, uint32_t events);
 /* Frames of the ghost: 0, -EBADMSG if they break the rules, or -ENOMEM. */
 int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes);
 int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes);
+int rf_stream_take_ahead(struct rf_stream *stream, uint32_t limit_bytes);
 void rf_stream_take_eof(struct rf_stream *stream);
 void rf_stream_take_no_reader(struct rf_stream *stream);
 
@@ -91,6 +98,22 @@ void rf_stream_drain(struct rf_stream *stream);
 
 /* Finds out what the child has taken: unread_bytes become taken_bytes. */
 void rf_stream_sample(struct rf_stream *stream);
+
+/* What the child has taken and what else is new of the window, to be told to the ghost now. */
+struct rf_stream_news {
+	uint32_t taken_bytes;
+	uint32_t limit_bytes; /* 0 = the same as before */
+};
+struct rf_stream_news rf_stream_tell(struct rf_stream *stream);
+
+/* Whether the child would be faster with a larger window. */
+bool rf_stream_is_short(const struct rf_stream *stream);
+
+/* Lets the ghost have more under way. */
+void rf_stream_grow(struct rf_stream *stream);
+
+/* Lets it have only as much as at first, if the stream has been idle since the last call; whether it has. */
+bool rf_stream_shrink(struct rf_stream *stream);
 
 /* Gives an empty buffer back. */
 void rf_stream_trim(struct rf_stream *stream);

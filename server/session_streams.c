@@ -50,9 +50,10 @@ static void note(struct rf_streams *streams, unsigned channel)
 	struct rf_stream *stream = streams->channels[channel];
 
 	assign_bit(streams->ready, channel, stream->may_give);
-	assign_bit(streams->window, channel, stream->unread_bytes || stream->taken_bytes);
-	if (stream->taken_bytes >= (stream->is_message ? 1 : RF_CHANNEL_AHEAD_BYTES / 2))
-		streams->is_half_taken = true;
+	assign_bit(streams->window, channel,
+		   stream->unread_bytes || stream->taken_bytes || stream->ask_bytes);
+	if (stream->taken_bytes >= (stream->is_message ? 1 : stream->limit_bytes / 4))
+		streams->has_much_taken = true;
 	streams->has_written = streams->has_written || stream->has_written;
 	stream->has_written = false;
 }
@@ -224,6 +225,7 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 {
 	struct rf_stream *stream = find(streams, header->channel);
 	struct rf_frame_window window;
+	struct rf_frame_ahead ahead;
 	int error = 0;
 
 	if (!stream)
@@ -239,6 +241,10 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 	case RF_FRAME_WINDOW:
 		memcpy(&window, payload, sizeof(window));
 		error = rf_stream_take_window(stream, window.credit_bytes);
+		break;
+	case RF_FRAME_AHEAD:
+		memcpy(&ahead, payload, sizeof(ahead));
+		error = rf_stream_take_ahead(stream, ahead.limit_bytes);
 		break;
 	case RF_FRAME_EOF:
 		rf_stream_take_eof(stream);
@@ -332,20 +338,48 @@ bool rf_streams_are_open(const struct rf_streams *streams)
 	return false;
 }
 
-void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument)
+static void grow(struct rf_streams *streams, unsigned channel)
+{
+	if (streams->grown_count == RF_STREAMS_GROWN_MAX)
+		return;
+	streams->grown[streams->grown_count++] = channel;
+	rf_stream_grow(streams->channels[channel]);
+}
+
+void rf_streams_tell(struct rf_streams *streams, rf_news_visitor visit, void *argument)
 {
 	for (unsigned i = find_bit(streams->window, 0); i < RF_CHANNELS_MAX;
 	     i = find_bit(streams->window, i + 1)) {
 		struct rf_stream *stream = streams->channels[i];
+		struct rf_stream_news news;
 
 		rf_stream_sample(stream);
-		if (stream->taken_bytes)
-			visit(argument, i, stream->taken_bytes);
-		stream->window_bytes -= stream->taken_bytes;
-		stream->taken_bytes = 0;
+		if (rf_stream_is_short(stream))
+			grow(streams, i);
+		news = rf_stream_tell(stream);
+		if (news.taken_bytes || news.limit_bytes)
+			visit(argument, i, &news);
 		note(streams, i);
 	}
-	streams->is_half_taken = false;
+	streams->has_much_taken = false;
+}
+
+bool rf_streams_shrink(struct rf_streams *streams)
+{
+	unsigned kept = 0;
+	bool has_news = false;
+
+	for (unsigned i = 0; i < streams->grown_count; i++) {
+		unsigned channel = streams->grown[i];
+
+		if (rf_stream_shrink(streams->channels[channel]))
+			has_news = true;
+		else
+			streams->grown[kept++] = channel;
+		note(streams, channel);
+	}
+	streams->grown_count = kept;
+	return has_news;
 }
 
 bool rf_streams_have_unread(const struct rf_streams *streams)

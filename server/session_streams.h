@@ -9,6 +9,9 @@
 #include "server/session_stream.h"
 #include "server/shell_protocol.h"
 
+/* How many streams have a large window at a time. */
+#define RF_STREAMS_GROWN_MAX 4u
+
 #define RF_STREAMS_WORDS (RF_CHANNELS_MAX / 64)
 
 /* All zero: no channel. */
@@ -20,11 +23,14 @@ struct rf_streams {
 	unsigned turn;			   /* which channel goes first */
 	enum rf_stream_limit limit;
 	bool is_detached;
-	bool has_written;   /* for the relay, which resets it: a child's end got bytes */
-	bool is_half_taken; /* likewise: half of a window can be given back */
+	bool has_written;    /* for the relay, which resets it: a child's end got bytes */
+	bool has_much_taken; /* likewise: a good part of a window can be given back */
+	unsigned grown[RF_STREAMS_GROWN_MAX]; /* channels with a large window */
+	unsigned grown_count;
 };
 
-typedef void (*rf_consumed_visitor)(void *argument, unsigned channel, uint32_t bytes);
+typedef void (*rf_news_visitor)(void *argument, unsigned channel,
+				const struct rf_stream_news *news);
 
 /* Adds a channel with our end, O_NONBLOCK; stream is RF_STREAM_*, of the child's end.  Takes fd,
  * also on failure.  0 or -ENOMEM. */
@@ -70,10 +76,14 @@ bool rf_streams_are_sent(const struct rf_streams *streams);
 bool rf_streams_are_open(const struct rf_streams *streams);
 
 /* Finds out what the child has taken, and tells for each channel what was not told before. */
-void rf_streams_consumed(struct rf_streams *streams, rf_consumed_visitor visit, void *argument);
+void rf_streams_tell(struct rf_streams *streams, rf_news_visitor visit, void *argument);
 
 /* Whether the child has bytes that it may still take. */
 bool rf_streams_have_unread(const struct rf_streams *streams);
+
+/* Takes large windows back from streams that have not needed them since the last call: whether there is
+ * something to be told. */
+bool rf_streams_shrink(struct rf_streams *streams);
 
 /* Gives empty buffers back. */
 void rf_streams_trim(struct rf_streams *streams);

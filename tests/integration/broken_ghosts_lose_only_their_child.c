@@ -163,6 +163,7 @@ static void unknown_channels(int fd)
 		put(fd, RF_FRAME_DATA, 0, channels[i], 1000);
 		put(fd, RF_FRAME_EOF, 0, channels[i], 0);
 		put_word(fd, RF_FRAME_WINDOW, channels[i], 9);
+		put_word(fd, RF_FRAME_AHEAD, channels[i], 9);
 		put(fd, RF_FRAME_NO_READER, 0, channels[i], 0);
 	}
 }
@@ -272,6 +273,16 @@ static void window_of_all_ones(int fd)
 	put_word(fd, RF_FRAME_WINDOW, OUT, UINT32_MAX);
 }
 
+static void limit_unasked(int fd)
+{
+	put_word(fd, RF_FRAME_AHEAD, IN, RF_CHANNEL_AHEAD_MAX_BYTES);
+}
+
+static void limit_of_0_unasked(int fd)
+{
+	put_word(fd, RF_FRAME_AHEAD, OUT, 0);
+}
+
 static void signal_0(int fd)
 {
 	put_signal(fd, 0);
@@ -358,6 +369,8 @@ static const struct bad_frame {
 	{ "empty DATA on an unknown channel", RF_FRAME_DATA, 0, NOBODYS, 0 },
 	{ "WINDOW of 3", RF_FRAME_WINDOW, 0, OUT, 3 },
 	{ "WINDOW of 8", RF_FRAME_WINDOW, 0, OUT, 8 },
+	{ "AHEAD of 3", RF_FRAME_AHEAD, 0, IN, 3 },
+	{ "AHEAD with a flag", RF_FRAME_AHEAD, 1, IN, 4 },
 	{ "SIGNAL of 15", RF_FRAME_SIGNAL, 0, 0, 15 },
 	{ "SIGNAL of 65536", RF_FRAME_SIGNAL, 0, 0, 65536 },
 	{ "SIGNAL with a channel", RF_FRAME_SIGNAL, 0, 3, 16 },
@@ -387,6 +400,8 @@ static const struct a_case cases[] = {
 	{ "WINDOW overflow", window_overflow, RULES },
 	{ "WINDOW overflow in steps", window_overflow_in_steps, RULES },
 	{ "WINDOW of all ones", window_of_all_ones, RULES },
+	{ "AHEAD unasked", limit_unasked, RULES },
+	{ "AHEAD of 0 unasked", limit_of_0_unasked, RULES },
 	{ "SIGNAL 0", signal_0, RULES },
 	{ "SIGNAL 65", signal_65, RULES },
 	{ "SIGNAL of all ones", signal_all_ones, RULES },

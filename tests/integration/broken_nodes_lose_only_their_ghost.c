@@ -79,6 +79,7 @@ static void unknown_channels(int fd)
 		put(fd, RF_FRAME_EOF, RF_EOF_SHUTDOWN, channels[i], 0);
 		put(fd, RF_FRAME_NO_READER, 0, channels[i], 0);
 		put_word(fd, RF_FRAME_CONSUMED, channels[i], 9);
+		put_word(fd, RF_FRAME_AHEAD, channels[i], RF_CHANNEL_AHEAD_MAX_BYTES);
 	}
 	finish(fd);
 }
@@ -105,6 +106,18 @@ static void messages(int fd)
 	put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, RF_FRAME_MAX_BYTES);
 	put(fd, RF_FRAME_MESSAGE, 0, MESSAGES, 10);
 	put(fd, RF_FRAME_MESSAGE, 0, NOBODYS, 10);
+	finish(fd);
+}
+
+/* A limit of an output or of what has ended means nothing. */
+static void limits_everywhere(int fd)
+{
+	for (unsigned channel = IN; channel <= ERR; channel++) {
+		put_word(fd, RF_FRAME_AHEAD, channel, RF_CHANNEL_AHEAD_MAX_BYTES);
+		put(fd, RF_FRAME_EOF, 0, channel, 0);
+		put(fd, RF_FRAME_NO_READER, 0, channel, 0);
+		put_word(fd, RF_FRAME_AHEAD, channel, RF_CHANNEL_AHEAD_BYTES);
+	}
 	finish(fd);
 }
 
@@ -168,6 +181,21 @@ static void consumed_one_more(int fd)
 {
 	await_frame(fd, RF_FRAME_DATA);
 	put_word(fd, RF_FRAME_CONSUMED, IN, 2);
+}
+
+static void limit_too_low(int fd)
+{
+	put_word(fd, RF_FRAME_AHEAD, IN, RF_CHANNEL_AHEAD_BYTES - 1);
+}
+
+static void limit_too_high(int fd)
+{
+	put_word(fd, RF_FRAME_AHEAD, IN, RF_CHANNEL_AHEAD_MAX_BYTES + 1);
+}
+
+static void limit_of_all_ones(int fd)
+{
+	put_word(fd, RF_FRAME_AHEAD, OUT, UINT32_MAX);
 }
 
 /* Nobody reads: the pipe holds some, of which credit comes back, the ghost the rest. */
@@ -302,6 +330,7 @@ static const struct a_case {
 	{ "EOF and NO_READER twice", ends_twice, true },
 	{ "CONTINUED without a stop", continued_without_stop, true },
 	{ "messages", messages, true },
+	{ "AHEAD of all channels", limits_everywhere, true },
 	{ "the end of the connection", hang_up, false },
 	{ "half a header", half_a_header, false },
 	{ "half a frame", half_a_frame, false },
@@ -311,6 +340,9 @@ static const struct a_case {
 	{ "CONSUMED of all ones", consumed_of_all_ones, false },
 	{ "CONSUMED of an output", consumed_of_an_output, false },
 	{ "CONSUMED of one byte more", consumed_one_more, false },
+	{ "AHEAD of 65535", limit_too_low, false },
+	{ "AHEAD of 1048577", limit_too_high, false },
+	{ "AHEAD of all ones", limit_of_all_ones, false },
 	{ "DATA beyond the credit", data_beyond_the_credit, false },
 	{ "messages beyond the credit", messages_beyond_the_credit, false },
 	{ "empty messages beyond the credit", empty_messages_beyond_the_credit, false },
@@ -361,6 +393,8 @@ static const struct bad_frame {
 	{ "empty DATA", RF_FRAME_DATA, 0, OUT, 0 },
 	{ "empty DATA on an unknown channel", RF_FRAME_DATA, 0, NOBODYS, 0 },
 	{ "CONSUMED of 8", RF_FRAME_CONSUMED, 0, IN, 8 },
+	{ "AHEAD of 3", RF_FRAME_AHEAD, 0, IN, 3 },
+	{ "AHEAD with a flag", RF_FRAME_AHEAD, 1, IN, 4 },
 	{ "SIGNAL of 15", RF_FRAME_SIGNAL, 0, 0, 15 },
 	{ "STOPPED of 0", RF_FRAME_STOPPED, 0, 0, 0 },
 	{ "CONTINUED of 4", RF_FRAME_CONTINUED, 0, 0, 4 },

@@ -62,6 +62,7 @@ rf_integration_tests = \
 	%D%/float_control_is_kept \
 	%D%/foreign_machines_are_refused \
 	%D%/full_node_says_again \
+	%D%/grown_windows_are_enforced \
 	%D%/guard_pages_are_kept \
 	%D%/hangup_rereads_the_key \
 	%D%/heap_grows_as_one_mapping \
@@ -95,6 +96,7 @@ rf_integration_tests = \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
+	%D%/other_streams_pass_bulk \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
 	%D%/oversized_counts_are_refused \
@@ -166,6 +168,7 @@ rf_integration_tests = \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
+	%D%/windows_grow_and_shrink \
 	%D%/writable_files_are_the_same_file \
 	%D%/wrong_forecasts_change_nothing \
 	%D%/wrong_keys_are_refused
@@ -256,6 +259,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
+%C%_grown_windows_are_enforced_LDADD = $(rf_integration_ldadd)
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
@@ -289,6 +293,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
+%C%_other_streams_pass_bulk_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
@@ -360,6 +365,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
+%C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

@@ -62,13 +62,13 @@ static void read_some(struct flow *flow)
 	flow->done += (size_t)count;
 }
 
-/* Passes on what can be passed, until `limit` bytes are read, all is done, or the timer is over. */
+/* Passes on what can be passed, until `limit` bytes have gone each way or the timer is over. */
 static void pump(struct flow *in, struct flow *out, size_t limit, int timer)
 {
-	while (in->done < limit || (limit == BYTES && out->done < BYTES)) {
+	while (in->done < limit || out->done < limit) {
 		struct pollfd fds[3] = {
-			{ .fd = in->done < BYTES ? in->fd : -1, .events = POLLIN },
-			{ .fd = out->done < BYTES ? out->fd : -1, .events = POLLOUT },
+			{ .fd = in->done < limit ? in->fd : -1, .events = POLLIN },
+			{ .fd = out->done < limit ? out->fd : -1, .events = POLLOUT },
 			{ .fd = timer, .events = POLLIN },
 		};
 
