@@ -15,12 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rfork/digest.h"
 #include "rfork/file_identity.h"
-#include "rfork/state.h"
 #include "rfork/sys.h"
 
-#define PAGE_BYTES 4096u
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
 
 /* The longest messages, and what AF_UNIX wants in a send buffer besides one (net/unix/af_unix.c). */
@@ -314,6 +311,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->image.flags |= close_others ? RF_DESCRIPTOR_MAY_CLOSE : 0;
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
+	entry->witness_fd = -1;
 	/* the standard ones travel whatever they are, but a device is named */
 	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) && !(flags & O_PATH)
 			      ? ""
@@ -404,85 +402,6 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		if (taken < 0)
 			return taken;
 		table->count += (size_t)taken;
-	}
-	return 0;
-}
-
-/* -- digests ---------------------------------------------------------------------------- */
-
-static bool is_only_read(const struct rf_fd *entry)
-{
-	return entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE &&
-	       S_ISREG(entry->identity.mode) &&
-	       (entry->image.status_flags & (O_ACCMODE | O_PATH)) == O_RDONLY;
-}
-
-/* Whether the descriptor still has open what it had, unchanged, and its size is the truth: files of
- * /proc and /sys have more bytes or less. */
-static bool is_as_collected(const struct rf_fd *entry)
-{
-	unsigned char end[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))); /* for O_DIRECT */
-	uint64_t size = entry->identity.size_bytes;
-	uint64_t last = size ? (size - 1) & ~(uint64_t)(PAGE_BYTES - 1) : 0;
-	int fd = (int)entry->image.number;
-	struct rf_image_file now;
-	struct stat status;
-
-	if (rf_sys_fstat(fd, &status) < 0)
-		return false;
-	now = rf_file_identity(&status);
-	return memcmp(&now, &entry->identity, sizeof(now)) == 0 &&
-	       rf_sys_pread(fd, end, sizeof(end), last) == (ssize_t)(size - last);
-}
-
-static bool find_digest(const struct rf_digest_cache *cache, struct rf_fd *entry)
-{
-	bool found;
-
-	rf_state_lock();
-	found = rf_digest_cache_find(cache, &entry->identity, 0, entry->identity.size_bytes,
-				     entry->image.digest);
-	rf_state_unlock();
-	return found;
-}
-
-/* Reads the file through the caller's own descriptor, whose offset stays.  Without the lock: it may
- * take long. */
-static int read_digest(struct rf_digest_cache *cache, struct rf_fd *entry, int64_t deadline_ns)
-{
-	uint64_t digest[2];
-	int error = rf_digest_file((int)entry->image.number, 0, entry->identity.size_bytes,
-				   deadline_ns, digest);
-
-	if (error < 0)
-		return error;
-	if (!is_as_collected(entry))
-		return -EAGAIN;
-	memcpy(entry->image.digest, digest, sizeof(digest));
-	rf_state_lock();
-	rf_digest_cache_add(cache, &entry->identity, 0, entry->identity.size_bytes, digest);
-	rf_state_unlock();
-	return 0;
-}
-
-int rf_fdtable_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, int64_t deadline_ns,
-		      struct rf_report *report)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		struct rf_fd *entry = &table->entries[i];
-		int error = 0;
-
-		if (!is_only_read(entry))
-			continue;
-		if (!find_digest(cache, entry))
-			error = read_digest(cache, entry, deadline_ns);
-		if (error == -ETIMEDOUT)
-			return rf_report(report, ETIMEDOUT,
-					 "descriptor %u (%s): reading the file for its digest took "
-					 "longer than the time limit",
-					 entry->image.number, entry->path);
-		if (error == 0)
-			entry->image.flags |= RF_DESCRIPTOR_DIGEST;
 	}
 	return 0;
 }

@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include "rfork/arena.h"
-#include "rfork/digest_cache.h"
 #include "rfork/image_format.h"
 #include "rfork/report.h"
 
@@ -19,6 +18,7 @@ struct rf_fd {
 	struct rf_image_descriptor image; /* file is filled in by the snapshot */
 	struct rf_image_file identity;	  /* of kind FILE */
 	const char *path;		  /* of kind FILE */
+	int witness_fd;			  /* of fdproof; -1 = none */
 };
 
 struct rf_fdtable {
@@ -36,14 +36,5 @@ struct rf_fdtable {
  */
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
 		       bool (*is_ours)(int fd), struct rf_report *report);
-
-/*
- * Digests the regular files that are open for reading only: another machine knows them by nothing else.
- * Reads the whole of each that the cache does not know, in the caller, so that one reading
- * serves all its children; what cannot be read stays without a digest, and the node refuses it.  The
- * caller does not hold the state's lock.  0, or -ETIMEDOUT with a report.
- */
-int rf_fdtable_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, int64_t deadline_ns,
-		      struct rf_report *report);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include <rfork.h>
 
+#include "rfork/fdproof.h"
 #include "rfork/frame.h"
 #include "rfork/ghost_memory.h"
 #include "rfork/ghost_relay.h"
@@ -363,9 +364,12 @@ static int send_image(struct ghost *ghost)
 /* Collects the snapshot and opens the memory that it describes. */
 static int collect(struct ghost *ghost, int *memory_fd)
 {
-	int error = rf_snapshot_collect(ghost->snapshot, &ghost->order->arena, &ghost->context,
-					&ghost->order->request, &ghost->report);
+	int error;
 
+	if (!ghost->order->request.same_boot)
+		rf_fdproof_witness(&ghost->order->fds);
+	error = rf_snapshot_collect(ghost->snapshot, &ghost->order->arena, &ghost->context,
+				    &ghost->order->request, &ghost->report);
 	if (error < 0)
 		return error;
 	*memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
@@ -451,6 +455,7 @@ static int hand_over(struct ghost *ghost)
 
 static void close_image(struct ghost *ghost)
 {
+	rf_fdproof_release(&ghost->order->fds);
 	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
 		rf_pagemap_close(&ghost->snapshot->pagemap);
 	if (ghost->writer->memory_fd >= 0)

@@ -166,6 +166,11 @@ enum rf_descriptor_kind {
 #define RF_DESCRIPTOR_CLOEXEC 1u
 #define RF_DESCRIPTOR_MAY_CLOSE 2u
 #define RF_DESCRIPTOR_DIGEST 4u
+#define RF_DESCRIPTOR_WITNESS 8u
+
+/* rf_image_descriptor.witness: far behind what any file holds */
+#define RF_WITNESS_FIRST ((uint64_t)1 << 60)
+#define RF_WITNESS_END ((uint64_t)1 << 62)
 
 /* rf_image_descriptor.stream */
 #define RF_STREAM_PIPE 1u
@@ -186,6 +191,7 @@ struct rf_image_descriptor {
 	uint32_t file;	 /* or the channel of a RELAY, or a PIPE's index */
 	uint32_t stream;
 	uint64_t digest[2];
+	uint64_t witness;
 };
 
 enum rf_mapping_kind { RF_MAPPING_ANONYMOUS = 0, RF_MAPPING_FILE = 1 };
@@ -286,7 +292,7 @@ _Static_assert(sizeof(struct rf_image_thread) == 304, "doc/image-format.txt, 6")
 _Static_assert(sizeof(struct rf_image_vdso) == 16, "doc/image-format.txt, 7");
 _Static_assert(sizeof(struct rf_image_vdso_area) == 24, "doc/image-format.txt, 7");
 _Static_assert(sizeof(struct rf_image_file) == 48, "doc/image-format.txt, 8");
-_Static_assert(sizeof(struct rf_image_descriptor) == 48, "doc/image-format.txt, 9");
+_Static_assert(sizeof(struct rf_image_descriptor) == 56, "doc/image-format.txt, 9");
 _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");

@@ -19,7 +19,8 @@
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
 #define KNOWN_MAPPING_FLAGS (RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST)
 #define KNOWN_DESCRIPTOR_FLAGS                                                                     \
-	(RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE | RF_DESCRIPTOR_DIGEST)
+	(RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE | RF_DESCRIPTOR_DIGEST |                  \
+	 RF_DESCRIPTOR_WITNESS)
 
 /* The shortest records: what is certain to follow may be read ahead. */
 #define HEADER_BYTES RF_RECORD_HEADER_BYTES
@@ -316,13 +317,21 @@ static int check_kind(struct rf_reader *reader, struct rf_image *image,
 			 descriptor->number, descriptor->kind);
 }
 
-/* Whether the digest is where it can decide, or absent. */
-static bool is_digest_in_place(const struct rf_image_descriptor *descriptor)
+/* Whether digest and witness are where they can decide, or absent. */
+static bool is_proof_in_place(const struct rf_image_descriptor *descriptor)
 {
-	if (!(descriptor->flags & RF_DESCRIPTOR_DIGEST))
-		return !descriptor->digest[0] && !descriptor->digest[1];
-	return descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
-	       (descriptor->status_flags & (O_ACCMODE | O_PATH)) == O_RDONLY;
+	bool is_file = descriptor->kind == RF_DESCRIPTOR_FILE &&
+		       descriptor->same_as == RF_IMAGE_NONE && !(descriptor->status_flags & O_PATH);
+	uint32_t access = descriptor->status_flags & O_ACCMODE;
+
+	if (descriptor->flags & RF_DESCRIPTOR_DIGEST
+		    ? !is_file || access != O_RDONLY
+		    : descriptor->digest[0] || descriptor->digest[1])
+		return false;
+	if (!(descriptor->flags & RF_DESCRIPTOR_WITNESS))
+		return !descriptor->witness;
+	return is_file && (access == O_WRONLY || access == O_RDWR) &&
+	       descriptor->witness >= RF_WITNESS_FIRST && descriptor->witness < RF_WITNESS_END;
 }
 
 static int take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes)
@@ -339,7 +348,7 @@ static int take_descriptor(struct rf_reader *reader, struct rf_image *image, siz
 	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.flags & ~KNOWN_DESCRIPTOR_FLAGS ||
 	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor.kind != RF_DESCRIPTOR_PIPE) ||
-	    !is_digest_in_place(&descriptor) ||
+	    !is_proof_in_place(&descriptor) ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
 	     !is_known_descriptor(image, descriptor.same_as)))

@@ -28,6 +28,7 @@ rf_common_sources = \
 rf_capture_sources = \
 	%D%/arena.c %D%/arena.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
+	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rfork/auth.h"
+#include "rfork/fdproof.h"
 #include "rfork/frame.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
@@ -242,7 +243,7 @@ static int complete_order(struct rf_ghost_order *order, const struct rf_machine_
 	rf_snapshot_warm_digests(digests);
 	rf_state_unlock();
 	order->request.digests = digests;
-	return rf_fdtable_digest(&order->fds, digests, order->deadline_ns, report);
+	return rf_fdproof_digest(&order->fds, digests, order->deadline_ns, report);
 }
 
 /* A peer that has closed may have said why, and the ghost will read that. */

@@ -75,7 +75,7 @@ void rf_shell_close_file(struct rf_shell_file *file);
 bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memory *memory,
 		       const struct rf_image_mapping *mapping);
 
-/* Opens a descriptor's file if it is the same here, by identity or by digest; the descriptor, -ESTALE if
+/* Opens a descriptor's file if it is the same here, by identity, digest or witness; the descriptor, -ESTALE if
  * another file stands at its path, or another negative errno. */
 int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 		    int flags);

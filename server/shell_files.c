@@ -102,7 +102,7 @@ bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memor
 		has_same_digest(mapping, file, here));
 }
 
-/* Whether what stands at the path here may be the descriptor's file: all but its digest. */
+/* Whether what stands at the path here may be the descriptor's file: all but the proof. */
 static bool may_stand_in(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 			 const struct rf_image_file *file, const struct stat *status)
 {
@@ -110,22 +110,45 @@ static bool may_stand_in(const struct rf_shell *shell, const struct rf_image_des
 		return S_ISCHR(file->mode);
 	return is_same_object(shell, &shell->image, file, status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST && S_ISREG(status->st_mode) &&
-		(uint64_t)status->st_size == file->size_bytes);
+		(uint64_t)status->st_size == file->size_bytes) ||
+	       (descriptor->flags & RF_DESCRIPTOR_WITNESS && S_ISREG(status->st_mode));
 }
 
-/* The same for what has been opened, its digest included. */
+static bool has_digest(const struct rf_image_descriptor *descriptor,
+		       const struct rf_image_file *file, int fd)
+{
+	uint64_t digest[2];
+
+	return descriptor->flags & RF_DESCRIPTOR_DIGEST &&
+	       rf_digest_file(fd, 0, file->size_bytes, RF_NO_DEADLINE, digest) == 0 &&
+	       digest[0] == descriptor->digest[0] && digest[1] == descriptor->digest[1];
+}
+
+/* Whether the ghost's lock is seen through fd.  A lock of anybody else's may cover the byte, in
+ * another file, but is not of just that one. */
+static bool shows_witness(const struct rf_image_descriptor *descriptor, int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = (off_t)descriptor->witness,
+			      .l_len = 1 };
+
+	return descriptor->flags & RF_DESCRIPTOR_WITNESS &&
+	       rf_syscall(SYS_fcntl, fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK &&
+	       lock.l_start == (off_t)descriptor->witness && lock.l_len == 1;
+}
+
+/* The same for what has been opened, with the proof. */
 static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 			 const struct rf_image_file *file, int fd)
 {
 	struct stat status;
-	uint64_t digest[2];
 
 	if (rf_sys_fstat(fd, &status) < 0 || !may_stand_in(shell, descriptor, file, &status))
 		return false;
-	if (rf_is_common_device(&status) || is_same_object(shell, &shell->image, file, &status))
-		return true;
-	return rf_digest_file(fd, 0, file->size_bytes, RF_NO_DEADLINE, digest) == 0 &&
-	       digest[0] == descriptor->digest[0] && digest[1] == descriptor->digest[1];
+	return rf_is_common_device(&status) ||
+	       is_same_object(shell, &shell->image, file, &status) ||
+	       has_digest(descriptor, file, fd) || shows_witness(descriptor, fd);
 }
 
 /* O_NOATIME saves writes and changes nothing else; who does not own the file may not ask for it. */

@@ -169,6 +169,7 @@ rf_integration_tests = \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/windows_grow_and_shrink \
+	%D%/writable_files_are_known_by_a_lock \
 	%D%/writable_files_are_the_same_file \
 	%D%/wrong_forecasts_change_nothing \
 	%D%/wrong_keys_are_refused
@@ -366,6 +367,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
+%C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)

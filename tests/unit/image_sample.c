@@ -511,7 +511,7 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 			return "descriptors do not ascend";
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
-	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 7 ||
+	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 15 ||
 	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_PIPE ||
 	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor->kind != RF_DESCRIPTOR_PIPE))
@@ -521,6 +521,14 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 					    descriptor->status_flags & (O_ACCMODE | O_PATH)
 				  : descriptor->digest[0] || descriptor->digest[1])
 		return "a descriptor has a digest that means nothing";
+	if (descriptor->flags & 8
+		    ? descriptor->kind != RF_DESCRIPTOR_FILE ||
+			      descriptor->same_as != RF_IMAGE_NONE ||
+			      descriptor->status_flags & O_PATH ||
+			      (descriptor->status_flags & O_ACCMODE) % 3 == 0 ||
+			      descriptor->witness >> 60 == 0 || descriptor->witness >> 60 > 3
+		    : descriptor->witness != 0)
+		return "a descriptor has a witness that means nothing";
 	if (descriptor->kind == RF_DESCRIPTOR_RELAY && descriptor->same_as == RF_IMAGE_NONE)
 		return judge_relay(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_PIPE && descriptor->same_as == RF_IMAGE_NONE)

@@ -59,6 +59,19 @@ static void assert_accepted(void)
 	ck_assert_msg(read_sample() == 0, "%s", reading.report.sentence);
 }
 
+static struct rf_image_descriptor *descriptor(unsigned index)
+{
+	return sample_payload(&sample, RF_RECORD_DESCRIPTOR, index);
+}
+
+static void witness(uint64_t offset, uint32_t status_flags)
+{
+	descriptor(4)->flags = RF_DESCRIPTOR_WITNESS;
+	descriptor(4)->status_flags = status_flags;
+	memset(descriptor(4)->digest, 0, sizeof(descriptor(4)->digest));
+	descriptor(4)->witness = offset;
+}
+
 /* -- what is good -------------------------------------------------------------------------- */
 
 START_TEST(good_image_is_accepted)
@@ -208,6 +221,15 @@ START_TEST(image_may_come_in_pieces_of_any_size)
 	static const size_t sizes[] = { 1, 7, 31, 32, 33, 1000, 4096, 20000 };
 
 	read_dribbled(sizes[_i]);
+}
+END_TEST
+
+START_TEST(witness_is_accepted)
+{
+	witness(RF_WITNESS_FIRST, O_WRONLY);
+	assert_accepted();
+	witness(RF_WITNESS_END - 1, O_RDWR | O_APPEND);
+	assert_accepted();
 }
 END_TEST
 
@@ -580,11 +602,6 @@ static char *path(unsigned index)
 	return (char *)(file(index) + 1);
 }
 
-static struct rf_image_descriptor *descriptor(unsigned index)
-{
-	return sample_payload(&sample, RF_RECORD_DESCRIPTOR, index);
-}
-
 static struct rf_image_pages *pages(void)
 {
 	return sample_payload(&sample, RF_RECORD_PAGES, 0);
@@ -647,7 +664,7 @@ struct change {
 	int error;
 };
 
-static struct change changes[256];
+static struct change changes[512];
 static int change_count;
 
 #define REFUSED(error, name, ...)                                                                  \
@@ -809,6 +826,15 @@ CORRUPT(digest_of_a_duplicate, descriptor(2)->flags |= RF_DESCRIPTOR_DIGEST)
 CORRUPT(digest_of_what_is_written, descriptor(4)->status_flags = O_RDWR)
 CORRUPT(digest_of_a_path, descriptor(4)->status_flags = O_PATH)
 CORRUPT(digest_without_its_flag, descriptor(4)->flags = RF_DESCRIPTOR_CLOEXEC)
+CORRUPT(witness_of_what_is_read, witness(RF_WITNESS_FIRST, O_RDONLY))
+CORRUPT(witness_of_no_access, witness(RF_WITNESS_FIRST, O_ACCMODE))
+CORRUPT(witness_of_a_path, witness(RF_WITNESS_FIRST, O_RDWR | O_PATH))
+CORRUPT(witness_within_files, witness(RF_WITNESS_FIRST - 1, O_RDWR))
+CORRUPT(witness_behind_all, witness(RF_WITNESS_END, O_WRONLY))
+CORRUPT(witness_of_a_duplicate, descriptor(2)->flags |= RF_DESCRIPTOR_WITNESS;
+	descriptor(2)->witness = RF_WITNESS_FIRST)
+CORRUPT(witness_without_its_flag, witness(RF_WITNESS_FIRST, O_RDWR);
+	descriptor(4)->flags &= (uint16_t)~RF_DESCRIPTOR_WITNESS)
 REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 5)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
@@ -848,7 +874,7 @@ CORRUPT(packets_are_too_few, packet_lengths()[1] = 1)
 CORRUPT(packets_are_too_many, packet_lengths()[1] = 3)
 CORRUPT(too_many_pipes, more_pipes(1024, 4096))
 CORRUPT(too_large_pipes, more_pipes(64, 1048576))
-CORRUPT(descriptor_flags, descriptor(1)->flags = 8)
+CORRUPT(descriptor_flags, descriptor(1)->flags = 16)
 CORRUPT(unaligned_start, HEAP->start += 8)
 CORRUPT(unaligned_end, HEAP->end += 2048)
 CORRUPT(empty_mapping, HEAP->start = HEAP->end)
@@ -970,6 +996,7 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
+	tcase_add_test(tcase, witness_is_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);
 	tcase_add_test(tcase, mappings_may_come_in_several_records);
 	tcase_add_test(tcase, many_records_are_more_than_the_buffer);
