@@ -25,7 +25,7 @@ static size_t read_file(const char *name, void *bytes, size_t most)
 	size_t count;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", network.node.directory, name);
+	snprintf(path, sizeof(path), "%s/%s", network.nodes[0].directory, name);
 	fd = CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
 	count = test_read(fd, bytes, most);
 	close(fd);
@@ -50,7 +50,7 @@ static void render(const char *const *arguments, int status)
 		words[count++] = strcmp(*arguments, "SCENE") ? *arguments : scene, arguments++;
 	pid = CHECK_CALL(fork());
 	if (!pid) {
-		CHECK_CALL(chdir(network.node.directory));
+		CHECK_CALL(chdir(network.nodes[0].directory));
 		CHECK_CALL(dup2(open("output", O_WRONLY | O_CREAT | O_TRUNC, 0600), 1));
 		CHECK_CALL(dup2(1, 2));
 		execv(program, (char *const *)words);
@@ -81,7 +81,7 @@ int main(void)
 	test_begin();
 	if (access(test_build_path("examples/render"), X_OK))
 		test_skip("examples/render is not built: libpng is missing");
-	network_start(&network, NULL);
+	network_start(&network, 2, NULL);
 	render(by_itself, 0);
 	bytes = read_file("picture.png", alone, sizeof(alone));
 	read_file("output", text, sizeof(text));
@@ -100,6 +100,6 @@ int main(void)
 	read_file("output", text, sizeof(text));
 	CHECK_EQUAL(count_texts(text, "RFORK_INSECURE_PLAINTEXT"), 2);
 	CHECK_EQUAL(count_texts(text, "refused\n"), 2);
-	node_stop(&network.node);
+	network_stop(&network);
 	return test_end();
 }

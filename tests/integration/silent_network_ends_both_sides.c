@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: when the network between caller and node falls silent, because a cable is pulled or
- * because packets are lost without a word, the node ends the child and all its descendants soon
+ * because a packet filter drops all without a word, the node ends the child and all its descendants soon
  * after --dead-after, and the ghost dies by SIGKILL after its own limit: while idle, with data
  * under way in both directions, and while the child is stopped.
  */
@@ -24,15 +24,18 @@
 #define FLOW_BYTES (4l << 20)
 #define PIECE_BYTES 65536u
 #define MANNERS 3
-#define CASES (NETWORK_CABLES * MANNERS)
+#define NODES 2
+#define PULLED 0
+#define FILTERED 1
+#define CASES (NODES * MANNERS)
 
 enum manner { IDLE, BUSY, STOPPED };
 
 static const char *const manner_names[MANNERS] = { "idle", "busy", "stopped" };
 
-/* One caller, over one of the cables. */
+/* One caller, of one of the nodes. */
 struct caller {
-	const char *host;
+	unsigned node;
 	enum manner manner;
 	bool is_busy; /* and has not ended yet */
 	pid_t child, runaway, ghost;
@@ -44,6 +47,7 @@ struct caller {
 static volatile int64_t *silent_ms;
 
 static char piece[PIECE_BYTES];
+static struct network network;
 
 /* -- on the node ------------------------------------------------------------------------------ */
 
@@ -79,20 +83,16 @@ static _Noreturn void be_the_child(const struct caller *caller, int up, int down
 
 static void move(struct caller *caller)
 {
-	struct rfork_options options = { .size = sizeof(options),
-					 .flags = RFORK_CLOSE_OTHERS | RFORK_INSECURE_PLAINTEXT };
 	int up[2], down[2];
 
 	CHECK_CALL(pipe(up));
 	CHECK_CALL(pipe(down));
-	caller->ghost = rfork_with(caller->host, &options);
+	caller->ghost = network_move_returns_twice(&network, caller->node, RFORK_CLOSE_OTHERS);
 	if (!caller->ghost) {
 		close(up[0]);
 		close(down[1]);
 		be_the_child(caller, up[1], down[0]);
 	}
-	if (caller->ghost < 0)
-		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
 	close(up[1]);
 	close(down[0]);
 	caller->up = up[0];
@@ -134,8 +134,8 @@ static void check_time(const char *what, const struct caller *caller, int limit_
 	int64_t since_ms = test_now_ms() - *silent_ms;
 
 	CHECK(*silent_ms > 0);
-	dprintf(2, "%s, %s: %s after %lld ms\n", caller->host, what, manner_names[caller->manner],
-		(long long)since_ms);
+	dprintf(2, "%s, %s: %s after %lld ms\n", caller->node == PULLED ? "pulled" : "filtered",
+		what, manner_names[caller->manner], (long long)since_ms);
 	CHECK_AT_MOST(since_ms, limit_ms);
 }
 
@@ -170,38 +170,34 @@ static _Noreturn void be_a_caller(struct caller *caller, int ready)
 	_exit(0);
 }
 
-static void expect_service(struct network *network, unsigned cable)
+static void expect_service(unsigned node)
 {
-	struct rfork_options options = { .size = sizeof(options),
-					 .flags = RFORK_CLOSE_OTHERS | RFORK_INSECURE_PLAINTEXT };
-	pid_t pid = rfork_with(network->hosts[cable], &options);
+	pid_t pid = network_move_returns_twice(&network, node, RFORK_CLOSE_OTHERS);
 
 	if (!pid)
 		_exit(23);
-	if (pid < 0)
-		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
 	test_expect_exit(pid, 23);
 }
 
 int main(void)
 {
 	const char *arguments[] = { "--dead-after", DEAD_AFTER, NULL };
-	struct network network;
-	struct node_load load;
+	struct node_load loads[NODES];
 	pid_t callers[CASES];
 	int ready[2];
 
 	test_begin();
-	network_start(&network, arguments);
+	network_start(&network, NODES, arguments);
 	silent_ms = mmap(NULL, TEST_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			 -1, 0);
 	CHECK(silent_ms != MAP_FAILED);
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++)
-		expect_service(&network, cable);
-	load = node_settle(&network.node);
+	for (unsigned node = 0; node < NODES; node++) {
+		expect_service(node);
+		loads[node] = node_settle(&network.nodes[node]);
+	}
 	CHECK_CALL(pipe2(ready, O_CLOEXEC));
 	for (int i = 0; i < CASES; i++) {
-		struct caller caller = { .host = network.hosts[i / MANNERS],
+		struct caller caller = { .node = (unsigned)i / MANNERS,
 					 .manner = (enum manner)(i % MANNERS),
 					 .is_busy = i % MANNERS == BUSY };
 
@@ -213,17 +209,18 @@ int main(void)
 	for (int i = 0; i < CASES; i++)
 		stream_hear(ready[0]);
 	*silent_ms = test_now_ms();
-	network_pull(0);
-	network_drop(&network, 1);
+	network_pull(&network, PULLED);
+	network_drop(&network, FILTERED);
 	for (int i = 0; i < CASES; i++) {
 		test_expect_exit(callers[i], 0);
 		test_forget_process(callers[i]);
 	}
-	node_expect_load(&network.node, load);
-	network_plug(0);
-	network_deliver(&network, 1);
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++)
-		expect_service(&network, cable);
-	node_stop(&network.node);
+	network_plug(&network, PULLED);
+	network_deliver(&network, FILTERED);
+	for (unsigned node = 0; node < NODES; node++) {
+		node_expect_load(&network.nodes[node], loads[node]);
+		expect_service(node);
+	}
+	network_stop(&network);
 	return test_end();
 }

@@ -14,7 +14,7 @@
 #include "tests/support/process.h"
 #include "tests/support/stream.h"
 
-#define CABLE 0
+#define NODE 0
 #define GHOST_LIMIT_MS 40000
 
 static _Noreturn void be_the_child(int up, int down)
@@ -52,18 +52,14 @@ static void await_unacknowledged(void)
 
 static pid_t move(const struct network *network, int *up, int *down)
 {
-	struct rfork_options options = { .size = sizeof(options),
-					 .flags = RFORK_CLOSE_OTHERS | RFORK_INSECURE_PLAINTEXT };
 	int up_ends[2], down_ends[2];
 	pid_t ghost;
 
 	CHECK_CALL(pipe(up_ends));
 	CHECK_CALL(pipe(down_ends));
-	ghost = rfork_with(network->hosts[CABLE], &options);
+	ghost = network_move_returns_twice(network, NODE, RFORK_CLOSE_OTHERS);
 	if (!ghost)
 		be_the_child(up_ends[1], down_ends[0]);
-	if (ghost < 0)
-		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
 	*up = up_ends[0];
 	*down = down_ends[1];
 	close(up_ends[1]);
@@ -79,20 +75,20 @@ int main(void)
 	int up, down;
 
 	test_begin();
-	network_start(&network, arguments);
+	network_start(&network, 1, arguments);
 	ghost = move(&network, &up, &down);
 	test_guard_process(ghost);
 	child = (pid_t)test_read_number(up);
-	network_drop_ours(CABLE);
+	network_drop_ours(&network, NODE);
 	stream_tell(down);
 	await_unacknowledged();
 	CHECK_CALL(kill(child, SIGSTOP));
 	process_expect_stop_status(ghost, SIGSTOP);
-	network_drop(&network, CABLE);
+	network_drop(&network, NODE);
 	CHECK(test_has_ended(ghost, GHOST_LIMIT_MS));
 	test_expect_signal(ghost, SIGKILL);
 	test_forget_process(ghost);
 	CHECK(test_has_ended(child, TEST_DEADLINE_MS));
-	node_stop(&network.node);
+	network_stop(&network);
 	return test_end();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets namespaces and cables up with ip(8).  Called by tests of networks that fail; touches no
- * network but those that it has made itself.
+ * Sets namespaces, cables and filters up with ip(8) and nft(8).  Called by tests of several nodes and
+ * of networks that fail; touches no network but those that it has made itself.
  */
 #define _GNU_SOURCE
 #include "tests/support/network.h"
@@ -14,33 +14,37 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Machines by number: the test, then the nodes. */
+#define TEST 0u
+#define MACHINES (1 + NETWORK_NODES_MAX)
 #define HERE (-1)
 #define MAX_WORDS 24
+#define MAX_ARGUMENTS 16
 #define EXIT_MISSING 127
-/* A link-layer address that nobody has: what goes there is dropped by who gets it. */
-#define NOBODY "02:00:00:00:00:99"
 
-static const char *const ends[NETWORK_CABLES][2] = { { "rf-caller0", "rf-node0" },
-						     { "rf-caller1", "rf-node1" } };
-static const char *const addresses[NETWORK_CABLES][2] = { { "10.77.0.1", "10.77.0.2" },
-							  { "10.77.1.1", "10.77.1.2" } };
+/* What the servers are started with. */
+static struct network *starting;
+static unsigned machine;
 
-static _Noreturn void become_ip(int namespace, char *command)
+/* -- commands --------------------------------------------------------------------------------- */
+
+static _Noreturn void become_command(int namespace, char *command)
 {
-	char *words[MAX_WORDS] = { "ip" }, *rest = NULL;
-	int count = 1;
+	char *words[MAX_WORDS], *rest = NULL;
+	int count = 0;
 
 	if (namespace >= 0 && setns(namespace, CLONE_NEWNET))
 		_exit(1);
 	for (char *word = strtok_r(command, " ", &rest); word && count + 1 < MAX_WORDS;
 	     word = strtok_r(NULL, " ", &rest))
 		words[count++] = word;
-	execvp("ip", words);
+	words[count] = NULL;
+	execvp(words[0], words);
 	_exit(EXIT_MISSING);
 }
 
-/* Runs ip(8) in a namespace; its exit status. */
-static int try_ip(int namespace, const char *format, va_list arguments)
+/* Runs a command, whose words hold no spaces, in a namespace; its exit status. */
+static int run_words(int namespace, const char *format, va_list arguments)
 {
 	char command[256];
 	int status;
@@ -49,31 +53,35 @@ static int try_ip(int namespace, const char *format, va_list arguments)
 	vsnprintf(command, sizeof(command), format, arguments);
 	pid = CHECK_CALL(fork());
 	if (!pid)
-		become_ip(namespace, command);
+		become_command(namespace, command);
 	CHECK_EQUAL(waitpid(pid, &status, 0), pid);
 	CHECK(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
 
-__attribute__((format(printf, 2, 3))) static int ask_ip(int namespace, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int ask(int namespace, const char *format, ...)
 {
 	va_list arguments;
 	int result;
 
 	va_start(arguments, format);
-	result = try_ip(namespace, format, arguments);
+	result = run_words(namespace, format, arguments);
 	va_end(arguments);
 	return result;
 }
 
-__attribute__((format(printf, 2, 3))) static void run_ip(int namespace, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void run(int namespace, const char *format, ...)
 {
 	va_list arguments;
+	int status;
 
 	va_start(arguments, format);
-	if (try_ip(namespace, format, arguments))
-		test_fail(__FILE__, __LINE__, "ip %s failed", format);
+	status = run_words(namespace, format, arguments);
 	va_end(arguments);
+	if (status == EXIT_MISSING)
+		test_skip("there is no %.*s(8)", (int)strcspn(format, " "), format);
+	if (status)
+		test_fail(__FILE__, __LINE__, "%s failed", format);
 }
 
 static int open_namespace(pid_t pid)
@@ -84,10 +92,28 @@ static int open_namespace(pid_t pid)
 	return CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
 }
 
-static void address_cable(unsigned cable, unsigned end)
+/* -- machines and cables ---------------------------------------------------------------------- */
+
+/* An address that is the machine's own, whatever cable it is asked over. */
+static void be_machine(unsigned self)
 {
-	run_ip(HERE, "addr add %s/24 dev %s", addresses[cable][end], ends[cable][end]);
-	run_ip(HERE, "link set %s up", ends[cable][end]);
+	run(HERE, "ip link set lo up");
+	run(HERE, "ip addr add 10.77.%u.1/32 dev lo", self);
+}
+
+/* The end of a cable that leads from `self` to `other`. */
+static void connect_end(unsigned self, unsigned other)
+{
+	run(HERE, "ip link set rf-%u-%u up", self, other);
+	run(HERE, "ip route add 10.77.%u.1/32 dev rf-%u-%u src 10.77.%u.1", other, self, other,
+	    self);
+}
+
+static void lay_cables(unsigned machines)
+{
+	for (unsigned a = 0; a < machines; a++)
+		for (unsigned b = a + 1; b < machines; b++)
+			run(HERE, "ip link add rf-%u-%u type veth peer name rf-%u-%u", a, b, b, a);
 }
 
 /* The new process moves before it becomes the server, and takes its ends of the cables along. */
@@ -95,107 +121,190 @@ static void enter_own_namespace(const struct node *node)
 {
 	int before = open_namespace(getpid());
 
-	(void)node;
+	node_write_key(node->key_file, starting->nodes[0].key_text, 0600);
 	CHECK_CALL(unshare(CLONE_NEWNET));
-	run_ip(HERE, "link set lo up");
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++) {
-		run_ip(before, "link set %s netns %d", ends[cable][1], (int)getpid());
-		address_cable(cable, 1);
+	be_machine(machine);
+	for (unsigned other = 0; other <= starting->count; other++) {
+		if (other == machine)
+			continue;
+		run(before, "ip link set rf-%u-%u netns %d", machine, other, (int)getpid());
+		connect_end(machine, other);
 	}
 	close(before);
 }
 
-static void leave_for_own_namespace(void)
+static void take_common_key(const struct node *node)
 {
-	int status;
+	node_write_key(node->key_file, starting->nodes[0].key_text, 0600);
+}
 
-	if (unshare(CLONE_NEWNET))
-		test_skip("network namespaces: %s", strerror(errno));
-	status = ask_ip(HERE, "link set lo up");
-	if (status == EXIT_MISSING)
-		test_skip("there is no ip(8), of the package iproute2");
-	CHECK_EQUAL(status, 0);
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++) {
-		if (ask_ip(HERE, "link add %s type veth peer name %s", ends[cable][0],
-			   ends[cable][1]))
-			test_skip("the kernel has no veth network devices");
-		address_cable(cable, 0);
+/* False, with a reason, where there are no namespaces or no cables. */
+static bool leave_for_own_namespace(char reason[128])
+{
+	if (unshare(CLONE_NEWNET)) {
+		snprintf(reason, 128, "network namespaces: %s", strerror(errno));
+		return false;
+	}
+	switch (ask(HERE, "ip link add rf-0-0 type veth peer name rf-0-1")) {
+	case 0:
+		run(HERE, "ip link del rf-0-0");
+		return true;
+	case EXIT_MISSING:
+		snprintf(reason, 128, "there is no ip(8), of the package iproute2");
+		return false;
+	default:
+		snprintf(reason, 128, "the kernel has no veth network devices");
+		return false;
 	}
 }
 
-/* The port file has a line for each listener; the first is loopback's, where nobody can call. */
-static void read_hosts(struct network *network)
+/* -- servers ---------------------------------------------------------------------------------- */
+
+/* The port file has a line for each listener; the first is loopback's, where no other machine can
+ * call. */
+static void read_host(struct network *network, unsigned number)
 {
-	char path[96], text[256], *line = text;
+	char path[96], text[256], *line;
 	int fd;
 
-	node_port_file(&network->node, path);
+	node_port_file(&network->nodes[number], path);
 	fd = CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
 	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
 	close(fd);
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++) {
-		line = strchr(line, '\n');
-		CHECK(line);
-		snprintf(network->hosts[cable], sizeof(network->hosts[cable]), "%s:%lu",
-			 addresses[cable][1], strtoul(++line, NULL, 10));
-	}
+	line = strchr(text, '\n');
+	CHECK(line);
+	snprintf(network->hosts[number], sizeof(network->hosts[number]), "10.77.%u.1:%lu",
+		 number + 1, strtoul(line + 1, NULL, 10));
 }
 
-void network_start(struct network *network, const char *const *arguments)
+static void start_distant_nodes(struct network *network, const char *const *arguments)
 {
 	const struct passwd *user = getpwuid(geteuid());
-	const char *vector[16] = { "--insecure-plaintext", "--user" };
-	char listen[NETWORK_CABLES][32];
-	int count = 2;
+	char listen[32];
+	const char *vector[MAX_ARGUMENTS + 1] = { "--insecure-plaintext", "--listen", listen,
+						  "--user" };
+	int count = 4;
 
 	if (!user)
 		test_skip("this user has no name");
-	leave_for_own_namespace();
 	vector[count++] = user->pw_name;
-	for (unsigned cable = 0; cable < NETWORK_CABLES; cable++) {
-		snprintf(listen[cable], sizeof(listen[cable]), "%s:0", addresses[cable][1]);
-		vector[count++] = "--listen";
-		vector[count++] = listen[cable];
-	}
-	while (arguments && *arguments && count < 15)
+	while (arguments && *arguments && count < MAX_ARGUMENTS)
 		vector[count++] = *arguments++;
+	be_machine(TEST);
+	lay_cables(1 + network->count);
 	node_before_server = enter_own_namespace;
-	node_start(&network->node, vector);
+	for (unsigned i = 0; i < network->count; i++) {
+		machine = i + 1;
+		snprintf(listen, sizeof(listen), "10.77.%u.1:0", machine);
+		connect_end(TEST, machine);
+		node_start(&network->nodes[i], vector);
+		read_host(network, i);
+	}
+}
+
+static void start_local_nodes(struct network *network, const char *const *arguments)
+{
+	network->is_loopback = true;
+	node_before_server = take_common_key;
+	for (unsigned i = 0; i < network->count; i++) {
+		node_start(&network->nodes[i], arguments);
+		strcpy(network->hosts[i], network->nodes[i].host);
+	}
+}
+
+static void start(struct network *network, unsigned count, const char *const *arguments,
+		  bool is_needed)
+{
+	char reason[128];
+
+	CHECK_AT_MOST(count, NETWORK_NODES_MAX);
+	*network = (struct network){ .count = count };
+	starting = network;
+	if (leave_for_own_namespace(reason)) {
+		dprintf(2, "nodes: %u, each in a network namespace of its own\n", count);
+		start_distant_nodes(network, arguments);
+	} else if (is_needed) {
+		test_skip("%s", reason);
+	} else {
+		dprintf(2, "nodes: %u, all on loopback: %s\n", count, reason);
+		start_local_nodes(network, arguments);
+	}
 	node_before_server = NULL;
-	read_hosts(network);
 }
 
-void network_pull(unsigned cable)
+void network_start(struct network *network, unsigned count, const char *const *arguments)
 {
-	run_ip(HERE, "link set %s down", ends[cable][0]);
+	start(network, count, arguments, true);
 }
 
-void network_plug(unsigned cable)
+void network_start_anywhere(struct network *network, unsigned count, const char *const *arguments)
 {
-	run_ip(HERE, "link set %s up", ends[cable][0]);
+	start(network, count, arguments, false);
 }
 
-void network_drop_ours(unsigned cable)
+void network_stop(struct network *network)
 {
-	run_ip(HERE, "neigh replace %s lladdr " NOBODY " dev %s nud permanent", addresses[cable][1],
-	       ends[cable][0]);
+	for (unsigned i = 0; i < network->count; i++)
+		node_stop(&network->nodes[i]);
 }
 
-void network_drop(const struct network *network, unsigned cable)
+pid_t network_move_returns_twice(const struct network *network, unsigned node, uint64_t flags)
 {
-	int server = open_namespace(network->node.pid);
+	struct rfork_options options = { .size = sizeof(options), .flags = flags };
+	pid_t pid;
 
-	network_drop_ours(cable);
-	run_ip(server, "neigh replace %s lladdr " NOBODY " dev %s nud permanent",
-	       addresses[cable][0], ends[cable][1]);
+	if (!network->is_loopback)
+		options.flags |= RFORK_INSECURE_PLAINTEXT;
+	pid = rfork_with(network->hosts[node], &options);
+	if (pid < 0)
+		test_fail(__FILE__, __LINE__, "rfork to node %u: %s", node, rfork_error());
+	return pid;
+}
+
+/* -- silence ---------------------------------------------------------------------------------- */
+
+void network_pull(const struct network *network, unsigned node)
+{
+	(void)network;
+	run(HERE, "ip link set rf-0-%u down", node + 1);
+}
+
+/* The route went with the cable. */
+void network_plug(const struct network *network, unsigned node)
+{
+	(void)network;
+	connect_end(TEST, node + 1);
+}
+
+static void filter(int namespace, unsigned self, unsigned other)
+{
+	run(namespace, "nft add table inet rfork-%u", other);
+	run(namespace,
+	    "nft add chain inet rfork-%u in { type filter hook input priority 0 ; policy accept ; }",
+	    other);
+	run(namespace, "nft add rule inet rfork-%u in iifname rf-%u-%u counter drop", other, self,
+	    other);
+}
+
+void network_drop_ours(const struct network *network, unsigned node)
+{
+	int server = open_namespace(network->nodes[node].pid);
+
+	filter(server, node + 1, TEST);
 	close(server);
 }
 
-void network_deliver(const struct network *network, unsigned cable)
+void network_drop(const struct network *network, unsigned node)
 {
-	int server = open_namespace(network->node.pid);
+	filter(HERE, TEST, node + 1);
+	network_drop_ours(network, node);
+}
 
-	run_ip(HERE, "neigh del %s dev %s", addresses[cable][1], ends[cable][0]);
-	run_ip(server, "neigh del %s dev %s", addresses[cable][0], ends[cable][1]);
+void network_deliver(const struct network *network, unsigned node)
+{
+	int server = open_namespace(network->nodes[node].pid);
+
+	run(HERE, "nft delete table inet rfork-%u", node + 1);
+	run(server, "nft delete table inet rfork-%u", TEST);
 	close(server);
 }

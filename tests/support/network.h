@@ -1,35 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two machines in one: the test and its server, each in a network namespace of its own, joined
- * by a pair of cables (veth) that can go silent.  All of it vanishes with the two processes.
+ * Several machines in one: the test and its nodes, each in a network namespace of its own, every two of
+ * them joined by a cable (veth) of their own that can go silent.  All of it vanishes with the
+ * processes.  A machine has one address, under which all others reach it.
  */
 #ifndef TEST_SUPPORT_NETWORK_H
 #define TEST_SUPPORT_NETWORK_H
 
 #include "tests/support/node.h"
 
-#define NETWORK_CABLES 2
+#define NETWORK_NODES_MAX 3
 
 struct network {
-	struct node node;
-	char hosts[NETWORK_CABLES][64]; /* to be given to rfork(), by cable */
+	struct node nodes[NETWORK_NODES_MAX];
+	char hosts[NETWORK_NODES_MAX][64]; /* to be given to rfork(), from anywhere */
+	unsigned count;
+	bool is_loopback;
 };
 
 /*
- * Moves this process to a namespace and starts a server in another one; `arguments` are further
- * ones, or NULL.  Skips the test where that cannot be had.  The children are of this process's
- * user.
+ * Moves this process to a namespace and starts the servers in others; `arguments` are further ones, or
+ * NULL.  All have the same key; the children are of this process's user.  Skips the test where
+ * that cannot be had.
  */
-void network_start(struct network *network, const char *const *arguments);
+void network_start(struct network *network, unsigned count, const char *const *arguments);
 
-/* The cable is pulled out at the caller's end. */
-void network_pull(unsigned cable);
-void network_plug(unsigned cable);
+/* The same, but for tests that break nothing: on loopback where namespaces cannot be had, which it says. */
+void network_start_anywhere(struct network *network, unsigned count, const char *const *arguments);
 
-/* What either side sends goes out and reaches nobody, which no sender is told. */
-void network_drop(const struct network *network, unsigned cable);
-/* The same for what the caller's side sends; what the node sends still arrives. */
-void network_drop_ours(unsigned cable);
-void network_deliver(const struct network *network, unsigned cable);
+/* Ends all servers, as node_stop(). */
+void network_stop(struct network *network);
+
+/* rfork_with() that must succeed, with the flag that such a network needs. */
+pid_t network_move_returns_twice(const struct network *network, unsigned node, uint64_t flags);
+
+/* The cable between the test and a node is pulled out at the test's end. */
+void network_pull(const struct network *network, unsigned node);
+void network_plug(const struct network *network, unsigned node);
+
+/* What either side of that cable sends goes out and reaches nobody, which no sender is told: a packet
+ * filter drops it at the other end. */
+void network_drop(const struct network *network, unsigned node);
+/* Only what the test sends is lost. */
+void network_drop_ours(const struct network *network, unsigned node);
+void network_deliver(const struct network *network, unsigned node);
 
 #endif

@@ -166,7 +166,7 @@ void node_stop(struct node *node)
 	test_forget_process(node->pid);
 	expect_no_file(node);
 	test_remove_directory(node->directory);
-	test_guard_directory(NULL);
+	test_forget_directory(node->directory);
 }
 
 pid_t node_parent_of(pid_t pid)

@@ -24,11 +24,12 @@
 
 #define TEST_LIMIT_S 150
 #define GUARDED 16
+#define GUARDED_DIRECTORIES 4
 
 static struct {
 	pid_t caller; /* the process whose failure cleans up */
 	pid_t processes[GUARDED];
-	char directory[PATH_MAX];
+	char directories[GUARDED_DIRECTORIES][96];
 } test;
 
 void test_begin(void)
@@ -69,8 +70,9 @@ static void clean_up(void)
 	for (int i = 0; i < GUARDED; i++)
 		if (test.processes[i])
 			kill(test.processes[i], SIGKILL);
-	if (test.directory[0])
-		test_remove_directory(test.directory);
+	for (int i = 0; i < GUARDED_DIRECTORIES; i++)
+		if (test.directories[i][0])
+			test_remove_directory(test.directories[i]);
 }
 
 void test_skip(const char *format, ...)
@@ -119,7 +121,19 @@ void test_forget_process(pid_t pid)
 
 void test_guard_directory(const char *path)
 {
-	snprintf(test.directory, sizeof(test.directory), "%s", path ? path : "");
+	for (int i = 0; i < GUARDED_DIRECTORIES; i++) {
+		if (test.directories[i][0])
+			continue;
+		snprintf(test.directories[i], sizeof(test.directories[i]), "%s", path);
+		return;
+	}
+}
+
+void test_forget_directory(const char *path)
+{
+	for (int i = 0; i < GUARDED_DIRECTORIES; i++)
+		if (!strcmp(test.directories[i], path))
+			test.directories[i][0] = '\0';
 }
 
 int64_t test_now_ms(void)

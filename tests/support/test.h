@@ -34,10 +34,11 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 _Noreturn void test_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A process or a directory that a failing test has to clean up; 0 and NULL take it back. */
+/* A process or a directory that a failing test has to clean up. */
 void test_guard_process(pid_t pid);
 void test_forget_process(pid_t pid);
 void test_guard_directory(const char *path);
+void test_forget_directory(const char *path);
 
 #define CHECK(condition)                                                                           \
 	((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "not true: %s", #condition))
