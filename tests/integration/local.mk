@@ -11,6 +11,7 @@ rf_integration_tests = \
 	%D%/async_returns_at_the_snapshot \
 	%D%/back_pressure_is_bounded \
 	%D%/bad_arguments_are_refused \
+	%D%/breaking_a_chain_ends_what_is_beyond \
 	%D%/broken_ghosts_lose_only_their_child \
 	%D%/broken_nodes_are_reported \
 	%D%/broken_nodes_lose_only_their_ghost \
@@ -146,6 +147,7 @@ rf_integration_tests = \
 	%D%/stopping_the_server_waits_for_its_children \
 	%D%/strangers_get_nothing \
 	%D%/tcp_connection_is_served_by_the_child \
+	%D%/ten_hops_round_three_nodes \
 	%D%/ten_moves_in_a_row \
 	%D%/terminal_signals_act_on_the_job \
 	%D%/thread_id_is_renewed \
@@ -209,6 +211,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_breaking_a_chain_ends_what_is_beyond_LDADD = $(rf_integration_ldadd)
 %C%_broken_ghosts_lose_only_their_child_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_lose_only_their_ghost_LDADD = $(rf_integration_ldadd)
@@ -344,6 +347,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
+%C%_ten_hops_round_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
 %C%_terminal_signals_act_on_the_job_LDADD = $(rf_integration_ldadd)
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
