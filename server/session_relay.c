@@ -215,7 +215,7 @@ static bool put_event(struct relay *r)
 		return false; /* for want of credit */
 	if (rf_job_next_signal(&r->job, &signal))
 		put_signal(r, &signal);
-	else if (r->job.has_ended && rf_job_take_other(&r->job))
+	else if ((r->job.has_ended || r->job.stop_signal) && rf_job_take_other(&r->job))
 		return put_event(r);
 	else if (r->job.has_ended)
 		put_exited(r);

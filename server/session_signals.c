@@ -23,8 +23,8 @@
 
 #define LAST_SIGNAL 64u
 #define GENERATIONS_MAX 4096
-/* What the child sent before its end is in the queue then; what its descendants add cannot delay
- * the news for ever. */
+/* What the child sent before its end, or before a stop, is in the queue then; what its descendants add
+ * cannot delay the news for ever. */
 #define LATE_SIGNALS_MAX 65536u
 
 enum pending { PENDING_CHILD, PENDING_TERMINATE, PENDING_OTHER };
@@ -134,11 +134,12 @@ static unsigned take_one_urgent(struct rf_job *job, const struct signalfd_siginf
 bool rf_job_take_other(struct rf_job *job)
 {
 	struct signalfd_siginfo info;
+	bool is_late = job->has_ended || job->stop_signal;
 
 	while (job->may_have_others && !job->pending[PENDING_OTHER].signal) {
-		if (job->has_ended && job->late_signals == 0)
+		if (is_late && job->late_signals == 0)
 			return false;
-		if (job->has_ended)
+		if (is_late)
 			job->late_signals--;
 		if (read(job->others, &info, sizeof(info)) != (ssize_t)sizeof(info))
 			job->may_have_others = false;
@@ -167,6 +168,8 @@ static unsigned note_stop(struct rf_job *job, unsigned signal)
 	if (job->is_held && signal == SIGSTOP)
 		return 0; /* ours */
 	job->stop_signal = signal;
+	job->may_have_others = true;
+	job->late_signals = LATE_SIGNALS_MAX;
 	/* It went on and has stopped again before we looked: the ghost is told both. */
 	job->tell_continued = job->is_stop_told;
 	return RF_JOB_STOPPED;

@@ -22,6 +22,7 @@ rf_integration_tests = \
 	%D%/caller_that_execs_keeps_its_child \
 	%D%/caller_that_exits_leaves_its_child \
 	%D%/cancelled_threads_leave_nothing \
+	%D%/chains_pass_signals_and_stops \
 	%D%/changed_library_goes_by_content \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
@@ -128,6 +129,7 @@ rf_integration_tests = \
 	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
+	%D%/signals_before_a_stop_come_first \
 	%D%/signals_keep_their_order_with_output \
 	%D%/signals_of_short_lived_senders_come_home \
 	%D%/signals_reach_many_children \
@@ -222,6 +224,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_caller_that_execs_keeps_its_child_LDADD = $(rf_integration_ldadd)
 %C%_caller_that_exits_leaves_its_child_LDADD = $(rf_integration_ldadd)
 %C%_cancelled_threads_leave_nothing_LDADD = $(rf_integration_ldadd)
+%C%_chains_pass_signals_and_stops_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
@@ -328,6 +331,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
+%C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
 %C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)
 %C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
 %C%_signals_reach_many_children_LDADD = $(rf_integration_ldadd)
