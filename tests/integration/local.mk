@@ -59,6 +59,7 @@ rf_integration_tests = \
 	%D%/files_may_be_written_meanwhile \
 	%D%/files_of_another_machine_are_refused_by_name \
 	%D%/files_open_for_reading_go_by_digest \
+	%D%/files_stay_open_until_the_node_has_them \
 	%D%/files_without_a_path_are_refused \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
@@ -166,8 +167,8 @@ rf_integration_tests = \
 	%D%/unknown_host_is_refused \
 	%D%/unread_bytes_stay_for_others \
 	%D%/unread_bytes_stay_in_a_socket \
-	%D%/unreadable_files_are_refused_by_name \
 	%D%/unread_messages_stay_for_others \
+	%D%/unreadable_files_are_refused_by_name \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
@@ -261,6 +262,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
 %C%_files_of_another_machine_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_files_open_for_reading_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_files_stay_open_until_the_node_has_them_LDADD = $(rf_integration_ldadd)
 %C%_files_without_a_path_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
@@ -368,8 +370,8 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_for_others_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_in_a_socket_LDADD = $(rf_integration_ldadd)
-%C%_unreadable_files_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_unread_messages_stay_for_others_LDADD = $(rf_integration_ldadd)
+%C%_unreadable_files_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
