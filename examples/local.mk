@@ -7,7 +7,8 @@ examples_programs = \
 	%D%/02-memory \
 	%D%/03-errors \
 	%D%/04-map \
-	%D%/05-pool
+	%D%/05-pool \
+	%D%/06-screen
 
 noinst_PROGRAMS += $(examples_programs)
 
@@ -21,6 +22,8 @@ noinst_PROGRAMS += $(examples_programs)
 %C%_04_map_LDADD = librfork.la
 %C%_05_pool_SOURCES = %D%/05-pool.c
 %C%_05_pool_LDADD = librfork.la
+%C%_06_screen_SOURCES = %D%/06-screen.c
+%C%_06_screen_LDADD = librfork.la
 
 if HAVE_PNG
 noinst_PROGRAMS += %D%/render

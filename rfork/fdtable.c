@@ -219,8 +219,9 @@ static uint32_t find_stream(int fd, const struct stat *status, unsigned access)
 	return RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE; /* a FIFO that is both */
 }
 
-/* A standard descriptor goes through the original whatever that is: files keep one offset.  A terminal
- * or device can be written to, but what it has to read cannot be looked at without taking it. */
+/* A standard descriptor goes through the original whatever that is: files keep one offset.  A device,
+ * or a second terminal, can be written to, but what it has to read cannot be looked at without
+ * taking it. */
 static uint32_t find_standard_stream(int fd, const struct stat *status, unsigned access)
 {
 	uint32_t stream = find_stream(fd, status, access);
@@ -232,6 +233,18 @@ static uint32_t find_standard_stream(int fd, const struct stat *status, unsigned
 	if (S_ISREG(status->st_mode) && access != O_WRONLY)
 		return RF_STREAM_PIPE | RF_STREAM_READ;
 	return 0;
+}
+
+/* A terminal that was opened for neither can still be asked and set. */
+static uint32_t find_terminal_stream(unsigned access)
+{
+	switch (access) {
+	case O_RDONLY:
+		return RF_STREAM_TERMINAL | RF_STREAM_READ;
+	case O_WRONLY:
+		return RF_STREAM_TERMINAL | RF_STREAM_WRITE;
+	}
+	return RF_STREAM_TERMINAL | RF_STREAM_READ | RF_STREAM_WRITE;
 }
 
 static int classify_file(struct rf_fd *entry, const struct stat *status)
@@ -250,7 +263,8 @@ static int classify_file(struct rf_fd *entry, const struct stat *status)
 }
 
 /* Decides how a descriptor travels; 0, or -ENOTSUP. */
-static int classify(struct rf_fd *entry, const struct stat *status)
+static int classify(struct rf_fd *entry, const struct stat *status,
+		    const struct rf_terminal *terminal)
 {
 	int fd = (int)entry->image.number;
 	bool is_standard = fd < STDIO_COUNT;
@@ -260,8 +274,11 @@ static int classify(struct rf_fd *entry, const struct stat *status)
 		return classify_file(entry, status);
 	if (is_standard && rf_is_common_device(status))
 		return classify_file(entry, status);
-	entry->image.stream = is_standard ? find_standard_stream(fd, status, access)
-					  : find_stream(fd, status, access);
+	if (S_ISCHR(status->st_mode) && terminal && rf_terminal_is(terminal, fd))
+		entry->image.stream = find_terminal_stream(access);
+	else
+		entry->image.stream = is_standard ? find_standard_stream(fd, status, access)
+						  : find_stream(fd, status, access);
 	if (entry->image.stream) {
 		entry->image.kind = RF_DESCRIPTOR_RELAY;
 		entry->image.offset = find_send_buffer(fd, entry->image.stream);
@@ -283,6 +300,10 @@ static int take_channel(struct rf_fdtable *table, struct rf_fd *entry)
 
 	if (entry->image.kind != RF_DESCRIPTOR_RELAY || entry->image.same_as != RF_IMAGE_NONE)
 		return 0;
+	if ((entry->image.stream & RF_STREAM_TYPE) == RF_STREAM_TERMINAL) {
+		entry->image.file = RF_IMAGE_TERMINAL_CHANNEL;
+		return 0;
+	}
 	if (number < RF_IMAGE_STANDARD_CHANNELS && entry->image.stream == standard[number]) {
 		entry->image.file = number;
 		return 0;
@@ -295,7 +316,8 @@ static int take_channel(struct rf_fdtable *table, struct rf_fd *entry)
 
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or a negative errno. */
 static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
-		       struct rf_arena *arena, int fd, bool close_others, struct rf_report *report)
+		       struct rf_arena *arena, int fd, bool close_others,
+		       const struct rf_terminal *terminal, struct rf_report *report)
 {
 	struct rf_fd *entry = &table->entries[table->count];
 	struct stat status;
@@ -320,7 +342,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	if (fd >= STDIO_COUNT &&
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
 		return 1;
-	if (classify(entry, &status) < 0) {
+	if (classify(entry, &status, terminal) < 0) {
 		if (close_others)
 			return 0;
 		return rf_report(
@@ -372,14 +394,15 @@ static long list_numbers(int *numbers, size_t capacity)
 }
 
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
-		       bool (*is_ours)(int fd), struct rf_report *report)
+		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
+		       struct rf_report *report)
 {
 	struct rf_image_file *identities;
 	size_t capacity = RF_IMAGE_MAX_DESCRIPTORS;
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
 
-	*table = (struct rf_fdtable){ .channels = RF_IMAGE_STANDARD_CHANNELS, .numbers = numbers };
+	*table = (struct rf_fdtable){ .channels = RF_IMAGE_FIRST_CHANNEL, .numbers = numbers };
 	if (!numbers)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	count = list_numbers(numbers, capacity);
@@ -398,7 +421,7 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		if (is_ours(fd))
 			continue;
 		numbers[table->number_count++] = fd;
-		taken = collect_one(table, identities, arena, fd, close_others, report);
+		taken = collect_one(table, identities, arena, fd, close_others, terminal, report);
 		if (taken < 0)
 			return taken;
 		table->count += (size_t)taken;

@@ -13,6 +13,7 @@
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
 #include "rfork/report.h"
+#include "rfork/terminal.h"
 
 struct rf_fd {
 	struct rf_image_descriptor image; /* file is filled in by the snapshot */
@@ -31,10 +32,12 @@ struct rf_fdtable {
 
 /*
  * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out
- * if close_others, else refused with ENOTSUP by number and path.
+ * if close_others, else refused with ENOTSUP by number and path.  Those on `terminal` become a terminal
+ * on the node; NULL: the node has none to give.
  * Memory comes from the arena.  0 or a negative errno with a report.
  */
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
-		       bool (*is_ours)(int fd), struct rf_report *report);
+		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
+		       struct rf_report *report);
 
 #endif

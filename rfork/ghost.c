@@ -51,6 +51,19 @@ struct ghost {
 
 /* -- preparing ---------------------------------------------------------------------------- */
 
+static bool is_terminal(const struct rf_fd *entry)
+{
+	return entry->image.kind == RF_DESCRIPTOR_RELAY &&
+	       (entry->image.stream & RF_STREAM_TYPE) == RF_STREAM_TERMINAL;
+}
+
+/* Whether the ghost keeps a descriptor as the original of a channel. */
+static bool is_original(const struct rf_fd *entry)
+{
+	return entry->image.kind == RF_DESCRIPTOR_RELAY && entry->image.same_as == RF_IMAGE_NONE &&
+	       !is_terminal(entry);
+}
+
 /* Standard error may be a duplicate, of standard output for one. */
 static void find_standard_error(struct rf_relay *relay, const struct rf_fdtable *fds)
 {
@@ -64,6 +77,21 @@ static void find_standard_error(struct rf_relay *relay, const struct rf_fdtable 
 		if (relay->channels[i].fd == (int)number &&
 		    relay->channels[i].stream & RF_STREAM_WRITE)
 			relay->error_channel = i;
+	for (size_t i = 0; i < fds->count; i++)
+		if (fds->entries[i].image.number == STDERR_FILENO && is_terminal(&fds->entries[i]))
+			relay->error_channel = RF_CHANNEL_TERMINAL;
+}
+
+/* The ghost's own: the child may have the terminal without a descriptor, or with many. */
+static void open_terminal(struct ghost *ghost)
+{
+	const struct rf_terminal *terminal = &ghost->order->terminal;
+	struct rf_channel *channel = &ghost->relay.channels[RF_CHANNEL_TERMINAL];
+
+	if (!terminal->device)
+		return;
+	channel->fd = rf_ghost_terminal_open(&ghost->relay.terminal, terminal);
+	channel->stream = RF_STREAM_TERMINAL | RF_STREAM_WRITE;
 }
 
 /* Fills the relay's channels with their originals. */
@@ -82,11 +110,12 @@ static void plan_relay(struct ghost *ghost)
 	for (size_t i = 0; i < fds->count; i++) {
 		const struct rf_image_descriptor *image = &fds->entries[i].image;
 
-		if (image->kind != RF_DESCRIPTOR_RELAY || image->same_as != RF_IMAGE_NONE)
+		if (!is_original(&fds->entries[i]))
 			continue;
 		relay->channels[image->file].fd = (int)image->number;
 		relay->channels[image->file].stream = image->stream;
 	}
+	open_terminal(ghost);
 	find_standard_error(relay, fds);
 }
 
@@ -101,32 +130,33 @@ static void close_between(unsigned first, unsigned last)
 
 /* Originals of relays, and files: while a file is open its inode cannot become another's, by
  * which the node would know it. */
-static bool is_kept(const struct rf_image_descriptor *image)
+static bool is_kept(const struct rf_fd *entry)
 {
-	return image->same_as == RF_IMAGE_NONE &&
-	       (image->kind == RF_DESCRIPTOR_RELAY || image->kind == RF_DESCRIPTOR_FILE);
+	return is_original(entry) ||
+	       (entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE);
 }
 
-/* Walks, in ascending order, over what the ghost keeps, its own two among them. */
+/* Walks, in ascending order, over what the ghost keeps, its own among them. */
 struct kept {
-	const struct rf_ghost_order *order;
+	const struct ghost *ghost;
 	size_t entry;
 	unsigned last; /* number that came last, plus one */
 };
 
 static bool next_kept(struct kept *kept, unsigned *number)
 {
-	const struct rf_fdtable *fds = &kept->order->fds;
-	const unsigned own[] = { (unsigned)kept->order->connection,
-				 (unsigned)kept->order->status_fd };
+	const struct rf_ghost_order *order = kept->ghost->order;
+	const struct rf_fdtable *fds = &order->fds;
+	const unsigned own[] = { (unsigned)order->connection, (unsigned)order->status_fd,
+				 (unsigned)kept->ghost->relay.channels[RF_CHANNEL_TERMINAL].fd };
 	unsigned lowest = UINT32_MAX;
 
-	while (kept->entry < fds->count && (!is_kept(&fds->entries[kept->entry].image) ||
+	while (kept->entry < fds->count && (!is_kept(&fds->entries[kept->entry]) ||
 					    fds->entries[kept->entry].image.number < kept->last))
 		kept->entry++;
 	if (kept->entry < fds->count)
 		lowest = fds->entries[kept->entry].image.number;
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (own[i] >= kept->last && own[i] < lowest)
 			lowest = own[i];
 	kept->last = lowest + 1;
@@ -138,7 +168,7 @@ static bool next_kept(struct kept *kept, unsigned *number)
  * the caller's side ends it. */
 static void close_others(struct ghost *ghost)
 {
-	struct kept kept = { .order = ghost->order };
+	struct kept kept = { .ghost = ghost };
 	unsigned number, first = 0;
 
 	for (; next_kept(&kept, &number); first = number + 1)
@@ -151,8 +181,7 @@ static void close_others(struct ghost *ghost)
 static void close_files(const struct rf_fdtable *fds)
 {
 	for (size_t i = 0; i < fds->count; i++)
-		if (fds->entries[i].image.kind == RF_DESCRIPTOR_FILE &&
-		    is_kept(&fds->entries[i].image))
+		if (fds->entries[i].image.kind == RF_DESCRIPTOR_FILE && is_kept(&fds->entries[i]))
 			rf_sys_close((int)fds->entries[i].image.number);
 }
 
@@ -527,14 +556,12 @@ static void close_originals(struct ghost *ghost)
 	size_t entry = 0;
 
 	for (size_t i = 0; i < fds->number_count; i++) {
-		const struct rf_image_descriptor *image;
-
 		while (entry < fds->count &&
 		       (int)fds->entries[entry].image.number < fds->numbers[i])
 			entry++;
-		image = entry < fds->count ? &fds->entries[entry].image : NULL;
-		if (image && (int)image->number == fds->numbers[i] &&
-		    image->kind == RF_DESCRIPTOR_RELAY && image->same_as == RF_IMAGE_NONE)
+		if (entry < fds->count &&
+		    (int)fds->entries[entry].image.number == fds->numbers[i] &&
+		    is_original(&fds->entries[entry]))
 			continue;
 		rf_sys_close(fds->numbers[i]);
 	}

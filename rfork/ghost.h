@@ -27,6 +27,7 @@ struct rf_ghost_order {
 	int64_t deadline_ns;
 	bool is_async; /* the caller does not wait: failures are told on its standard error */
 	struct rf_fdtable fds;
+	struct rf_terminal terminal; /* device 0: the child has none */
 	struct rf_forecast forecast;
 	struct rf_image_writer *writer; /* may have sent the forecast */
 	struct rf_snapshot_request request;

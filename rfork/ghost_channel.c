@@ -72,6 +72,7 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
 	channel->writes = channel->stream & RF_STREAM_WRITE;
 	channel->may_look = channel->reads;
 	channel->limit = RF_CHANNEL_AHEAD_BYTES;
+	channel->write_limit = RF_CHANNEL_NO_LIMIT;
 	rf_syscall(SYS_epoll_ctl, tools->epoll, EPOLL_CTL_ADD, channel->fd, &event);
 }
 
@@ -177,15 +178,20 @@ int rf_channel_flush(struct rf_channel *channel)
 	while (channel->used) {
 		uint32_t straight = RF_CHANNEL_CREDIT_BYTES - channel->start;
 		uint32_t bytes = channel->used < straight ? channel->used : straight;
-		long put = write_piece(channel, channel->buffer + channel->start, bytes);
+		long put;
 
+		if (bytes > channel->write_limit)
+			bytes = channel->write_limit;
+		put = write_piece(channel, channel->buffer + channel->start, bytes);
 		if (put < 0) {
 			rf_channel_abandon_output(channel);
 			return (int)put;
 		}
 		channel->start = (channel->start + (uint32_t)put) % RF_CHANNEL_CREDIT_BYTES;
 		channel->used -= (uint32_t)put;
-		if ((uint32_t)put < bytes)
+		if (channel->write_limit != RF_CHANNEL_NO_LIMIT)
+			channel->write_limit -= (uint32_t)put;
+		if ((uint32_t)put < bytes || channel->write_limit == 0)
 			return 0;
 	}
 	rf_channel_finish_output(channel);

@@ -29,6 +29,7 @@ struct rf_channel {
 	bool writes;	      /* the child may write, and somebody may read it */
 	bool ends, shuts;     /* once the buffer is empty there is no more; then shut down */
 	uint32_t start, used; /* ring: first byte, number of bytes */
+	uint32_t write_limit; /* flush writes no more than this */
 	uint32_t owed;	      /* bytes written out for which no credit went back yet */
 	unsigned char
 		*buffer; /* RF_CHANNEL_CREDIT_BYTES, mapped only when the original has no room */
@@ -55,6 +56,8 @@ struct rf_channel {
 		bool is_told; /* once one was dropped, and somebody has heard of it */
 	} messages;
 };
+
+#define RF_CHANNEL_NO_LIMIT UINT32_MAX
 
 /* What all channels of a ghost share. */
 struct rf_channel_tools {

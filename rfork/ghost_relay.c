@@ -86,12 +86,32 @@ static void settle_output(struct rf_relay *relay, uint32_t number, int result)
 	rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
 }
 
+/* Of a terminal, each piece in the mode in which it was written. */
+static int flush_terminal(struct rf_relay *relay)
+{
+	struct rf_channel *channel = &relay->channels[RF_CHANNEL_TERMINAL];
+	uint32_t before;
+	int error;
+
+	do {
+		before = channel->used;
+		channel->write_limit = rf_ghost_terminal_limit(&relay->terminal);
+		error = rf_channel_flush(channel);
+		rf_ghost_terminal_wrote(&relay->terminal, channel->fd, before - channel->used);
+	} while (error == 0 && channel->used && channel->used != before);
+	return error;
+}
+
+static int flush_channel(struct rf_relay *relay, uint32_t number)
+{
+	return number == RF_CHANNEL_TERMINAL ? flush_terminal(relay)
+					     : rf_channel_flush(&relay->channels[number]);
+}
+
 static void flush(struct rf_relay *relay, uint32_t number)
 {
-	struct rf_channel *channel = &relay->channels[number];
-
-	if (channel->used)
-		settle_output(relay, number, rf_channel_flush(channel));
+	if (relay->channels[number].used)
+		settle_output(relay, number, flush_channel(relay, number));
 }
 
 static void put(struct rf_relay *relay, const struct rf_frame_header *header)
@@ -172,6 +192,48 @@ static bool look_at_all(struct rf_relay *relay)
 	return more;
 }
 
+/* -- the terminal ----------------------------------------------------------------------------- */
+
+static struct rf_channel *terminal_channel(struct rf_relay *relay)
+{
+	return &relay->channels[RF_CHANNEL_TERMINAL];
+}
+
+/* Sets the mode that the child wants, and sends what is typed and what has changed. */
+static void serve_terminal(struct rf_relay *relay)
+{
+	struct rf_ghost_terminal_news news;
+
+	while (rf_ghost_terminal_next(&relay->terminal, terminal_channel(relay)->fd,
+				      relay->tools.buffer, &news))
+		rf_ghost_link_send(&relay->link, news.type, RF_CHANNEL_TERMINAL, news.payload,
+				   news.bytes);
+}
+
+static void check_broken(int result)
+{
+	if (result < 0)
+		rf_ghost_link_lose(); /* the node breaks the rules */
+}
+
+static void take_mode(struct rf_relay *relay)
+{
+	struct rf_frame_mode mode;
+
+	rf_ghost_link_read(&relay->link, &mode, sizeof(mode));
+	check_broken(rf_ghost_terminal_take_mode(&relay->terminal, terminal_channel(relay)->fd,
+						 terminal_channel(relay)->used, &mode));
+}
+
+static void take_ask(struct rf_relay *relay)
+{
+	struct rf_frame_ask ask;
+
+	rf_ghost_link_read(&relay->link, &ask, sizeof(ask));
+	check_broken(
+		rf_ghost_terminal_take_ask(&relay->terminal, terminal_channel(relay)->fd, &ask));
+}
+
 /* An event at an original. */
 static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 {
@@ -181,6 +243,8 @@ static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 		channel->is_ending = true;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		channel->may_look = channel->reads && !channel->at_end;
+	if (number == RF_CHANNEL_TERMINAL)
+		relay->terminal.may_look = true;
 	if (channel->used) {
 		flush(relay, number);
 	} else if (channel->writes && rf_channel_has_no_reader(channel, events)) {
@@ -191,13 +255,31 @@ static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 
 /* -- signals ---------------------------------------------------------------------------------- */
 
+/* Continued: the node hears first what has become of the terminal, then of the signal. */
+static void go_on(struct rf_relay *relay)
+{
+	relay->stopped = 0;
+	rf_ghost_terminal_continue(&relay->terminal);
+	serve_terminal(relay);
+}
+
+/* The terminal of the child has its own SIGWINCH. */
+static bool is_new_size(const struct rf_relay *relay, const struct rf_frame_signal *signal)
+{
+	return signal->signal == SIGWINCH && signal->code == SI_KERNEL && relay->terminal.is_open;
+}
+
 static void forward_signals(struct rf_relay *relay)
 {
 	struct rf_frame_signal signal;
 
 	while (rf_ghost_read_signal(relay->signals, &signal)) {
 		if (signal.signal == SIGCONT)
-			relay->stopped = 0;
+			go_on(relay);
+		if (is_new_size(relay, &signal)) {
+			relay->terminal.must_tell = true;
+			continue;
+		}
 		rf_ghost_link_send(&relay->link, RF_FRAME_SIGNAL, 0, &signal, sizeof(signal));
 	}
 }
@@ -225,15 +307,19 @@ static void take_stop(struct rf_relay *relay)
 /* Stops as the child has: again, too, after a frame that was not about that. */
 static void stop(struct rf_relay *relay)
 {
-	const struct rf_frame_signal go_on = { .signal = SIGCONT };
+	const struct rf_frame_signal continued = { .signal = SIGCONT };
 
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		flush(relay, number);
 	forward_signals(relay);
-	if (!relay->stopped || !rf_ghost_stop(relay->link.connection, relay->stopped))
+	if (!relay->stopped)
 		return;
-	relay->stopped = 0;
-	rf_ghost_link_send(&relay->link, RF_FRAME_SIGNAL, 0, &go_on, sizeof(go_on));
+	serve_terminal(relay);
+	rf_ghost_terminal_stop(&relay->terminal);
+	if (!rf_ghost_stop(relay->link.connection, relay->stopped))
+		return;
+	go_on(relay);
+	rf_ghost_link_send(&relay->link, RF_FRAME_SIGNAL, 0, &continued, sizeof(continued));
 }
 
 /* -- the end ---------------------------------------------------------------------------------- */
@@ -254,7 +340,7 @@ static void flush_all(struct rf_relay *relay)
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
 
-		while (channel->used && rf_channel_flush(channel) == 0 && channel->used)
+		while (channel->used && flush_channel(relay, number) == 0 && channel->used)
 			rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
 		rf_channel_leave(channel);
 	}
@@ -281,6 +367,7 @@ static bool stay_behind(struct rf_relay *relay)
 	rf_ghost_release_signals();
 	relay->is_left = true;
 	relay->stopped = 0;
+	relay->terminal.is_open = false; /* the terminal is the caller's again, but for output */
 	return true;
 }
 
@@ -315,6 +402,10 @@ static uint32_t length_of(enum rf_frame_type type)
 		return sizeof(struct rf_frame_stopped);
 	case RF_FRAME_EXITED:
 		return sizeof(struct rf_frame_exited);
+	case RF_FRAME_MODE:
+		return sizeof(struct rf_frame_mode);
+	case RF_FRAME_ASK:
+		return sizeof(struct rf_frame_ask);
 	default:
 		return 0;
 	}
@@ -336,9 +427,12 @@ static void consume(struct rf_relay *relay, uint32_t number)
 	rf_ghost_link_read(&relay->link, &consumed, sizeof(consumed));
 	if (number >= relay->channel_count)
 		return;
-	error = channel->kind == RF_CHANNEL_MESSAGE
-			? rf_message_consume(channel, &relay->tools, consumed.count_bytes)
-			: rf_channel_consume(channel, &relay->tools, consumed.count_bytes);
+	if (number == RF_CHANNEL_TERMINAL)
+		error = rf_ghost_terminal_take_consumed(&relay->terminal, consumed.count_bytes);
+	else
+		error = channel->kind == RF_CHANNEL_MESSAGE
+				? rf_message_consume(channel, &relay->tools, consumed.count_bytes)
+				: rf_channel_consume(channel, &relay->tools, consumed.count_bytes);
 	if (error < 0)
 		rf_ghost_link_lose();
 }
@@ -386,6 +480,9 @@ static void take_frame(struct rf_relay *relay)
 	    (header.type != RF_FRAME_DATA && header.type != RF_FRAME_MESSAGE &&
 	     header.length_bytes != length_of(header.type)))
 		rf_ghost_link_lose();
+	if (header.channel != RF_CHANNEL_TERMINAL && header.type >= RF_FRAME_MODE &&
+	    header.type <= RF_FRAME_TAKE)
+		rf_ghost_link_lose();
 	channel = header.channel < relay->channel_count ? &relay->channels[header.channel] : NULL;
 	switch (header.type) {
 	case RF_FRAME_DATA:
@@ -393,7 +490,8 @@ static void take_frame(struct rf_relay *relay)
 		take_data(relay, &header);
 		return;
 	case RF_FRAME_EOF:
-		if (channel)
+		/* the terminal is closed with the ghost: its mode may be set after its last output */
+		if (channel && header.channel != RF_CHANNEL_TERMINAL)
 			rf_channel_end_output(channel, header.flags & RF_EOF_SHUTDOWN);
 		return;
 	case RF_FRAME_NO_READER:
@@ -413,9 +511,19 @@ static void take_frame(struct rf_relay *relay)
 		take_stop(relay);
 		return;
 	case RF_FRAME_CONTINUED:
-		relay->stopped = 0; /* it woke us, if we had stopped */
+		go_on(relay); /* it woke us, if we had stopped */
+		return;
+	case RF_FRAME_MODE:
+		take_mode(relay);
+		return;
+	case RF_FRAME_ASK:
+		take_ask(relay);
+		return;
+	case RF_FRAME_TAKE:
+		rf_ghost_terminal_take_take(&relay->terminal);
 		return;
 	case RF_FRAME_PING:
+		rf_ghost_terminal_check(&relay->terminal, terminal_channel(relay)->fd);
 		rf_ghost_link_send(&relay->link, RF_FRAME_PONG, 0, NULL, 0);
 		return;
 	case RF_FRAME_EXITED:
@@ -457,6 +565,7 @@ void rf_ghost_close_relay(struct rf_relay *relay)
 	close_fd(&relay->tools.scratch[0]);
 	close_fd(&relay->tools.scratch[1]);
 	close_fd(&relay->tools.null);
+	close_fd(&terminal_channel(relay)->fd);
 }
 
 int rf_ghost_prepare_relay(struct rf_relay *relay)
@@ -496,6 +605,7 @@ static void take_turn(struct rf_relay *relay)
 
 	if (relay->stopped && !has_frames)
 		stop(relay);
+	serve_terminal(relay);
 	timeout_ms = look_at_all(relay) || has_frames ? 0 : find_timeout(relay);
 	count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, timeout_ms, NULL,
 			   0);

@@ -9,6 +9,7 @@
 
 #include "rfork/ghost_channel.h"
 #include "rfork/ghost_link.h"
+#include "rfork/ghost_terminal.h"
 
 struct rf_relay {
 	struct rf_ghost_link link; /* of which the caller sets the connection */
@@ -16,6 +17,7 @@ struct rf_relay {
 	pid_t caller;
 	bool is_left;	  /* the child has ended: this is the stand-in of its descendants */
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
+	struct rf_ghost_terminal terminal;
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;
 	uint32_t error_channel;	       /* of standard error; channel_count = none */

@@ -27,6 +27,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_FD 1048575u
 #define RF_IMAGE_MAX_CHANNELS 1024u
 #define RF_IMAGE_STANDARD_CHANNELS 3u
+#define RF_IMAGE_TERMINAL_CHANNEL 3u
+#define RF_IMAGE_FIRST_CHANNEL 4u /* of those that DESCRIPTOR records number freely */
 #define RF_IMAGE_SIGNALS 64
 #define RF_IMAGE_MAX_TIMERS 4096u
 #define RF_IMAGE_MAX_PENDING 8192u
@@ -177,6 +179,7 @@ enum rf_descriptor_kind {
 #define RF_STREAM_SOCKET 2u
 #define RF_STREAM_DATAGRAM 3u
 #define RF_STREAM_SEQPACKET 4u
+#define RF_STREAM_TERMINAL 6u
 #define RF_STREAM_TYPE 0xffu
 #define RF_STREAM_READ 0x100u
 #define RF_STREAM_WRITE 0x200u

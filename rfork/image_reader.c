@@ -243,6 +243,19 @@ static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
 	       image->descriptors[low].same_as == RF_IMAGE_NONE;
 }
 
+/* However often the terminal was opened, it is one channel. */
+static const char *find_terminal_fault(const struct rf_image_descriptor *descriptor)
+{
+	uint32_t directions = descriptor->stream & ~RF_STREAM_TERMINAL;
+
+	if ((descriptor->stream & RF_STREAM_TYPE) != RF_STREAM_TERMINAL ||
+	    descriptor->file != RF_IMAGE_TERMINAL_CHANNEL)
+		return "the terminal has a channel of its own";
+	if (!directions || directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
+		return "a terminal has no known direction";
+	return NULL;
+}
+
 /* Why a relay is not one; NULL if it is. */
 static const char *find_relay_fault(const struct rf_image *image,
 				    const struct rf_image_descriptor *descriptor)
@@ -253,6 +266,8 @@ static const char *find_relay_fault(const struct rf_image *image,
 
 	if (channel >= RF_IMAGE_MAX_CHANNELS)
 		return "a channel is out of range";
+	if (type == RF_STREAM_TERMINAL || channel == RF_IMAGE_TERMINAL_CHANNEL)
+		return find_terminal_fault(descriptor);
 	if (image->channels[channel / 64] >> channel % 64 & 1)
 		return "a channel has two descriptors";
 	if (type < RF_STREAM_PIPE || type > RF_STREAM_SEQPACKET || directions == 0 ||

@@ -39,6 +39,7 @@ rf_capture_sources = \
 	%D%/ghost_pipe.c %D%/ghost_pipe.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
+	%D%/ghost_terminal.c %D%/ghost_terminal.h \
 	%D%/image_writer.c %D%/image_writer.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
@@ -51,6 +52,7 @@ rf_capture_sources = \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
 	%D%/state.c %D%/state.h \
+	%D%/terminal.c %D%/terminal.h \
 	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/x86_64/capture.S \

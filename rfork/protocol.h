@@ -24,11 +24,13 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 
 #define RF_CHANNELS_MAX RF_IMAGE_MAX_CHANNELS
 #define RF_CHANNELS_STANDARD RF_IMAGE_STANDARD_CHANNELS /* standard input, output and error */
-#define RF_CHANNEL_CREDIT_BYTES 262144u			/* from the node to the ghost */
-#define RF_CHANNEL_AHEAD_BYTES 65536u			/* from the ghost to the node */
+#define RF_CHANNEL_TERMINAL RF_IMAGE_TERMINAL_CHANNEL
+#define RF_CHANNEL_CREDIT_BYTES 262144u /* from the node to the ghost */
+#define RF_CHANNEL_AHEAD_BYTES 65536u	/* from the ghost to the node */
+#define RF_TERMINAL_AHEAD_BYTES 4095u	/* likewise, of a terminal: a full line */
 #define RF_MESSAGE_MAX_BYTES 1048576u
-#define RF_MESSAGE_CREDIT_BYTES 512u /* what a message costs besides its bytes */
-#define RF_CHANNEL_AHEAD_MAX_BYTES 1048576u		/* the same, after AHEAD */
+#define RF_MESSAGE_CREDIT_BYTES 512u	    /* what a message costs besides its bytes */
+#define RF_CHANNEL_AHEAD_MAX_BYTES 1048576u /* the same, after AHEAD */
 
 enum rf_frame_type {
 	RF_FRAME_HELLO = 1,
@@ -52,6 +54,10 @@ enum rf_frame_type {
 	RF_FRAME_NO_READER = 19,
 	RF_FRAME_DETACH = 20,
 	RF_FRAME_DETACHED = 21,
+	RF_FRAME_TERMINAL = 22,
+	RF_FRAME_MODE = 23,
+	RF_FRAME_ASK = 24,
+	RF_FRAME_TAKE = 25,
 	RF_FRAME_MESSAGE = 26,
 	RF_FRAME_GO = 30,
 	RF_FRAME_AHEAD = 29,
@@ -90,6 +96,9 @@ struct rf_frame_proof {
 
 #define RF_CPU_WORDS 16
 
+/* REQUEST: the caller has a terminal, and TERMINAL follows.  WELCOME: the child gets one. */
+#define RF_FACTS_TERMINAL 1u
+
 /* What must fit together before an image may move: payload of REQUEST and WELCOME. */
 struct rf_machine_facts {
 	uint32_t architecture;
@@ -106,7 +115,48 @@ struct rf_machine_facts {
 	char host_name[64];
 	uint64_t min_address;
 	uint64_t max_address;
-	char program[48];
+	char program[44];
+	uint32_t flags; /* RF_FACTS_* */
+};
+
+/* As struct termios2 of the kernel. */
+struct rf_terminal_mode {
+	uint32_t input, output, control, local; /* c_iflag and so on */
+	uint8_t line;
+	uint8_t characters[19];
+	uint32_t input_speed, output_speed;
+};
+
+struct rf_terminal_size {
+	uint16_t rows, columns, width_pixels, height_pixels;
+};
+
+#define RF_TERMINAL_FOREGROUND 1u  /* the ghost's process group may read it */
+#define RF_TERMINAL_READY 2u	   /* there is something to read, and it may be taken */
+#define RF_TERMINAL_ANSWER 4u	   /* to ASK */
+#define RF_TERMINAL_END_OF_FILE 8u /* what TAKE took was an end of file */
+#define RF_TERMINAL_KNOWN_FLAGS 15u
+
+struct rf_frame_terminal {
+	uint32_t flags;
+	uint32_t number; /* of the last MODE that has been received */
+	struct rf_terminal_size size;
+	struct rf_terminal_mode mode;
+	uint32_t reserved;
+};
+
+#define RF_MODE_CHANGED 1u     /* mode is the child's wish */
+#define RF_MODE_FLUSH_INPUT 2u /* what is typed ahead is to be dropped */
+#define RF_MODE_KNOWN_FLAGS 3u
+
+struct rf_frame_mode {
+	uint32_t flags;
+	uint32_t number; /* counts the MODE frames, from 1 on */
+	struct rf_terminal_mode mode;
+};
+
+struct rf_frame_ask {
+	uint32_t signal; /* by which the child was stopped: SIGTTIN or SIGTTOU */
 };
 
 struct rf_frame_refused {
@@ -158,5 +208,8 @@ _Static_assert(sizeof(struct rf_frame_hello) == 48, "doc/protocol.txt, 3");
 _Static_assert(sizeof(struct rf_frame_challenge) == 72, "doc/protocol.txt, 3");
 _Static_assert(sizeof(struct rf_frame_signal) == 16, "doc/protocol.txt, 6");
 _Static_assert(sizeof(struct rf_machine_facts) == 312, "doc/protocol.txt, 3");
+_Static_assert(sizeof(struct rf_terminal_mode) == 44, "doc/protocol.txt, 7");
+_Static_assert(sizeof(struct rf_frame_terminal) == 64, "doc/protocol.txt, 7");
+_Static_assert(sizeof(struct rf_frame_mode) == 52, "doc/protocol.txt, 7");
 
 #endif

@@ -89,15 +89,17 @@ static uint16_t default_port(void)
 									: RFORK_DEFAULT_PORT;
 }
 
-/* Proves who we are, and asks with the facts of this machine. */
+/* Proves who we are, and asks with the facts of this machine and of its terminal. */
 static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *hello,
-			const struct rf_machine_facts *facts, const struct rf_options *options,
-			const char *host, struct rf_report *report)
+			const struct rf_machine_facts *facts, const struct rf_terminal *terminal,
+			const struct rf_options *options, const char *host,
+			struct rf_report *report)
 {
 	struct rf_machine_facts request = *facts;
 	struct rf_key key;
 	int error;
 
+	request.flags = terminal->device ? RF_FACTS_TERMINAL : 0;
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	rf_state_lock();
 	error = rf_key_load(&key, options->key_file, report);
@@ -107,7 +109,14 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 	error = rf_auth_caller(flight->connection, hello, &key, &request, options->deadline_ns,
 			       host, report);
 	rf_key_wipe(&key);
-	return error;
+	if (error < 0 || !terminal->device)
+		return error;
+	error = rf_frame_send(flight->connection, RF_FRAME_TERMINAL, 0, 0, &terminal->state,
+			      sizeof(terminal->state), options->deadline_ns);
+	/* A node that has refused us closes: its sentence is read next. */
+	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
+		return 0;
+	return rf_report(report, -error, "connection to %s: %m", host);
 }
 
 /* Waits for the answer; fills the node's facts. */
@@ -199,15 +208,21 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	return open_status_pipe(flight, report) < 0 ? NULL : order;
 }
 
+static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *order,
+			       const struct rf_terminal *terminal, struct rf_report *report)
+{
+	return rf_fdtable_collect(&order->fds, &flight->arena,
+				  order->request.flags & RFORK_CLOSE_OTHERS, terminal,
+				  rf_flight_owns, report);
+}
+
 /* Looks at the process: what it has open, which must be able to travel, and its memory.  Without a
  * survey the ghost finds the reason again, and tells it. */
 static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct rf_report *report)
 {
 	struct rf_snapshot *survey = rf_arena_take(&flight->arena, sizeof(*survey));
 	struct rf_report unheard = { 0 };
-	int error = rf_fdtable_collect(&order->fds, &flight->arena,
-				       order->request.flags & RFORK_CLOSE_OTHERS, rf_flight_owns,
-				       report);
+	int error = collect_descriptors(flight, order, &order->terminal, report);
 
 	if (error < 0)
 		return error;
@@ -216,6 +231,21 @@ static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct
 		rf_forecast_make(&order->forecast, &flight->arena, survey);
 	}
 	return 0;
+}
+
+/* A node without pseudo-terminals: what is on the terminal travels in another way. */
+static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
+			 const struct rf_machine_facts *node, struct rf_report *report)
+{
+	int error;
+
+	if (!order->terminal.device || node->flags & RF_FACTS_TERMINAL)
+		return 0;
+	order->terminal.device = 0;
+	rf_state_lock();
+	error = collect_descriptors(flight, order, NULL, report);
+	rf_state_unlock();
+	return error;
 }
 
 /* What would let the child out of its sandbox must not travel without it. */
@@ -415,7 +445,10 @@ static struct rf_ghost_order *approach(struct rf_flight *flight, const char *hos
 	rf_state_lock();
 	order = begin_order(flight, host, options, report);
 	rf_state_unlock();
-	if (order && authenticate(flight, &hello, here, options, host, report) < 0)
+	if (!order)
+		return NULL;
+	rf_terminal_find(&order->terminal);
+	if (authenticate(flight, &hello, here, &order->terminal, options, host, report) < 0)
 		return NULL;
 	return order;
 }
@@ -435,6 +468,8 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 	here = rf_state_facts(&(int){ 0 }); /* they are known by now */
 	if (error == 0)
 		error = agree(flight, options, order->host, here, &node, report);
+	if (error == 0)
+		error = lose_terminal(flight, order, &node, report);
 	if (error < 0)
 		return error;
 	error = complete_order(order, here, &node, report);

@@ -17,6 +17,10 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/main.c \
 	%D%/monitor.c %D%/monitor.h \
 	%D%/privilege.c %D%/privilege.h \
+	%D%/pty.c %D%/pty.h \
+	%D%/pty_input.c %D%/pty_internal.h \
+	%D%/pty_output.c \
+	%D%/pty_readers.c %D%/pty_readers.h \
 	%D%/session.c %D%/session.h \
 	%D%/session_link.c %D%/session_link.h \
 	%D%/session_relay.c %D%/session_relay.h \

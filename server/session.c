@@ -32,13 +32,14 @@
 #include "server/descriptor.h"
 #include "server/handover.h"
 #include "server/log.h"
+#include "server/pty.h"
 #include "server/session_relay.h"
 #include "server/session_signals.h"
 #include "server/session_streams.h"
 #include "server/shell_protocol.h"
 #include "server/spawn.h"
 
-/* Beyond what rfork-shell gets as 3 to 6, so that starting it disturbs neither. */
+/* Beyond what rfork-shell gets as 3 to 7, so that starting it disturbs neither. */
 #define CHANNEL_FD 16
 #define PROGRAM_FD 17
 
@@ -59,6 +60,9 @@ struct session {
 	struct rf_handover handover;
 	struct rf_streams *streams;
 	bool is_waiting; /* the child is restored, and waits for the ghost's word */
+	struct rf_pty *pty;
+	bool has_terminal; /* the caller */
+	struct rf_frame_terminal terminal;
 	int reserved[RESERVED_FDS];
 };
 
@@ -248,19 +252,42 @@ static void refuse(struct session *session, const struct rf_report *report)
 		linger(session->connection);
 }
 
+/* What the caller's terminal is like follows its facts. */
+static int receive_terminal(struct session *session, const struct rf_machine_facts *caller,
+			    int64_t deadline_ns, struct rf_report *report)
+{
+	int error;
+
+	if (caller->flags & ~RF_FACTS_TERMINAL)
+		return rf_report(report, EBADMSG, "the caller sent unknown flags");
+	session->has_terminal = caller->flags & RF_FACTS_TERMINAL;
+	if (!session->has_terminal)
+		return 0;
+	error = rf_frame_expect(session->connection, RF_FRAME_TERMINAL, &session->terminal,
+				sizeof(session->terminal), deadline_ns, "the caller", report);
+	if (error == 0 && (session->terminal.flags & ~RF_TERMINAL_FOREGROUND ||
+			   session->terminal.number || session->terminal.reserved))
+		return rf_report(report, EBADMSG, "the caller sent a malformed terminal");
+	return error;
+}
+
 static int exchange_facts(struct session *session, int64_t deadline_ns, struct rf_report *report)
 {
-	struct rf_machine_facts caller;
+	struct rf_machine_facts caller, welcome = *session->setup->facts;
 	int error = rf_frame_expect(session->connection, RF_FRAME_REQUEST, &caller, sizeof(caller),
 				    deadline_ns, "the caller", report);
 
 	if (error < 0)
 		return error;
-	error = rf_machine_facts_compare(&caller, session->setup->facts, report);
+	error = receive_terminal(session, &caller, deadline_ns, report);
+	if (error == 0)
+		error = rf_machine_facts_compare(&caller, session->setup->facts, report);
 	if (error < 0)
 		return error;
-	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, session->setup->facts,
-			      sizeof(*session->setup->facts), deadline_ns);
+	session->has_terminal = session->has_terminal && rf_pty_is_open(session->pty);
+	welcome.flags = session->has_terminal ? RF_FACTS_TERMINAL : 0;
+	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, &welcome,
+			      sizeof(welcome), deadline_ns);
 	return error < 0 ? rf_report(report, -error, "welcoming the caller: %m") : 0;
 }
 
@@ -268,6 +295,7 @@ static int order_shell(struct session *session, struct rf_report *report)
 {
 	struct rf_shell_order order = { .version = RF_SHELL_ORDER_VERSION,
 					.connection_id = session->handover.connection_id,
+					.has_terminal = session->has_terminal,
 					.facts = *session->setup->facts };
 	struct iovec iov = { &order, sizeof(order) };
 	int error = rf_descriptor_send(session->shell.socket, &iov, 1, session->connection);
@@ -426,6 +454,24 @@ static int add_standard_streams(struct session *session)
 	return error;
 }
 
+/* A terminal is made ready before the child can look at it; one that nobody wants is given up while
+ * the shell reads. */
+static int order_child(struct session *session, struct rf_report *report)
+{
+	int error = 0;
+
+	if (session->has_terminal) {
+		rf_pty_begin(session->pty, &session->terminal, session->shell.pid);
+		error = rf_streams_add_terminal(session->streams, session->pty);
+	}
+	if (error < 0)
+		return rf_report(report, -error, "the terminal: %m");
+	error = order_shell(session, report);
+	if (!session->has_terminal)
+		rf_pty_drop(session->pty);
+	return error;
+}
+
 static int hand_over(struct session *session, struct rf_report *report)
 {
 	int64_t deadline_ns = rf_io_deadline_ns(RF_AUTHENTICATION_TIMEOUT_MS);
@@ -442,7 +488,7 @@ static int hand_over(struct session *session, struct rf_report *report)
 	error = add_standard_streams(session);
 	if (error < 0)
 		return rf_report(report, -error, "the standard streams: %m");
-	error = order_shell(session, report);
+	error = order_child(session, report);
 	return error < 0 ? error : await_shell(session, report);
 }
 
@@ -564,6 +610,7 @@ static void relay(struct session *session)
 		.dead_after_s = session->handover.dead_after_s,
 		.child = session->shell.pid,
 		.streams = session->streams,
+		.pty = session->pty,
 	};
 
 	release_descriptors(session);
@@ -625,22 +672,36 @@ static void warm_up(struct session *session)
 	close(ends[1]);
 }
 
+/* A process that exists gets no controlling terminal any more, so the terminal comes first. */
+static int spawn_shell(struct session *session, struct rf_report *report)
+{
+	int slave = rf_pty_open(session->pty) == 0 ? rf_pty_open_slave(session->pty) : -1;
+	int error;
+
+	error = rf_spawn_shell(&session->shell, PROGRAM_FD, slave, session->setup->user, report);
+	if (slave >= 0)
+		close(slave);
+	return error;
+}
+
 void rf_session_run(const struct rf_session_setup *setup)
 {
 	/* static: touched only as far as there are channels */
 	static struct rf_streams streams;
+	static struct rf_pty pty;
 	struct session session = {
 		.setup = setup,
 		.connection = -1,
 		.signals = -1,
 		.streams = &streams,
+		.pty = &pty,
 		.reserved = { [0 ... RESERVED_FDS - 1] = -1 },
 	};
 	struct rf_report report = { 0 };
 	int error = become_session(&session, &report);
 
 	if (error == 0)
-		error = rf_spawn_shell(&session.shell, PROGRAM_FD, setup->user, &report);
+		error = spawn_shell(&session, &report);
 	if (error == 0) {
 		raise_file_limit();
 		error = reserve_descriptors(&session, &report);

@@ -108,6 +108,10 @@ static long length_of(const struct rf_frame_header *header)
 		return sizeof(struct rf_frame_ahead);
 	case RF_FRAME_SIGNAL:
 		return header->channel ? -EBADMSG : (long)sizeof(struct rf_frame_signal);
+	case RF_FRAME_TERMINAL:
+		return header->channel == RF_CHANNEL_TERMINAL
+			       ? (long)sizeof(struct rf_frame_terminal)
+			       : -EBADMSG;
 	case RF_FRAME_PONG:
 	case RF_FRAME_DETACH:
 		return header->channel ? -EBADMSG : 0;

@@ -13,11 +13,11 @@
 #include "rfork/link_watch.h"
 #include "rfork/protocol.h"
 
-/* CONSUMED and AHEAD of all channels, and one more frame. */
+/* CONSUMED and AHEAD of all channels, MODE, and one more frame. */
 #define RF_LINK_CONTROL_BYTES                                                                      \
 	(RF_CHANNELS_MAX * (2 * sizeof(struct rf_frame_header) +                                   \
 			    sizeof(struct rf_frame_consumed) + sizeof(struct rf_frame_ahead)) +    \
-	 64)
+	 128)
 
 struct rf_link {
 	int fd; /* -1 = closed */
@@ -41,7 +41,8 @@ void rf_link_open(struct rf_link *link, int fd, unsigned dead_after_s);
 /* Whether the last batch has not gone out.  While it has not, nothing may be put. */
 bool rf_link_is_busy(const struct rf_link *link);
 
-/* Adds a frame to the batch.  There is room for CONSUMED and AHEAD on all channels and one more. */
+/* Adds a frame to the batch.  There is room for CONSUMED and AHEAD on all channels, MODE, and one
+ * more. */
 void rf_link_put(struct rf_link *link, enum rf_frame_type type, unsigned flags, unsigned channel,
 		 const void *payload, size_t bytes);
 

@@ -17,6 +17,7 @@ struct rf_session_relay {
 	unsigned dead_after_s;
 	pid_t child;
 	struct rf_streams *streams; /* closed at the end */
+	struct rf_pty *pty;	    /* the child's terminal; likewise */
 };
 
 /*

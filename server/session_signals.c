@@ -267,6 +267,17 @@ int rf_job_send(const struct rf_job *job, const struct rf_frame_signal *signal)
 	return 0;
 }
 
+void rf_job_resume(struct rf_job *job)
+{
+	pid_t group = group_of(job->child);
+
+	if (job->has_ended || !job->stop_signal || job->is_stop_told)
+		return;
+	job->stop_signal = 0;
+	/* also for those that it has started; it goes on being held for its ghost's sake */
+	(void)kill(group ? -group : job->child, SIGCONT);
+}
+
 void rf_job_heard(struct rf_job *job)
 {
 	job->awaits_wake = false;

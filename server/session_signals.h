@@ -58,6 +58,9 @@ bool rf_job_next_signal(struct rf_job *job, struct rf_frame_signal *signal);
 /* A signal from the ghost to the child; 0, or -EBADMSG if there is no such signal. */
 int rf_job_send(const struct rf_job *job, const struct rf_frame_signal *signal);
 
+/* The child goes on after a stop that nobody has heard of. */
+void rf_job_resume(struct rf_job *job);
+
 /* Any frame of the ghost has come: what was stopped for its sake goes on. */
 void rf_job_heard(struct rf_job *job);
 

@@ -26,6 +26,8 @@
 #define CREDIT_LIMIT_BYTES 0x7fffffffu
 /* A socket tells when a whole piece was read; where the kernel tells no more, one at a time. */
 #define SOCKET_PIECE_BYTES 16384u
+/* More than a terminal's buffers hold, which do not tell how much that is. */
+#define TERMINAL_BYTES ((uint32_t)128 << 10)
 /* What a socket holds in any case. */
 #define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 /* A child that has taken so much, a quarter of a window and more at a time, gets a larger one. */
@@ -396,7 +398,10 @@ void rf_stream_snapshot(struct rf_stream *stream)
 {
 	if (!stream->gives)
 		return;
-	stream->left_bytes = stream->is_message ? RF_MESSAGES_SNAPSHOT_MAX : count_readable(stream);
+	if (stream->is_message)
+		stream->left_bytes = RF_MESSAGES_SNAPSHOT_MAX;
+	else
+		stream->left_bytes = stream->pty ? TERMINAL_BYTES : count_readable(stream);
 	/* The end of the stream counts as a byte: it was there as well. */
 	if (poll_now(stream) & (POLLHUP | POLLRDHUP))
 		stream->left_bytes++;
@@ -440,10 +445,13 @@ static bool has_ended_unread(const struct rf_stream *stream)
 	return poll_now(stream) & (POLLHUP | POLLRDHUP) && count_readable(stream) == 0;
 }
 
-static ssize_t read_some(struct rf_stream *stream, char *payload, size_t bytes)
+static ssize_t read_some(struct rf_stream *stream, enum rf_stream_limit limit, char *payload,
+			 size_t bytes)
 {
 	ssize_t got;
 
+	if (stream->pty)
+		return rf_pty_read(stream->pty, limit != RF_STREAM_ALL, payload, bytes);
 	do
 		got = stream->is_socket ? recv(stream->fd, payload, bytes, MSG_DONTWAIT)
 					: read(stream->fd, payload, bytes);
@@ -456,7 +464,7 @@ static ssize_t read_some(struct rf_stream *stream, char *payload, size_t bytes)
 static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint32_t bytes,
 		     struct rf_stream_frame *frame, char *payload)
 {
-	ssize_t got = read_some(stream, payload, bytes);
+	ssize_t got = read_some(stream, limit, payload, bytes);
 
 	if (got == -EAGAIN && limit != RF_STREAM_FINAL) {
 		stream->may_give = false;
@@ -495,6 +503,8 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 		bytes = stream->left_bytes;
 	if (bytes > stream->credit_bytes)
 		bytes = stream->credit_bytes;
+	if (stream->pty && bytes == 1)
+		bytes = 0; /* a carriage return is looked at with what follows it */
 	if (bytes)
 		return put_data(stream, limit, bytes, frame, payload);
 	if (has_ended_unread(stream))
@@ -509,8 +519,9 @@ void rf_stream_drain(struct rf_stream *stream)
 	ssize_t got = 1;
 
 	while (stream->gives && got > 0)
-		got = stream->is_message ? rf_message_drop(stream)
-					 : read_some(stream, dropped, sizeof(dropped));
+		got = stream->is_message
+			      ? rf_message_drop(stream)
+			      : read_some(stream, RF_STREAM_ALL, dropped, sizeof(dropped));
 	if (stream->gives && got == -EAGAIN)
 		return;
 	stream->gives = false;
@@ -522,6 +533,8 @@ void rf_stream_drain(struct rf_stream *stream)
 
 uint32_t rf_stream_events(const struct rf_stream *stream)
 {
+	if (stream->pty)
+		return EPOLLET | EPOLLIN | EPOLLPRI | EPOLLOUT;
 	return EPOLLET | (stream->gives ? EPOLLIN | EPOLLRDHUP : 0) |
 	       (stream->takes ? EPOLLOUT : 0);
 }

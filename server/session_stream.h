@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "rfork/protocol.h"
+#include "server/pty.h"
 
 /* What a channel needs besides, if it carries messages: session_message.c. */
 struct rf_stream_messages {
@@ -30,6 +31,7 @@ struct rf_stream {
 	bool is_socket;
 	bool is_message;     /* a socket that keeps messages apart: unread_bytes, taken_bytes,
 				window_bytes and left_bytes count those */
+	struct rf_pty *pty;  /* whose output this is; else NULL */
 	uint32_t peer;	     /* inode of the child's socket, to ask the kernel about it; 0 = none */
 	bool gives;	     /* the child may write: DATA or EOF may follow */
 	bool may_give;	     /* perhaps there is something to read, or a NO_READER to tell */

@@ -73,6 +73,20 @@ int rf_streams_add(struct rf_streams *streams, unsigned channel, uint32_t stream
 	return 0;
 }
 
+int rf_streams_add_terminal(struct rf_streams *streams, struct rf_pty *pty)
+{
+	int fd = fcntl(pty->master, F_DUPFD_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = rf_streams_add(streams, RF_CHANNEL_TERMINAL, RF_STREAM_TERMINAL | RF_STREAM_WRITE,
+			       fd);
+	if (error == 0)
+		streams->channels[RF_CHANNEL_TERMINAL]->pty = pty;
+	return error;
+}
+
 /* -- from the shell --------------------------------------------------------------------------- */
 
 static int check_message(const struct rf_streams *streams, const struct rf_shell_stream *message)
@@ -81,7 +95,7 @@ static int check_message(const struct rf_streams *streams, const struct rf_shell
 	uint32_t type = message->stream & RF_STREAM_TYPE;
 	uint32_t directions = message->stream & both;
 
-	if (message->channel < RF_CHANNELS_STANDARD || message->channel >= RF_CHANNELS_MAX ||
+	if (message->channel <= RF_CHANNEL_TERMINAL || message->channel >= RF_CHANNELS_MAX ||
 	    !streams->channels[message->channel] != (message->end == RF_SHELL_END_SESSION))
 		return -EBADMSG;
 	if (message->stream & ~(RF_STREAM_TYPE | both) || !directions)

@@ -36,6 +36,9 @@ typedef void (*rf_news_visitor)(void *argument, unsigned channel,
  * also on failure.  0 or -ENOMEM. */
 int rf_streams_add(struct rf_streams *streams, unsigned channel, uint32_t stream, int fd);
 
+/* Adds the output of the child's terminal.  0 or a negative errno. */
+int rf_streams_add_terminal(struct rf_streams *streams, struct rf_pty *pty);
+
 /* The same with what the shell has sent, which is checked.  Takes fd, also on failure: -EBADMSG if
  * anything is not as it should be, or another negative errno. */
 int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd);

@@ -87,6 +87,7 @@ static int receive_order(struct rf_shell *shell)
 				 "rfork-shell and rfork-server are of different versions");
 	memcpy(&shell->connection, CMSG_DATA(header), sizeof(int));
 	shell->facts = order.facts;
+	shell->has_terminal = order.has_terminal;
 	shell->vdso.digest = order.facts.vdso_digest;
 	shell->reader.fd = shell->connection;
 	shell->reader.min_address = order.facts.min_address;

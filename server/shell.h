@@ -49,7 +49,8 @@ struct rf_shell_pipe {
 struct rf_shell {
 	struct rf_machine_facts facts; /* of this node */
 	struct rf_vdso vdso;
-	bool has_mm_map; /* prctl(PR_SET_MM_MAP) works here */
+	bool has_terminal; /* descriptor RF_SHELL_TERMINAL_FD is the child's */
+	bool has_mm_map;   /* prctl(PR_SET_MM_MAP) works here */
 	void *maps_buffer;
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */

@@ -23,13 +23,16 @@
 /* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
 #define PASSRIGHTS 83
 
-/* What the shell needs above the image's numbers: its own four, and a stream's two while it is made. */
-#define SPARE_FDS 8u
+/* What the shell needs above the image's numbers: its own five, and a stream's two while it is made. */
+#define SPARE_FDS 9u
+/* The lowest number that none of the shell's own has. */
+#define FIRST_FREE_FD (RF_SHELL_TERMINAL_FD + 2u)
 
 /* Descriptors of the shell, moved above all of the image's. */
 struct high_fds {
 	unsigned first;
 	int report, standard[RF_CHANNELS_STANDARD];
+	int terminal;	     /* -1 = none */
 	struct rlimit limit; /* as it was */
 	bool is_limit_raised;
 };
@@ -46,10 +49,10 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 	rlim_t needed;
 	int lowest;
 
-	*high = (struct high_fds){ 0 };
+	*high = (struct high_fds){ .terminal = -1 };
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
-	if (high->first < RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2)
-		high->first = RF_SHELL_STANDARD_FD + RF_CHANNELS_STANDARD + 2;
+	if (high->first < FIRST_FREE_FD)
+		high->first = FIRST_FREE_FD;
 	needed = (rlim_t)high->first + SPARE_FDS + image->pipe_count;
 	/* The image may hold more than this node's default allows; the hard limit decides. */
 	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) == 0 &&
@@ -63,6 +66,10 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++) {
 		high->standard[i] = duplicate((int)(RF_SHELL_STANDARD_FD + i), high->first);
 		lowest = high->standard[i] < lowest ? high->standard[i] : lowest;
+	}
+	if (shell->has_terminal) {
+		high->terminal = duplicate(RF_SHELL_TERMINAL_FD, high->first);
+		lowest = high->terminal < lowest ? high->terminal : lowest;
 	}
 	if (lowest < 0)
 		return rf_report(&shell->report, ENOTSUP,
@@ -170,6 +177,19 @@ static int open_stream(const struct high_fds *high, const struct rf_image_descri
 	return error;
 }
 
+/* Opens the terminal once more, for each open file description has its own flags. */
+static int open_terminal(const struct high_fds *high, int flags)
+{
+	char path[32];
+	int fd;
+
+	if (high->terminal < 0)
+		return -ENXIO;
+	rf_format(path, sizeof(path), "/proc/self/fd/%d", high->terminal);
+	fd = rf_sys_open(path, (flags & STREAM_FLAGS) | O_NOCTTY);
+	return fd == -ENOENT ? (int)rf_syscall(SYS_dup, high->terminal) : fd; /* no /proc */
+}
+
 /* Opens what the descriptor shows, under any number; a negative errno where the node cannot. */
 static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 			   const struct rf_image_descriptor *descriptor)
@@ -181,6 +201,8 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 		return (int)rf_syscall(SYS_dup, descriptor->same_as);
 	switch (descriptor->kind) {
 	case RF_DESCRIPTOR_RELAY:
+		if (descriptor->file == RF_CHANNEL_TERMINAL)
+			return open_terminal(high, flags);
 		fd = open_stream(high, descriptor);
 		if (fd >= 0 && flags & O_NONBLOCK)
 			rf_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
@@ -269,6 +291,8 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 	rf_shell_close_pipes(shell->pipes, shell->image.pipe_count);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		rf_sys_close(high.standard[i]);
+	if (high.terminal >= 0)
+		rf_sys_close(high.terminal);
 	/* what is open stays open under a lower limit */
 	if (high.is_limit_raised)
 		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);

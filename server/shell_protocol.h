@@ -7,8 +7,9 @@
  * When a caller has authenticated and both sides' facts fit, the session sends one
  * struct rf_shell_order with the connection attached (SCM_RIGHTS).  The shell
  * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
- * one struct rf_shell_stream for each channel from RF_CHANNELS_STANDARD on, with the session's
- * end attached, and for a datagram socket a second one with the child's end.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from the shell
+ * one struct rf_shell_stream for each channel above RF_CHANNEL_TERMINAL, with the session's
+ * end attached, and for a datagram socket a second one with the child's end.  Its answer is one
+ * struct rf_shell_report (rfork/restore_plan.h): from the shell
  * when it gives up, from the restorer when a step fails, or from the restored thread.  A thread that
  * reports RF_SHELL_WAITING then waits for one byte from the session.
  */
@@ -20,13 +21,15 @@
 #include "rfork/protocol.h"
 #include "rfork/restore_plan.h"
 
-#define RF_SHELL_ORDER_VERSION 1u
+#define RF_SHELL_ORDER_VERSION 2u
 
 /* Descriptors at the shell's start.  0 to 2 are /dev/null. */
 #define RF_SHELL_SESSION_FD 3
 /* The child's ends of the pipes for channels 0 (read), 1 and 2 (write); what the image does not use
  * the shell closes. */
 #define RF_SHELL_STANDARD_FD 4
+/* The terminal, which is the controlling one; where the session could make one. */
+#define RF_SHELL_TERMINAL_FD 7
 
 /* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the open file
  * description is the session's alone. */
@@ -42,6 +45,8 @@ struct rf_shell_stream {
 struct rf_shell_order {
 	uint32_t version;
 	uint32_t connection_id;
+	uint32_t has_terminal; /* RF_SHELL_TERMINAL_FD is the child's */
+	uint32_t reserved;
 	struct rf_machine_facts facts; /* of this node: collected once, by the listener */
 };
 

@@ -35,6 +35,7 @@
 struct ends {
 	int socket;
 	int standard[RF_CHANNELS_STANDARD];
+	int terminal; /* -1 = none */
 };
 
 /* A descriptor of an executable regular file, or a negative errno. */
@@ -85,6 +86,7 @@ static void close_ends(struct ends *ends)
 	rf_descriptor_close(&ends->socket);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		rf_descriptor_close(&ends->standard[i]);
+	rf_descriptor_close(&ends->terminal);
 }
 
 /* Standard input is read by the child, the others are written.  O_NONBLOCK is our end's alone: each
@@ -102,7 +104,7 @@ static int open_pipe(unsigned channel, int *ours, int *theirs)
 	return rf_descriptor_raise(theirs, SPARE_FD);
 }
 
-static int open_ends(struct rf_shell *shell, struct ends *ends)
+static int open_ends(struct rf_shell *shell, struct ends *ends, int terminal)
 {
 	int pair[2];
 	int error;
@@ -114,6 +116,10 @@ static int open_ends(struct rf_shell *shell, struct ends *ends)
 	error = rf_descriptor_raise(&ends->socket, SPARE_FD);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD && error == 0; i++)
 		error = open_pipe(i, &shell->standard[i], &ends->standard[i]);
+	if (error == 0 && terminal >= 0) {
+		ends->terminal = fcntl(terminal, F_DUPFD_CLOEXEC, SPARE_FD);
+		error = ends->terminal < 0 ? -errno : 0;
+	}
 	return error;
 }
 
@@ -135,6 +141,8 @@ static int become_shell(const struct ends *ends, int program_fd, pid_t session,
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		if (dup2(ends->standard[i], RF_SHELL_STANDARD_FD + (int)i) < 0)
 			return -errno;
+	if (ends->terminal >= 0 && dup2(ends->terminal, RF_SHELL_TERMINAL_FD) < 0)
+		return -errno;
 	for (int number = 1; number < NSIG; number++)
 		(void)sigaction(number, &action, NULL); /* refused for SIGKILL and SIGSTOP */
 	sigemptyset(&none);
@@ -159,15 +167,15 @@ static pid_t start(const struct ends *ends, int program_fd, char *const environm
 	return pid;
 }
 
-int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_target_user *user,
-		   struct rf_report *report)
+int rf_spawn_shell(struct rf_shell *shell, int program_fd, int terminal,
+		   const struct rf_target_user *user, struct rf_report *report)
 {
 	char home[sizeof(user->home) + 8], name[sizeof(user->name) + 8];
 	char logname[sizeof(user->name) + 8], login[sizeof(user->shell) + 8];
 	char *environment[] = {
 		(char *)"PATH=/usr/local/bin:/usr/bin:/bin", home, name, logname, login, NULL
 	};
-	struct ends ends = { .socket = -1, .standard = { -1, -1, -1 } };
+	struct ends ends = { .socket = -1, .standard = { -1, -1, -1 }, .terminal = -1 };
 	volatile int failed = 0;
 	int error;
 
@@ -178,7 +186,7 @@ int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_targe
 	rf_format(login, sizeof(login), "SHELL=%s", user->shell);
 	if (!user->name[0])
 		environment[2] = NULL;
-	error = open_ends(shell, &ends);
+	error = open_ends(shell, &ends, terminal);
 	if (error == 0) {
 		shell->pid = start(&ends, program_fd, environment, &failed);
 		error = failed;

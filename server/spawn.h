@@ -22,8 +22,8 @@ struct rf_shell {
  * or a negative errno with a report. */
 int rf_spawn_find_shell(struct rf_report *report);
 
-/* Starts the program; 0, or a negative errno with a report and nothing left behind. */
-int rf_spawn_shell(struct rf_shell *shell, int program_fd, const struct rf_target_user *user,
-		   struct rf_report *report);
+/* Starts the program.  terminal: what becomes RF_SHELL_TERMINAL_FD, or -1; stays the caller's.  0, or a negative errno with a report and nothing left behind. */
+int rf_spawn_shell(struct rf_shell *shell, int program_fd, int terminal,
+		   const struct rf_target_user *user, struct rf_report *report);
 
 #endif

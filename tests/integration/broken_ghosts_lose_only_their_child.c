@@ -23,7 +23,8 @@
 #define IN 0
 #define OUT 1
 #define ERR 2
-#define MESSAGES 3  /* a datagram socket that the child never reads */
+#define TERMINAL 3
+#define MESSAGES 4  /* a datagram socket that the child never reads */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define LOG_BYTES 65536
 
@@ -210,6 +211,50 @@ static void messages(int fd)
 	put(fd, RF_FRAME_MESSAGE, 0, NOBODYS, 10);
 }
 
+static void put_terminal(int fd, uint32_t flags, uint32_t reserved)
+{
+	struct rf_frame_terminal terminal = image_terminal;
+
+	terminal.flags = flags;
+	terminal.reserved = reserved;
+	put_header(fd, RF_FRAME_TERMINAL, 0, TERMINAL, sizeof(terminal));
+	(void)send(fd, &terminal, sizeof(terminal), MSG_NOSIGNAL);
+}
+
+static void terminals(int fd)
+{
+	for (uint32_t flags = 0; flags <= RF_TERMINAL_KNOWN_FLAGS; flags++)
+		put_terminal(fd, flags, 0);
+	put_terminal(fd, RF_TERMINAL_FOREGROUND, 0);
+}
+
+/* Nothing that a terminal can be set to harms the node. */
+static void odd_mode(int fd)
+{
+	struct rf_frame_terminal terminal;
+
+	memset(&terminal, 0xff, sizeof(terminal));
+	terminal.flags = RF_TERMINAL_FOREGROUND;
+	terminal.number = terminal.reserved = 0;
+	put_header(fd, RF_FRAME_TERMINAL, 0, TERMINAL, sizeof(terminal));
+	(void)send(fd, &terminal, sizeof(terminal), MSG_NOSIGNAL);
+}
+
+static void unasked_line(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, RF_TERMINAL_AHEAD_BYTES);
+}
+
+static void hang_up_twice(int fd)
+{
+	put(fd, RF_FRAME_EOF, 0, TERMINAL, 0);
+	put(fd, RF_FRAME_NO_READER, 0, TERMINAL, 0);
+	put(fd, RF_FRAME_EOF, 0, TERMINAL, 0);
+	put_terminal(fd, RF_TERMINAL_FOREGROUND | RF_TERMINAL_READY, 0);
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, 10);
+	put_word(fd, RF_FRAME_WINDOW, TERMINAL, 1000);
+}
+
 /* -- what is not ------------------------------------------------------------------------------ */
 
 static void beyond_the_credit(int fd)
@@ -255,6 +300,37 @@ static void endless_message(int fd)
 {
 	for (size_t bytes = 0; bytes <= RF_MESSAGE_MAX_BYTES; bytes += sizeof(block))
 		put(fd, RF_FRAME_MESSAGE, RF_MESSAGE_MORE, MESSAGES, sizeof(block));
+}
+
+static void line_beyond_the_credit(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, RF_TERMINAL_AHEAD_BYTES);
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, 1);
+}
+
+static void long_line(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, RF_TERMINAL_AHEAD_BYTES + 1);
+}
+
+static void message_for_terminal(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, TERMINAL, 10);
+}
+
+static void terminal_with_a_flag(int fd)
+{
+	put_terminal(fd, RF_TERMINAL_KNOWN_FLAGS + 1, 0);
+}
+
+static void terminal_of_reserved(int fd)
+{
+	put_terminal(fd, RF_TERMINAL_FOREGROUND, 1);
+}
+
+static void window_of_a_terminal(int fd)
+{
+	put_word(fd, RF_FRAME_WINDOW, TERMINAL, 0x7fffffff);
 }
 
 static void window_overflow(int fd)
@@ -345,7 +421,14 @@ static const struct bad_frame {
 	uint32_t bytes;
 } bad_frames[] = {
 	{ "type 0", 0, 0, 0, 0 },
-	{ "type 22", 22, 0, 0, 0 },
+	{ "TERMINAL on channel 0", RF_FRAME_TERMINAL, 0, 0, 64 },
+	{ "TERMINAL on another channel", RF_FRAME_TERMINAL, 0, MESSAGES, 64 },
+	{ "TERMINAL with a frame's flag", RF_FRAME_TERMINAL, 1, TERMINAL, 64 },
+	{ "TERMINAL of 60", RF_FRAME_TERMINAL, 0, TERMINAL, 60 },
+	{ "TERMINAL of 0", RF_FRAME_TERMINAL, 0, TERMINAL, 0 },
+	{ "MODE", RF_FRAME_MODE, 0, TERMINAL, 52 },
+	{ "ASK", RF_FRAME_ASK, 0, TERMINAL, 4 },
+	{ "TAKE", RF_FRAME_TAKE, 0, TERMINAL, 0 },
 	{ "type 31", 31, 0, 0, 4 },
 	{ "type 255", 255, 0, 0, 0 },
 	{ "HELLO", RF_FRAME_HELLO, 0, 0, sizeof(struct rf_frame_hello) },
@@ -389,7 +472,17 @@ static const struct a_case cases[] = {
 	{ "the whole credit", whole_credit, NULL },
 	{ "PONG unasked", unasked_pong, NULL },
 	{ "messages", messages, NULL },
+	{ "states of a terminal", terminals, NULL },
+	{ "an odd mode", odd_mode, NULL },
+	{ "a line unasked", unasked_line, NULL },
+	{ "a terminal hung up", hang_up_twice, NULL },
 	{ "DATA beyond the credit", beyond_the_credit, RULES },
+	{ "a line beyond the credit", line_beyond_the_credit, RULES },
+	{ "a line that is too long", long_line, RULES },
+	{ "a message for a terminal", message_for_terminal, RULES },
+	{ "TERMINAL with an unknown flag", terminal_with_a_flag, RULES },
+	{ "TERMINAL with a reserved field", terminal_of_reserved, RULES },
+	{ "WINDOW overflow of a terminal", window_of_a_terminal, RULES },
 	{ "two messages at once", two_messages, RULES },
 	{ "a message as DATA", message_as_data, RULES },
 	{ "bytes as a MESSAGE", data_as_message, RULES },
@@ -511,6 +604,37 @@ static void check_all(int to_bystander, int from_bystander, struct node_load loa
 	stream_hear(from_bystander);
 }
 
+/* -- the handshake ---------------------------------------------------------------------------- */
+
+static void expect_no_welcome(const struct rf_machine_facts *request, const char *sentence)
+{
+	struct rf_report report = { 0 };
+
+	CHECK_EQUAL(image_connect(&node, request, &report), -1);
+	CHECK_EQUAL(report.error, EBADMSG);
+	if (!strstr(report.sentence, sentence))
+		test_fail(__FILE__, __LINE__, "%s, not: %s", report.sentence, sentence);
+}
+
+static void check_handshakes(void)
+{
+	struct rf_frame_terminal terminal = image_terminal;
+	struct rf_machine_facts request = image.request;
+
+	request.flags = RF_FACTS_TERMINAL << 1;
+	expect_no_welcome(&request, "unknown flags");
+	request.flags = RF_FACTS_TERMINAL;
+	image_terminal.flags = RF_TERMINAL_READY;
+	expect_no_welcome(&request, "a malformed terminal");
+	image_terminal = terminal;
+	image_terminal.number = 1;
+	expect_no_welcome(&request, "a malformed terminal");
+	image_terminal = terminal;
+	image_terminal.reserved = 1;
+	expect_no_welcome(&request, "a malformed terminal");
+	image_terminal = terminal;
+}
+
 /* Streams for all of its standard descriptors, whatever those of the test are. */
 static void record(void)
 {
@@ -524,6 +648,7 @@ static void record(void)
 	stream_set_input(input[0]);
 	CHECK_CALL(dup2(log_fd, 2));
 	image_record_child(&image, &node, be_the_child);
+	image.request.flags = RF_FACTS_TERMINAL; /* for there is one channel more to be abused */
 	CHECK_CALL(dup2(error_output, 2));
 	close(error_output);
 	stream_release_input();
@@ -557,6 +682,7 @@ int main(void)
 		be_the_bystander(to[0], from[1]);
 	load = node_settle(&node);
 	check_all(to[1], from[0], load);
+	check_handshakes();
 	CHECK_CALL(kill(bystander, SIGTERM));
 	test_expect_signal(bystander, SIGTERM);
 	image_free(&image);

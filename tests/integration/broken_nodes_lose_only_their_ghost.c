@@ -9,22 +9,28 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/footprint.h"
 #include "tests/support/node.h"
+#include "tests/support/process.h"
 #include "tests/support/scripted_node.h"
 #include "tests/support/signals.h"
 #include "tests/support/stream.h"
+#include "tests/support/terminal.h"
 
 #define IN 0
 #define OUT 1
 #define ERR 2
-#define MESSAGES 9  /* a datagram socket whose peer has taken nothing yet */
+#define TERMINAL 3
+#define MESSAGES 10 /* a datagram socket whose peer has taken nothing yet */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define EXIT_CODE 23
+/* Far from all others. */
+#define KEPT_OPEN 500
 
 static unsigned char block[RF_FRAME_MAX_BYTES];
 static struct footprint before;
@@ -118,6 +124,31 @@ static void limits_everywhere(int fd)
 		put(fd, RF_FRAME_NO_READER, 0, channel, 0);
 		put_word(fd, RF_FRAME_AHEAD, channel, RF_CHANNEL_AHEAD_BYTES);
 	}
+	finish(fd);
+}
+
+static void put_mode(int fd, uint32_t flags, int value)
+{
+	struct rf_frame_mode mode;
+
+	memset(&mode, value, sizeof(mode));
+	mode.flags = flags;
+	scripted_node_put(fd, RF_FRAME_MODE, 0, TERMINAL, &mode, sizeof(mode));
+}
+
+/* A terminal may be set to anything, and there may be nothing to take. */
+static void terminals(int fd)
+{
+	put(fd, RF_FRAME_TAKE, 0, TERMINAL, 0);
+	put_word(fd, RF_FRAME_ASK, TERMINAL, SIGTTIN);
+	put_word(fd, RF_FRAME_ASK, TERMINAL, SIGTTOU);
+	for (int value = 0; value < 256; value += 15)
+		put_mode(fd, RF_MODE_CHANGED, value);
+	put_mode(fd, RF_MODE_KNOWN_FLAGS, 0xff);
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, 10);
+	put(fd, RF_FRAME_EOF, 0, TERMINAL, 0);
+	put(fd, RF_FRAME_NO_READER, 0, TERMINAL, 0);
+	put(fd, RF_FRAME_TAKE, 0, TERMINAL, 0);
 	finish(fd);
 }
 
@@ -249,6 +280,36 @@ static void consumed_message_never_sent(int fd)
 	put_word(fd, RF_FRAME_CONSUMED, MESSAGES, 1);
 }
 
+static void mode_without_flags(int fd)
+{
+	put_mode(fd, 0, 0);
+}
+
+static void mode_with_a_flag(int fd)
+{
+	put_mode(fd, RF_MODE_KNOWN_FLAGS + 1, 0);
+}
+
+static void asked_by_0(int fd)
+{
+	put_word(fd, RF_FRAME_ASK, TERMINAL, 0);
+}
+
+static void asked_by_term(int fd)
+{
+	put_word(fd, RF_FRAME_ASK, TERMINAL, SIGTERM);
+}
+
+static void consumed_what_was_not_typed(int fd)
+{
+	put_word(fd, RF_FRAME_CONSUMED, TERMINAL, 1);
+}
+
+static void message_for_terminal(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, TERMINAL, 10);
+}
+
 static void stopped_by_0(int fd)
 {
 	put_word(fd, RF_FRAME_STOPPED, 0, 0);
@@ -331,6 +392,7 @@ static const struct a_case {
 	{ "CONTINUED without a stop", continued_without_stop, true },
 	{ "messages", messages, true },
 	{ "AHEAD of all channels", limits_everywhere, true },
+	{ "a terminal", terminals, true },
 	{ "the end of the connection", hang_up, false },
 	{ "half a header", half_a_header, false },
 	{ "half a frame", half_a_frame, false },
@@ -352,6 +414,12 @@ static const struct a_case {
 	{ "bytes as a MESSAGE", data_as_message, false },
 	{ "MESSAGE of 65537", message_of_65537, false },
 	{ "CONSUMED of a message never sent", consumed_message_never_sent, false },
+	{ "MODE without flags", mode_without_flags, false },
+	{ "MODE with an unknown flag", mode_with_a_flag, false },
+	{ "ASK by 0", asked_by_0, false },
+	{ "ASK by SIGTERM", asked_by_term, false },
+	{ "CONSUMED of what was not typed", consumed_what_was_not_typed, false },
+	{ "a message for a terminal", message_for_terminal, false },
 	{ "STOPPED by 0", stopped_by_0, false },
 	{ "STOPPED by SIGTERM", stopped_by_term, false },
 	{ "STOPPED by SIGKILL", stopped_by_kill, false },
@@ -375,7 +443,14 @@ static const struct bad_frame {
 	uint32_t bytes;
 } bad_frames[] = {
 	{ "type 0", 0, 0, 0, 0 },
-	{ "type 22", 22, 0, 0, 0 },
+	{ "TERMINAL", RF_FRAME_TERMINAL, 0, TERMINAL, 64 },
+	{ "MODE on channel 0", RF_FRAME_MODE, 0, 0, 52 },
+	{ "MODE with a frame's flag", RF_FRAME_MODE, 1, TERMINAL, 52 },
+	{ "MODE of 48", RF_FRAME_MODE, 0, TERMINAL, 48 },
+	{ "ASK on another channel", RF_FRAME_ASK, 0, MESSAGES, 4 },
+	{ "ASK of 8", RF_FRAME_ASK, 0, TERMINAL, 8 },
+	{ "TAKE on another channel", RF_FRAME_TAKE, 0, MESSAGES, 0 },
+	{ "TAKE of 1", RF_FRAME_TAKE, 0, TERMINAL, 1 },
 	{ "type 255", 255, 0, 0, 0 },
 	{ "HELLO", RF_FRAME_HELLO, 0, 0, sizeof(struct rf_frame_hello) },
 	{ "REFUSED", RF_FRAME_REFUSED, 0, 0, 20 },
@@ -466,13 +541,27 @@ static void check_all(int to_bystander, int from_bystander)
 	}
 }
 
-int main(void)
+/* The controlling one, without a descriptor of it. */
+static void take_terminal(void)
+{
+	static struct terminal terminal;
+
+	terminal_open(&terminal);
+	CHECK_CALL(setsid());
+	close(CHECK_CALL(open(ptsname(terminal.master), O_RDWR)));
+	close(CHECK_CALL(open("/dev/tty", O_RDWR)));
+	CHECK_CALL(fcntl(terminal.master, F_DUPFD_CLOEXEC, KEPT_OPEN));
+	terminal_close(&terminal);
+}
+
+static int run(void)
 {
 	int to[2], from[2], input[2], pair[2], reader;
 	pid_t bystander;
 	sigset_t mask;
 
 	test_begin();
+	take_terminal();
 	node_start(&node, NULL);
 	CHECK_CALL(pipe(to));
 	CHECK_CALL(pipe(from));
@@ -484,9 +573,10 @@ int main(void)
 	stream_tell(input[1]);
 	stream_set_input(input[0]);
 	reader = test_pipe_output();
-	/* channels are numbered in the order of descriptors, and all of ours have one */
+	/* channels are numbered in the order of descriptors, and all of ours have one, but for that of
+	 * the terminal */
 	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
-	CHECK_EQUAL(pair[0], MESSAGES);
+	CHECK_EQUAL(pair[0] + 1, MESSAGES);
 	signals_block_all(&mask);
 	check_all(to[1], from[0]);
 	/* the messages of the case that only sent good ones */
@@ -507,4 +597,9 @@ int main(void)
 	node_expect_service(&node);
 	node_stop(&node);
 	return test_end();
+}
+
+int main(void)
+{
+	return process_run(run);
 }

@@ -10,6 +10,7 @@ rf_integration_tests = \
 	%D%/async_failures_are_told_on_stderr \
 	%D%/async_returns_at_the_snapshot \
 	%D%/back_pressure_is_bounded \
+	%D%/background_reader_is_stopped \
 	%D%/bad_arguments_are_refused \
 	%D%/breaking_a_chain_ends_what_is_beyond \
 	%D%/broken_ghosts_lose_only_their_child \
@@ -50,6 +51,7 @@ rf_integration_tests = \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
 	%D%/duplicates_share_one_stream \
+	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
@@ -65,6 +67,7 @@ rf_integration_tests = \
 	%D%/float_control_is_kept \
 	%D%/foreign_machines_are_refused \
 	%D%/full_node_says_again \
+	%D%/full_screen_program_runs_on_the_node \
 	%D%/grown_windows_are_enforced \
 	%D%/guard_pages_are_kept \
 	%D%/hangup_rereads_the_key \
@@ -111,6 +114,7 @@ rf_integration_tests = \
 	%D%/poll_and_epoll_work_in_the_child \
 	%D%/protected_memory_is_kept \
 	%D%/queued_values_reach_the_child \
+	%D%/raw_mode_travels_home \
 	%D%/read_only_files_are_reopened \
 	%D%/reader_gone_is_sigpipe \
 	%D%/refused_connection_is_reported \
@@ -128,6 +132,7 @@ rf_integration_tests = \
 	%D%/several_threads_may_move \
 	%D%/shared_huge_pages_are_kept \
 	%D%/shared_pipes_are_relayed_after_a_move \
+	%D%/shell_with_job_control_runs_on_the_node \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
 	%D%/signals_before_a_stop_come_first \
@@ -152,7 +157,11 @@ rf_integration_tests = \
 	%D%/tcp_connection_is_served_by_the_child \
 	%D%/ten_hops_round_three_nodes \
 	%D%/ten_moves_in_a_row \
+	%D%/terminal_is_a_terminal_on_the_node \
+	%D%/terminal_lines_are_read_by_who_asks \
+	%D%/terminal_output_is_exact \
 	%D%/terminal_signals_act_on_the_job \
+	%D%/terminal_works_over_two_hops \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
 	%D%/thread_other_than_main_may_move \
@@ -173,6 +182,7 @@ rf_integration_tests = \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
+	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
 	%D%/writable_files_are_known_by_a_lock \
 	%D%/writable_files_are_the_same_file \
@@ -195,9 +205,11 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
 	tests/support/scripted_node.c tests/support/scripted_node.h \
+	tests/support/screen.c tests/support/screen.h \
 	tests/support/stream.c tests/support/stream.h \
 	tests/support/signals.c tests/support/signals.h \
 	tests/support/process.c tests/support/process.h \
+	tests/support/terminal.c tests/support/terminal.h \
 	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
@@ -213,6 +225,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_async_failures_are_told_on_stderr_LDADD = $(rf_integration_ldadd)
 %C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
+%C%_background_reader_is_stopped_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_breaking_a_chain_ends_what_is_beyond_LDADD = $(rf_integration_ldadd)
 %C%_broken_ghosts_lose_only_their_child_LDADD = $(rf_integration_ldadd)
@@ -253,6 +266,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
 %C%_duplicates_share_one_stream_LDADD = $(rf_integration_ldadd)
+%C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
@@ -268,6 +282,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
+%C%_full_screen_program_runs_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_grown_windows_are_enforced_LDADD = $(rf_integration_ldadd)
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
@@ -314,6 +329,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
+%C%_raw_mode_travels_home_LDADD = $(rf_integration_ldadd)
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
@@ -331,6 +347,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
 %C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
+%C%_shell_with_job_control_runs_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
 %C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
@@ -355,7 +372,11 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ten_hops_round_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
+%C%_terminal_is_a_terminal_on_the_node_LDADD = $(rf_integration_ldadd)
+%C%_terminal_lines_are_read_by_who_asks_LDADD = $(rf_integration_ldadd)
+%C%_terminal_output_is_exact_LDADD = $(rf_integration_ldadd)
 %C%_terminal_signals_act_on_the_job_LDADD = $(rf_integration_ldadd)
+%C%_terminal_works_over_two_hops_LDADD = $(rf_integration_ldadd)
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
@@ -376,6 +397,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
+%C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)

@@ -14,10 +14,15 @@
 #define HANDSHAKE_CALLER_LABEL "rfork caller proof"
 #define HANDSHAKE_CALLER_BYTES 72
 
-/* What the caller has sent before the first image record, with the headers. */
-#define HANDSHAKE_BYTES                                                                            \
+/* What a caller of this process has sent before the first image record, with the headers: of one that
+ * has a terminal more than of one that has none. */
+#define HANDSHAKE_BYTES handshake_bytes()
+size_t handshake_bytes(void);
+
+#define HANDSHAKE_SHORT_BYTES                                                                      \
 	(3 * sizeof(struct rf_frame_header) + sizeof(struct rf_frame_hello) +                      \
 	 sizeof(struct rf_frame_proof) + sizeof(struct rf_machine_facts))
+#define HANDSHAKE_TERMINAL_BYTES (sizeof(struct rf_frame_header) + sizeof(struct rf_frame_terminal))
 
 void handshake_prove(unsigned char proof[RF_PROOF_BYTES], const char *label,
 		     const struct rf_frame_hello *hello, const struct rf_frame_challenge *challenge,

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "rfork/digest.h"
@@ -21,6 +22,16 @@
 #include "rfork/io.h"
 #include "tests/support/handshake.h"
 #include "tests/support/proxy.h"
+
+struct rf_frame_terminal image_terminal = {
+	.flags = RF_TERMINAL_FOREGROUND,
+	.size = { 24, 80, 0, 0 },
+	.mode = { .input = ICRNL,
+		  .output = OPOST | ONLCR,
+		  .control = CS8 | CREAD | B38400,
+		  .local = ISIG | ICANON | ECHO,
+		  .characters = { 3, 28, 127, 21, 4, 0, 1 } },
+};
 
 static unsigned char *load(const char *path, size_t *bytes)
 {
@@ -39,10 +50,12 @@ static unsigned char *load(const char *path, size_t *bytes)
 
 static void parse(struct image *image, const unsigned char *content, size_t bytes)
 {
-	size_t at = HANDSHAKE_BYTES;
+	size_t at = HANDSHAKE_SHORT_BYTES;
 
-	CHECK(bytes > at);
+	CHECK(bytes > at + HANDSHAKE_TERMINAL_BYTES);
 	memcpy(&image->request, content + at - sizeof(image->request), sizeof(image->request));
+	if (image->request.flags & RF_FACTS_TERMINAL)
+		at += HANDSHAKE_TERMINAL_BYTES;
 	image->count = 0;
 	image->records = calloc(IMAGE_MAX_RECORDS, sizeof(*image->records));
 	CHECK(image->records);
@@ -227,6 +240,10 @@ int image_connect(const struct node *node, const struct rf_machine_facts *reques
 	CHECK_EQUAL(rf_frame_send(fd, RF_FRAME_REQUEST, 0, 0, request, sizeof(*request),
 				  deadline_ns),
 		    0);
+	if (request->flags & RF_FACTS_TERMINAL)
+		CHECK_EQUAL(rf_frame_send(fd, RF_FRAME_TERMINAL, 0, 0, &image_terminal,
+					  sizeof(image_terminal), deadline_ns),
+			    0);
 	if (rf_frame_expect(fd, RF_FRAME_WELCOME, &welcome, sizeof(welcome), deadline_ns,
 			    "the node", report)) {
 		close(fd);

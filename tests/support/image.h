@@ -63,6 +63,9 @@ int image_run(const struct image *image, const struct node *node);
 void image_expect_refusal(const struct image *image, const struct node *node, const char *what,
 			  void (*change)(struct image *), int error);
 
+/* What is sent behind a request that has RF_FACTS_TERMINAL. */
+extern struct rf_frame_terminal image_terminal;
+
 /* A connection that has authenticated and sent REQUEST; WELCOME has been read. */
 int image_connect(const struct node *node, const struct rf_machine_facts *request,
 		  struct rf_report *report);

@@ -51,6 +51,7 @@ static void read_frame(int fd, unsigned type, void *payload, size_t bytes)
 static void shake_hands(int fd, const unsigned char *key)
 {
 	struct rf_frame_challenge challenge = { .version = RF_PROTOCOL_VERSION };
+	struct rf_frame_terminal terminal;
 	struct rf_machine_facts facts;
 	struct rf_frame_hello hello;
 	struct rf_frame_proof proof;
@@ -62,6 +63,8 @@ static void shake_hands(int fd, const unsigned char *key)
 	scripted_node_put(fd, RF_FRAME_CHALLENGE, 0, 0, &challenge, sizeof(challenge));
 	read_frame(fd, RF_FRAME_PROOF, &proof, sizeof(proof));
 	read_frame(fd, RF_FRAME_REQUEST, &facts, sizeof(facts));
+	if (facts.flags & RF_FACTS_TERMINAL)
+		read_frame(fd, RF_FRAME_TERMINAL, &terminal, sizeof(terminal));
 	/* the same machine */
 	scripted_node_put(fd, RF_FRAME_WELCOME, 0, 0, &facts, sizeof(facts));
 }
