@@ -7,6 +7,7 @@
 #include "rfork/ghost_memory.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -40,6 +41,41 @@ static bool has_code(const struct rf_maps *maps, const struct rf_map *of)
 	return false;
 }
 
+/*
+ * Code that came here by content is anonymous memory: our own library's, and libc's.  Each is a run of
+ * mappings without gaps, of which only small ones can be written to.
+ */
+struct run {
+	uint64_t start, end;
+};
+
+static bool is_large(const struct rf_map *map)
+{
+	return map->protection & RF_PROTECTION_WRITE && map->end - map->start > SMALL_BSS_BYTES;
+}
+
+static struct run find_run(const struct rf_maps *maps, uintptr_t address)
+{
+	const struct rf_map *first = maps->entries, *end = first + maps->count;
+	const struct rf_map *low = first, *high;
+
+	while (low < end && low->end <= address)
+		low++;
+	if (low == end)
+		return (struct run){ 0, 0 };
+	high = low;
+	while (low > first && low[-1].end == low->start && !is_large(&low[-1]))
+		low--;
+	while (high + 1 < end && high[1].start == high->end && !is_large(&high[1]))
+		high++;
+	return (struct run){ low->start, high->end };
+}
+
+static bool is_within(const struct rf_map *map, const struct run *run)
+{
+	return map->start >= run->start && map->end <= run->end;
+}
+
 /* Whether the ghost's own code may still need a mapping. */
 static bool is_needed(const struct rf_maps *maps, const struct rf_map *map,
 		      const struct rf_map *previous, bool previous_needed)
@@ -66,6 +102,8 @@ void rf_ghost_give_back(struct rf_snapshot *snapshot, size_t scratch)
 	uint64_t arena_end = arena_start + arena->bytes;
 	uint64_t large_start = (uintptr_t)snapshot->large.base;
 	uint64_t large_end = large_start + snapshot->large.bytes;
+	const struct run ours = find_run(maps, (uintptr_t)rf_ghost_give_back);
+	const struct run libc = find_run(maps, (uintptr_t)memcpy);
 	uintptr_t unused = ((uintptr_t)arena->base + scratch + PAGE_BYTES - 1) &
 			   ~(uintptr_t)(PAGE_BYTES - 1);
 	bool needed = false;
@@ -74,7 +112,8 @@ void rf_ghost_give_back(struct rf_snapshot *snapshot, size_t scratch)
 		const struct rf_map *map = &maps->entries[i];
 
 		needed = is_needed(maps, map, i ? map - 1 : NULL, needed);
-		if (needed)
+		if (needed || (map->kind == RF_MAP_ANONYMOUS && !map->shared &&
+			       (is_within(map, &ours) || is_within(map, &libc))))
 			continue;
 		if (map->start < arena_end && map->end > arena_start)
 			unmap_around(map->start, map->end, arena_start, arena_end);

@@ -9,7 +9,9 @@
 
 void mover_go_with(const struct node *node, uint64_t flags)
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = flags };
+	struct rfork_options options = { .size = sizeof(options),
+					 .flags = flags,
+					 .key_file = node->key_file };
 	int result = rfork_move_with(node->host, &options);
 
 	if (result < 0)
