@@ -97,7 +97,9 @@ rf_integration_tests = \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/moved_process_is_waited_for_by_its_parent \
 	%D%/moved_process_keeps_its_pid_at_home \
+	%D%/moved_process_may_rfork \
 	%D%/moved_process_never_executes_twice \
+	%D%/moves_chain_over_three_nodes \
 	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/nonblocking_is_private_to_the_child \
@@ -182,6 +184,7 @@ rf_integration_tests = \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
+	%D%/waiting_processes_go_on_by_one_word \
 	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
 	%D%/writable_files_are_known_by_a_lock \
@@ -312,7 +315,9 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
+%C%_moves_chain_over_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
@@ -397,6 +402,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
+%C%_waiting_processes_go_on_by_one_word_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)

@@ -21,6 +21,7 @@
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "tests/support/handshake.h"
+#include "tests/support/mover.h"
 #include "tests/support/proxy.h"
 
 struct rf_frame_terminal image_terminal = {
@@ -131,6 +132,22 @@ void image_record_child(struct image *image, const struct node *node, void (*chi
 	ghost = move_recorded(&proxy, node, path, child);
 	CHECK_CALL(kill(ghost, SIGKILL));
 	test_expect_signal(ghost, SIGKILL);
+	load_recorded(image, &proxy, path);
+}
+
+void image_record_mover(struct image *image, const struct node *node,
+			int (*body)(const struct node *node))
+{
+	struct proxy_plan plan = PROXY_PLAIN;
+	struct node line = *node;
+	struct proxy proxy;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/record", node->directory);
+	plan.record = path;
+	proxy_start(&proxy, node->port, &plan);
+	snprintf(line.host, sizeof(line.host), "%s", proxy.host);
+	mover_run(&line, body);
 	load_recorded(image, &proxy, path);
 }
 

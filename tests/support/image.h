@@ -30,6 +30,10 @@ void image_record_move(struct image *image, const struct node *node);
 /* The same with a child that may live for ever: it is ended once it runs. */
 void image_record_child(struct image *image, const struct node *node, void (*child)(void));
 
+/* A process that calls rfork_move() in `body`, and exits with 0 on the node. */
+void image_record_mover(struct image *image, const struct node *node,
+			int (*body)(const struct node *node));
+
 /* A copy that may be changed and freed. */
 void image_copy(struct image *copy, const struct image *image);
 void image_free(struct image *image);

@@ -154,12 +154,12 @@ static void read_name(pid_t pid, char name[32])
 		*strchr(name, '\n') = '\0';
 }
 
-static bool is_shell(pid_t pid)
+bool process_is_named(pid_t pid, const char *expected)
 {
 	char name[32];
 
 	read_name(pid, name);
-	return strcmp(name, "rfork-shell") == 0;
+	return strcmp(name, expected) == 0;
 }
 
 unsigned process_find_ghosts(pid_t *ghosts, unsigned capacity)
@@ -186,7 +186,7 @@ static unsigned find_shells(const struct node *node, pid_t *shells)
 		unsigned count = node_descendants(node->pid, pids, MOST_DESCENDANTS), found = 0;
 
 		for (unsigned i = 0; i < count; i++)
-			if (is_shell(pids[i]))
+			if (process_is_named(pids[i], "rfork-shell"))
 				shells[found++] = pids[i];
 		if (found && found * 2 == count)
 			return found;

@@ -23,6 +23,9 @@ int process_run(int (*body)(void));
 /* The letter in /proc/PID/stat; 0 if there is no such process. */
 char process_state(pid_t pid);
 
+/* Whether a process has given itself that name, of which the kernel keeps 15 characters. */
+bool process_is_named(pid_t pid, const char *name);
+
 /* Waits until a process, child or not, is stopped (state T), or is there and not stopped. */
 void process_expect_stopped(pid_t pid);
 void process_expect_going(pid_t pid);
