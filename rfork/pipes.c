@@ -31,8 +31,8 @@ static bool is_pipe_end(const struct rf_image_descriptor *image)
 	       (image->stream & RF_STREAM_TYPE) == RF_STREAM_PIPE;
 }
 
-/* A standard stream goes through the original, a FIFO has a path that others can open, and an end that
- * was opened twice would be two. */
+/* A standard stream goes through the original, and has no name here; a FIFO has a path that others can
+ * open; and an end that was opened twice would be two. */
 static void note_end(struct rf_pipes *pipes, const struct rf_fd *entry, uint64_t inode)
 {
 	struct rf_pipe *pipe = find_pipe(pipes, inode);
@@ -42,8 +42,7 @@ static void note_end(struct rf_pipes *pipes, const struct rf_fd *entry, uint64_t
 		pipe = &pipes->entries[pipes->count++];
 		*pipe = (struct rf_pipe){ .inode = inode, .ends = { -1, -1 } };
 	}
-	if (entry->image.file < RF_IMAGE_STANDARD_CHANNELS || pipe->ends[writes] >= 0 ||
-	    strncmp(entry->path, PIPE_LINK, sizeof(PIPE_LINK) - 1) != 0)
+	if (pipe->ends[writes] >= 0 || strncmp(entry->path, PIPE_LINK, sizeof(PIPE_LINK) - 1) != 0)
 		pipe->is_shared = true;
 	pipe->ends[writes] = (int)entry->image.number;
 	if (writes)

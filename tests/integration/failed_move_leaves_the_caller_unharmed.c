@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/rseq.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -101,6 +102,11 @@ static void expect_timers(const struct condition *condition)
 	expect_itimer(ITIMER_PROF);
 }
 
+static volatile struct rseq *rseq_area(void)
+{
+	return (volatile struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+}
+
 static void expect_rseq(void)
 {
 	cpu_set_t allowed, one;
@@ -113,6 +119,8 @@ static void expect_rseq(void)
 		CPU_SET(cpu, &one);
 		CHECK_CALL(sched_setaffinity(0, sizeof(one), &one));
 		CHECK_EQUAL(sched_getcpu(), cpu);
+		if (__rseq_size)
+			CHECK_EQUAL(rseq_area()->cpu_id, cpu);
 	}
 	CHECK_CALL(sched_setaffinity(0, sizeof(allowed), &allowed));
 }
@@ -261,8 +269,9 @@ static void check_cuts(void)
 }
 
 /* Shells that are stopped take no image. */
-static void check_time_limit(void)
+static void check_time_limit(struct node_load load)
 {
+	node_expect_load(&node, load); /* no shell ends just now */
 	process_signal_shells(&node, SIGSTOP);
 	failure.options.timeout_ms = 300;
 	expect_failure(node.host, ETIMEDOUT);
@@ -321,7 +330,7 @@ int main(void)
 	check_frozen();
 	check_lost_directory();
 	check_cuts();
-	check_time_limit();
+	check_time_limit(load);
 	check_last_moment();
 	node_expect_load(&node, load);
 	node_expect_service(&node);

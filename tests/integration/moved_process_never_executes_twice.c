@@ -42,19 +42,20 @@ static int move_and_leave_trace(const struct node *unused)
 	return result == 0 ? 11 : 12;
 }
 
-/* Moves over a line that is cut after so many bytes; returns what the caller sent. */
-static int64_t move_over_line(const struct node *node, int64_t cut_after, int *status)
+/* Moves over a line that is cut after so many bytes of the caller's, and of the node's; returns how many
+ * there were. */
+static struct proxy_count move_over_line(const struct node *node, int64_t cut, int64_t cut_answer,
+					 int *status)
 {
 	struct proxy_plan plan = PROXY_PLAIN;
 	struct proxy proxy;
-	pid_t pid;
 
-	plan.cut_after = cut_after;
+	plan.cut_after = cut;
+	plan.cut_answer_after = cut_answer;
 	proxy_start(&proxy, node->port, &plan);
 	snprintf(host, sizeof(host), "%s", proxy.host);
-	pid = mover_start(node, move_and_leave_trace);
-	*status = test_wait(pid);
-	return proxy_finish(&proxy).up_bytes;
+	*status = test_wait(mover_start(node, move_and_leave_trace));
+	return proxy_finish(&proxy);
 }
 
 static void expect_traces(int64_t cut, int status)
@@ -73,19 +74,33 @@ static void expect_traces(int64_t cut, int status)
 		CHECK(WTERMSIG(status) == SIGKILL && traces[0] != 'h');
 }
 
-/* The image is not the same to the byte each time: then some cuts are nearer to its end. */
-static void check_cuts(const struct node *node, const struct node_load *load)
+static struct proxy_count count_whole(const struct node *node)
 {
-	int64_t whole;
+	struct proxy_count count;
 	int status;
 
-	move_over_line(node, PROXY_NEVER, &status);
+	count = move_over_line(node, PROXY_NEVER, PROXY_NEVER, &status);
 	expect_traces(PROXY_NEVER, status);
-	whole = move_over_line(node, PROXY_NEVER, &status);
-	expect_traces(PROXY_NEVER, status);
-	for (int64_t cut = whole - AROUND_BYTES; cut <= whole + 2; cut++) {
-		move_over_line(node, cut, &status);
-		/* whoever was restored has ended when the node is at rest */
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 11);
+	return count;
+}
+
+/* The image is not the same to the byte each time: then some cuts are nearer to its end.  Whoever was
+ * restored has ended when the node is at rest. */
+static void check_cuts(const struct node *node, const struct node_load *load)
+{
+	struct proxy_count whole;
+	int status;
+
+	count_whole(node);
+	whole = count_whole(node);
+	for (int64_t cut = whole.up_bytes - AROUND_BYTES; cut <= whole.up_bytes + 2; cut++) {
+		move_over_line(node, cut, PROXY_NEVER, &status);
+		node_expect_load(node, *load);
+		expect_traces(cut, status);
+	}
+	for (int64_t cut = whole.down_bytes - 3 * AROUND_BYTES; cut < whole.down_bytes; cut++) {
+		move_over_line(node, PROXY_NEVER, cut, &status);
 		node_expect_load(node, *load);
 		expect_traces(cut, status);
 	}

@@ -2,10 +2,12 @@
 /*
  * Claim: signals that are pending when a process moves are delivered on the node, with all that the kernel
  * says of them, to the process or its thread as they were sent; and of a stream of queued signals that
- * goes on during the move none is lost, none comes twice, and all come in order.
+ * goes on during the move none is lost, none comes twice, and all come in order, also where the process has
+ * to stay.
  */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,9 +99,21 @@ static int move_in_a_stream(const struct node *node)
 	return 0;
 }
 
-static void check_stream(const struct node *node)
+/* The same where the process has to stay. */
+static int stay_in_a_stream(const struct node *node)
 {
-	pid_t pid = mover_start(node, move_in_a_stream);
+	CHECK_CALL(setenv("RFORK_CHECK_FROZEN", "break", 1));
+	stream_tell(ready[1]);
+	CHECK_EQUAL(rfork_move(node->host), -1);
+	CHECK_EQUAL(errno, EIO);
+	for (int value = 0; value < STREAM_SIGNALS; value++)
+		CHECK_EQUAL(take(STREAM_SIGNAL).si_value.sival_int, value);
+	return 0;
+}
+
+static void check_stream(const struct node *node, int (*body)(const struct node *node))
+{
+	pid_t pid = mover_start(node, body);
 
 	stream_hear(ready[0]);
 	for (int value = 0; value < STREAM_SIGNALS; value++)
@@ -117,8 +131,10 @@ int main(void)
 	CHECK_CALL(pipe(ready));
 	signals_block_all(&before);
 	mover_run(&node, move_pending);
-	for (int i = 0; i < 5; i++)
-		check_stream(&node);
+	for (int i = 0; i < 5; i++) {
+		check_stream(&node, move_in_a_stream);
+		check_stream(&node, stay_in_a_stream);
+	}
 	signals_restore(&before);
 	node_stop(&node);
 	return test_end();

@@ -86,25 +86,43 @@ static int move_socket_pair(const struct node *node)
 	return 0;
 }
 
+static char directory[] = "/tmp/rfork-test-XXXXXX", path[64];
+
+/* Nobody else has it open yet, but everybody can. */
 static int move_fifo(const struct node *node)
 {
-	char directory[] = "/tmp/rfork-test-XXXXXX", path[64];
 	int ends[2];
 
-	CHECK(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/fifo", directory);
-	CHECK_CALL(mkfifo(path, 0600));
 	ends[0] = CHECK_CALL(open(path, O_RDONLY | O_NONBLOCK));
 	stream_set_nonblocking(ends[0], false);
 	ends[1] = CHECK_CALL(open(path, O_WRONLY));
 	stream_write_text(ends[1], "one ");
 	mover_go(node);
-	stream_write_text(ends[1], "two");
-	stream_expect_text(ends[0], "one two");
-	close(ends[1]);
-	stream_expect_end(ends[0]);
-	test_remove_directory(directory);
+	stream_write_text(ends[1], "two ");
+	stream_expect_text(ends[0], "one two ");
+	stream_tell(from_child[1]);
+	stream_expect_text(ends[0], "three");
 	return 0;
+}
+
+static void check_fifo(const struct node *node)
+{
+	pid_t pid;
+	int fd;
+
+	CHECK(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	CHECK_CALL(mkfifo(path, 0600));
+	CHECK_CALL(pipe(from_child));
+	pid = mover_start(node, move_fifo);
+	close(from_child[1]);
+	stream_hear(from_child[0]);
+	fd = CHECK_CALL(open(path, O_WRONLY | O_NONBLOCK));
+	stream_write_text(fd, "three");
+	test_expect_exit(pid, 0);
+	close(fd);
+	close(from_child[0]);
+	test_remove_directory(directory);
 }
 
 static int move_standard_pipe(const struct node *node)
@@ -130,7 +148,7 @@ int main(void)
 	check_careless(&node);
 	check_one_end(&node);
 	mover_run(&node, move_socket_pair);
-	mover_run(&node, move_fifo);
+	check_fifo(&node);
 	mover_run(&node, move_standard_pipe);
 	node_stop(&node);
 	return test_end();

@@ -92,11 +92,13 @@ static bool forward_down(struct relay *relay)
 {
 	static char piece[PIECE_BYTES];
 	ssize_t count = recv(relay->node, piece, sizeof(piece), 0);
+	int64_t left = relay->plan->cut_answer_after - relay->count.down_bytes;
 
 	if (count <= 0)
 		return false;
 	relay->count.down_bytes += count;
-	return forward(relay->caller, piece, (size_t)count);
+	return forward(relay->caller, piece, (size_t)(count < left ? count : left)) &&
+	       count <= left;
 }
 
 static void relay_all(struct relay *relay)

@@ -11,15 +11,16 @@
 #define PROXY_NEVER INT64_MAX
 
 struct proxy_plan {
-	int64_t flip_at;    /* the byte of the caller's stream to damage; PROXY_NEVER */
-	unsigned flip_mask; /* the bits to turn */
-	int64_t cut_after;  /* bytes of the caller's stream that get through; PROXY_NEVER */
-	const char *record; /* file that takes the caller's stream, or NULL */
+	int64_t flip_at;	  /* the byte of the caller's stream to damage; PROXY_NEVER */
+	unsigned flip_mask;	  /* the bits to turn */
+	int64_t cut_after;	  /* bytes of the caller's stream that get through; PROXY_NEVER */
+	int64_t cut_answer_after; /* the same of the node's stream */
+	const char *record;	  /* file that takes the caller's stream, or NULL */
 };
 
 #define PROXY_PLAIN                                                                                \
 	{                                                                                          \
-		.flip_at = PROXY_NEVER, .cut_after = PROXY_NEVER                                   \
+		.flip_at = PROXY_NEVER, .cut_after = PROXY_NEVER, .cut_answer_after = PROXY_NEVER  \
 	}
 
 struct proxy_count {
