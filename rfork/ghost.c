@@ -573,8 +573,6 @@ _Noreturn static void live_on_as_ghost(struct ghost *ghost)
 	close_image(ghost);
 	close_originals(ghost);
 	disguise(ghost);
-	/* orphans of the process that has gone are nobody's */
-	rf_sys_prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 	ghost->order->deadline_ns = RF_NO_DEADLINE;
 	if (ghost->order->request.flags & RFORK_DETACH) {
 		if (detach(ghost) < 0)

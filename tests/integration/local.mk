@@ -72,6 +72,7 @@ rf_integration_tests = \
 	%D%/guard_pages_are_kept \
 	%D%/hangup_rereads_the_key \
 	%D%/heap_grows_as_one_mapping \
+	%D%/hidden_holders_keep_pipes_relayed \
 	%D%/holes_stay_holes \
 	%D%/hostile_mappings_are_refused \
 	%D%/idle_relays_cost_nothing \
@@ -290,6 +291,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
+%C%_hidden_holders_keep_pipes_relayed_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)

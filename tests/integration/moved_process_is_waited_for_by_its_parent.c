@@ -94,6 +94,36 @@ static void check_pipes(const struct node *node)
 	close(from_child[0]);
 }
 
+/* The parent sees the end of the stream while the process lives: nothing at home holds it open. */
+static int close_streams(const struct node *node)
+{
+	int copy = CHECK_CALL(dup(from_child[1]));
+
+	mover_go(node);
+	stream_write_text(copy, "all");
+	close(copy);
+	close(from_child[1]);
+	stream_hear(to_child[0]);
+	return 3;
+}
+
+static void check_closed_pipe(const struct node *node)
+{
+	pid_t pid;
+
+	CHECK_CALL(pipe2(to_child, O_CLOEXEC));
+	CHECK_CALL(pipe2(from_child, O_CLOEXEC));
+	pid = mover_start(node, close_streams);
+	close(from_child[1]);
+	close(to_child[0]);
+	stream_expect_text(from_child[0], "all");
+	stream_expect_end(from_child[0]);
+	stream_tell(to_child[1]);
+	test_expect_exit(pid, 3);
+	close(from_child[0]);
+	close(to_child[1]);
+}
+
 int main(void)
 {
 	struct node node;
@@ -104,6 +134,7 @@ int main(void)
 	CHECK_CALL(pipe2(from_child, O_CLOEXEC));
 	check_ends(&node);
 	check_pipes(&node);
+	check_closed_pipe(&node);
 	node_stop(&node);
 	return test_end();
 }

@@ -125,6 +125,25 @@ static void check_fifo(const struct node *node)
 	test_remove_directory(directory);
 }
 
+/* Two open file descriptions of one end. */
+static int move_end_opened_twice(const struct node *node)
+{
+	char name[32];
+	int ends[2], other;
+
+	CHECK_CALL(pipe(ends));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[1]);
+	other = CHECK_CALL(open(name, O_WRONLY | O_NONBLOCK));
+	stream_write_text(other, "one ");
+	mover_go(node);
+	CHECK(stream_is_nonblocking(other) && !stream_is_nonblocking(ends[1]));
+	stream_write_text(ends[1], "two ");
+	stream_expect_text(ends[0], "one two ");
+	stream_write_text(other, "three");
+	stream_expect_text(ends[0], "three");
+	return 0;
+}
+
 static int move_standard_pipe(const struct node *node)
 {
 	int ends[2];
@@ -149,6 +168,7 @@ int main(void)
 	check_one_end(&node);
 	mover_run(&node, move_socket_pair);
 	check_fifo(&node);
+	mover_run(&node, move_end_opened_twice);
 	mover_run(&node, move_standard_pipe);
 	node_stop(&node);
 	return test_end();
