@@ -40,3 +40,9 @@ void *rf_arena_take(struct rf_arena *arena, size_t bytes)
 	arena->used += rounded;
 	return memory;
 }
+
+void *rf_arena_rest(const struct rf_arena *arena, size_t *bytes)
+{
+	*bytes = arena->bytes - RF_ARENA_STACK_BYTES - arena->used;
+	return arena->base + arena->used;
+}

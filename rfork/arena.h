@@ -31,4 +31,7 @@ void rf_arena_unmap(struct rf_arena *arena);
 /* Takes zeroed memory, aligned to 64 bytes; NULL when the arena is full.  Not to be freed. */
 void *rf_arena_take(struct rf_arena *arena, size_t bytes);
 
+/* What is left, and where: for what turns out to be small, and is taken then. */
+void *rf_arena_rest(const struct rf_arena *arena, size_t *bytes);
+
 #endif

@@ -83,17 +83,17 @@ static int take_all(struct rf_ghost_order *order, struct rf_report *report)
 	if (error < 0)
 		return error;
 	rf_timers_stop(&order->timers);
-	return rf_pending_take(&order->pending, report);
+	error = rf_pending_take(&order->pending, report);
+	return error < 0 ? error : rf_pending_keep(&order->pending, &order->arena, report);
 }
 
 int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report)
 {
-	int error = rf_pending_prepare(&order->pending, &order->arena, report);
+	int error = rf_timers_list(&order->timers, &order->arena, report);
 
-	if (error == 0)
-		error = rf_timers_list(&order->timers, &order->arena, report);
 	if (error < 0)
 		return error;
+	rf_pending_prepare(&order->pending, &order->arena);
 	order->request.pending = &order->pending;
 	order->request.timers = &order->timers;
 	error = take_all(order, report);

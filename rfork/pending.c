@@ -19,14 +19,6 @@
 
 _Static_assert(sizeof(siginfo_t) == RF_IMAGE_SIGINFO_BYTES, "doc/image-format.txt, 16");
 
-int rf_pending_prepare(struct rf_pending *pending, struct rf_arena *arena, struct rf_report *report)
-{
-	*pending = (struct rf_pending){
-		.entries = rf_arena_take(arena, RF_IMAGE_MAX_PENDING * sizeof(*pending->entries)),
-	};
-	return pending->entries ? 0 : rf_report(report, ENOMEM, "no room for pending signals");
-}
-
 static uint64_t bit_of(int signal)
 {
 	return UINT64_C(1) << (signal - 1);
@@ -68,9 +60,9 @@ static int take_all_of(struct rf_pending *pending, int signal, uint64_t directed
 	int error;
 
 	do {
-		if (pending->count == RF_IMAGE_MAX_PENDING)
-			return rf_report(report, ENOTSUP, "more than %u pending signals",
-					 RF_IMAGE_MAX_PENDING);
+		if (pending->count == pending->capacity)
+			return rf_report(report, ENOTSUP, "more than %zu pending signals",
+					 pending->capacity);
 		if (!take_one(pending, signal, is_directed))
 			return 0;
 		if (is_directed) {
@@ -82,7 +74,7 @@ static int take_all_of(struct rf_pending *pending, int signal, uint64_t directed
 	} while (true);
 }
 
-int rf_pending_take(struct rf_pending *pending, struct rf_report *report)
+static int take_all(struct rf_pending *pending, struct rf_report *report)
 {
 	uint64_t set = 0, directed = 0;
 	int error;
@@ -95,6 +87,32 @@ int rf_pending_take(struct rf_pending *pending, struct rf_report *report)
 		if (set & bit_of(signal))
 			error = take_all_of(pending, signal, directed, report);
 	return error;
+}
+
+void rf_pending_prepare(struct rf_pending *pending, const struct rf_arena *arena)
+{
+	size_t bytes;
+
+	*pending = (struct rf_pending){ .entries = rf_arena_rest(arena, &bytes) };
+	pending->capacity = bytes / sizeof(*pending->entries);
+}
+
+int rf_pending_take(struct rf_pending *pending, struct rf_report *report)
+{
+	int error = take_all(pending, report);
+
+	/* all the same all are taken, so that those left are not put before the others */
+	if (error == 0 && pending->count > RF_IMAGE_MAX_PENDING)
+		return rf_report(report, ENOTSUP, "%zu pending signals are too many",
+				 pending->count);
+	return error;
+}
+
+int rf_pending_keep(struct rf_pending *pending, struct rf_arena *arena, struct rf_report *report)
+{
+	if (rf_arena_take(arena, pending->count * sizeof(*pending->entries)) != pending->entries)
+		return rf_report(report, ENOMEM, "no room for pending signals");
+	return 0;
 }
 
 /* The queue had room for it before.  If others have filled that since, the signal remains, without what
@@ -116,8 +134,7 @@ void rf_pending_put_back(struct rf_pending *pending)
 {
 	struct rf_report unheard = { 0 };
 
-	/* what is too much stays in the queue, before the others */
-	rf_pending_take(pending, &unheard);
+	take_all(pending, &unheard);
 	for (size_t i = 0; i < pending->count; i++)
 		queue(&pending->entries[i]);
 	pending->count = 0;

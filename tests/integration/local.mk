@@ -98,6 +98,7 @@ rf_integration_tests = \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/moved_process_is_waited_for_by_its_parent \
 	%D%/moved_process_keeps_its_pid_at_home \
+	%D%/moved_process_keeps_its_terminal \
 	%D%/moved_process_may_rfork \
 	%D%/moved_process_never_executes_twice \
 	%D%/moves_chain_over_three_nodes \
@@ -317,6 +318,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_keeps_its_terminal_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
 %C%_moves_chain_over_three_nodes_LDADD = $(rf_integration_ldadd)

@@ -7,7 +7,9 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "tests/support/signals.h"
 #include "tests/support/stream.h"
 
+#define MANY_SIGNALS 8500
 #define STREAM_SIGNALS 2000
 #define STREAM_SIGNAL (SIGRTMIN + 5)
 
@@ -111,6 +114,29 @@ static int stay_in_a_stream(const struct node *node)
 	return 0;
 }
 
+/* More than an image holds: none is lost by the attempt. */
+static int stay_with_many(const struct node *node)
+{
+	for (int value = 0; value < MANY_SIGNALS; value++)
+		signals_queue(getpid(), STREAM_SIGNAL, (union sigval){ .sival_int = value });
+	CHECK_EQUAL(rfork_move(node->host), -1);
+	CHECK_EQUAL(errno, ENOTSUP);
+	for (int value = 0; value < MANY_SIGNALS; value++)
+		CHECK_EQUAL(take(STREAM_SIGNAL).si_value.sival_int, value);
+	return 0;
+}
+
+static void check_many(const struct node *node)
+{
+	struct rlimit limit;
+
+	CHECK_CALL(getrlimit(RLIMIT_SIGPENDING, &limit));
+	if (limit.rlim_cur > 2 * MANY_SIGNALS)
+		mover_run(node, stay_with_many);
+	else
+		dprintf(2, "no more than %lu signals can be pending here\n", limit.rlim_cur);
+}
+
 static void check_stream(const struct node *node, int (*body)(const struct node *node))
 {
 	pid_t pid = mover_start(node, body);
@@ -131,6 +157,7 @@ int main(void)
 	CHECK_CALL(pipe(ready));
 	signals_block_all(&before);
 	mover_run(&node, move_pending);
+	check_many(&node);
 	for (int i = 0; i < 5; i++) {
 		check_stream(&node, move_in_a_stream);
 		check_stream(&node, stay_in_a_stream);
