@@ -24,6 +24,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session.c %D%/session.h \
 	%D%/session_link.c %D%/session_link.h \
 	%D%/session_relay.c %D%/session_relay.h \
+	%D%/session_release.c %D%/session_release.h \
 	%D%/session_signals.c %D%/session_signals.h \
 	%D%/session_message.c %D%/session_message.h \
 	%D%/session_stream.c %D%/session_stream.h \

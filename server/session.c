@@ -25,7 +25,6 @@
 #include "rfork/auth.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
-#include "rfork/link_watch.h"
 #include "rfork/machine_facts.h"
 #include "rfork/restore_plan.h"
 #include "server/descendants.h"
@@ -34,6 +33,7 @@
 #include "server/log.h"
 #include "server/pty.h"
 #include "server/session_relay.h"
+#include "server/session_release.h"
 #include "server/session_signals.h"
 #include "server/session_streams.h"
 #include "server/shell_protocol.h"
@@ -48,8 +48,6 @@
 #define RESERVED_FDS 4
 
 #define REFUSAL_TIMEOUT_MS 2000
-#define SEND_TIMEOUT_MS 10000
-#define LINK_LOOK_MS 1000
 
 struct session {
 	const struct rf_session_setup *setup;
@@ -510,86 +508,28 @@ static void release_descriptors(struct session *session)
 		rf_descriptor_close(&session->reserved[i]);
 }
 
-static void send_running(struct session *session, uint8_t flags)
-{
-	struct rf_frame_running running = { .pid = (uint32_t)session->shell.pid };
-
-	/* If it cannot be sent, the connection is lost: who reads from it next will see that and act. */
-	if (rf_frame_send(session->connection, RF_FRAME_RUNNING, flags, 0, &running,
-			  sizeof(running), rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
-		shutdown(session->connection, SHUT_RDWR);
-}
-
 static void announce_child(struct session *session)
 {
 	rf_descriptor_close(&session->shell.socket);
 	rf_log("running as process %d", (int)session->shell.pid);
 	if (!session->is_waiting)
-		send_running(session, 0);
+		rf_release_announce(session->connection, session->shell.pid, false);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
-}
-
-/* Whether the ghost's next frame is GO. */
-static int receive_go(const struct session *session, struct rf_report *report)
-{
-	struct rf_frame_header header;
-	char unused;
-	int error = rf_frame_receive(session->connection, &header, &unused, 0,
-				     rf_io_deadline_ns(SEND_TIMEOUT_MS));
-
-	if (error == -ECONNRESET)
-		return rf_report(report, ECONNRESET, "the caller stays at home");
-	if (error == 0 && (header.type != RF_FRAME_GO || header.flags || header.channel))
-		error = -EBADMSG;
-	return error < 0 ? rf_report(report, -error, "the caller's word to go on: %m") : 0;
-}
-
-/* Waits until something is to be read from the ghost; it may take its time. */
-static int await_word(struct session *session, struct rf_report *report)
-{
-	struct pollfd polled[] = { { .fd = session->connection, .events = POLLIN },
-				   { .fd = session->signals, .events = POLLIN },
-				   { .fd = CHANNEL_FD, .events = POLLIN } };
-	struct rf_link_watch watch = { 0 };
-
-	for (;;) {
-		int ready = poll(polled, 3, LINK_LOOK_MS);
-		int number = ready > 0 && polled[1].revents ? take_signal(session->signals) : 0;
-		int status;
-
-		if (number == SIGTERM || (ready > 0 && polled[2].revents))
-			return rf_report(report, ECONNRESET, "the server ends");
-		if (number == SIGCHLD &&
-		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
-			session->shell.pid = 0;
-			return report_death(status, report);
-		}
-		if (ready > 0 && polled[0].revents)
-			return 0;
-		if (rf_link_watch_is_dead(&watch, session->connection,
-					  session->handover.dead_after_s))
-			return rf_report(report, ECONNRESET,
-					 "the other machine acknowledges nothing");
-	}
 }
 
 /* A process that moves executes nothing here before it has left home for good. */
 static int release_child(struct session *session, struct rf_report *report)
 {
-	const char go = 0;
-	int error;
+	struct rf_release release = { .connection = session->connection,
+				      .listener = CHANNEL_FD,
+				      .signals = session->signals,
+				      .child_socket = session->shell.socket,
+				      .dead_after_s = session->handover.dead_after_s,
+				      .child = session->shell.pid };
+	int error = session->is_waiting ? rf_release_child(&release, report) : 0;
 
-	if (!session->is_waiting)
-		return 0;
-	send_running(session, RF_RUNNING_WAITS);
-	error = await_word(session, report);
-	if (error == 0)
-		error = receive_go(session, report);
-	if (error < 0)
-		return error;
-	/* one that is dead the relay will find so */
-	(void)send(session->shell.socket, &go, sizeof(go), MSG_NOSIGNAL);
-	return 0;
+	session->shell.pid = release.child;
+	return error;
 }
 
 /* It was restored for nothing, and nobody waits for a refusal. */
