@@ -18,6 +18,7 @@
 
 #include "rfork/io.h"
 #include "server/descriptor.h"
+#include "server/log.h"
 
 #define FIRST_ACTIVATED_FD 3
 #define BACKLOG 4096
@@ -186,6 +187,21 @@ static unsigned port_of(int fd)
 	if (address.any.sa_family == AF_INET)
 		return ntohs(address.v4.sin_port);
 	return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+}
+
+void rf_listener_announce(const struct rf_listener *listener)
+{
+	char name[160];
+
+	for (size_t i = 0; i < listener->count; i++) {
+		struct sockaddr_storage address = { 0 }; /* longer than a path without its zero */
+		socklen_t bytes = sizeof(address);
+
+		if (getsockname(listener->fds[i], (struct sockaddr *)&address, &bytes) < 0)
+			continue;
+		name_address((struct sockaddr *)&address, bytes, name, sizeof(name));
+		rf_log("listening on %s", name);
+	}
 }
 
 int rf_listener_write_ports(const struct rf_listener *listener, const char *path,

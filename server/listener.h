@@ -30,6 +30,9 @@ int rf_listener_open(struct rf_listener *listener, const struct rf_config *confi
 int rf_listener_write_ports(const struct rf_listener *listener, const char *path,
 			    struct rf_report *report);
 
+/* Says in the log where it listens. */
+void rf_listener_announce(const struct rf_listener *listener);
+
 /* Accepts one connection: a descriptor, -EAGAIN if there is none, or another negative errno. */
 int rf_listener_accept(int fd);
 

@@ -122,8 +122,10 @@ static int serve(struct server *s, int activated, struct rf_report *report)
 		error = prepare_server(s, activated, report);
 	if (error == 0 && s->config.daemon)
 		error = rf_daemon_ready(ready, report);
-	if (error == 0)
+	if (error == 0) {
+		rf_listener_announce(&s->listener);
 		error = rf_monitor_run(&s->monitor, report);
+	}
 	rf_listener_close(&s->listener);
 	rf_key_wipe(&s->key);
 	free(s->sessions.entries);

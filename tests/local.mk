@@ -8,12 +8,13 @@ include %D%/unit/local.mk
 include %D%/integration/local.mk
 include %D%/build/local.mk
 
-# The examples as tests: scripts, so that they also show how to run them by hand.
-rf_example_tests = \
+# Scripts, where what a user types is the point: they also show how to run it by hand.
+rf_script_tests = \
 	%D%/integration/examples_do_what_they_say.sh \
-	%D%/integration/render_over_three_clones.sh
-dist_check_SCRIPTS += $(rf_example_tests)
-TESTS += $(rf_example_tests)
+	%D%/integration/render_over_three_clones.sh \
+	%D%/integration/server_says_where_it_listens.sh
+dist_check_SCRIPTS += $(rf_script_tests)
+TESTS += $(rf_script_tests)
 EXTRA_DIST += %D%/support/server.sh
 
 # Not part of `make check`: mutations of images for half a minute, from a new seed each time.
