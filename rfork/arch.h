@@ -40,6 +40,11 @@ struct rf_arrival *rf_arch_capture(struct rf_arch_context *context, void *stack_
 void rf_arch_thread_from_context(struct rf_image_thread *thread,
 				 const struct rf_arch_context *context);
 
+/* -- the ghost (signal_return.S) ---------------------------------------------------- */
+
+/* The restorer of a signal action, sigreturn(2): only the kernel jumps to it. */
+void rf_arch_signal_return(void);
+
 /* -- facts of the machine (cpu.c) -------------------------------------------------- */
 
 /* Fills architecture, xcr0, xsave_bytes, cpu_words, cpu and max_address. */

@@ -166,6 +166,15 @@ static bool is_datagram_socket(int fd)
 				     socket_option(fd, SO_PROTOCOL) == IPPROTO_UDP);
 }
 
+/* A socket that listens for connections of a kind that a node has, too. */
+static bool is_listener(int fd)
+{
+	int domain = socket_option(fd, SO_DOMAIN);
+
+	return socket_option(fd, SO_ACCEPTCONN) &&
+	       (domain == AF_UNIX || domain == AF_INET || domain == AF_INET6);
+}
+
 /* What a socket is in the child; 0 if it cannot be relayed. */
 static uint32_t find_socket(int fd)
 {
@@ -173,11 +182,16 @@ static uint32_t find_socket(int fd)
 
 	switch (socket_option(fd, SO_TYPE)) {
 	case SOCK_STREAM:
+		if (is_listener(fd))
+			return RF_STREAM_LISTENER | RF_STREAM_READ;
 		return is_connected(fd) ? RF_STREAM_SOCKET | both : 0;
 	case SOCK_SEQPACKET:
-		return socket_option(fd, SO_DOMAIN) == AF_UNIX && is_connected(fd)
-			       ? RF_STREAM_SEQPACKET | both
-			       : 0;
+		if (socket_option(fd, SO_DOMAIN) != AF_UNIX)
+			return 0;
+		if (is_listener(fd))
+			return RF_STREAM_LISTENER | RF_STREAM_READ |
+			       RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
+		return is_connected(fd) ? RF_STREAM_SEQPACKET | both : 0;
 	case SOCK_DGRAM:
 		if (!is_datagram_socket(fd))
 			return 0;

@@ -20,6 +20,7 @@
 
 #include "rfork/fdproof.h"
 #include "rfork/frame.h"
+#include "rfork/ghost_accept.h"
 #include "rfork/ghost_memory.h"
 #include "rfork/ghost_relay.h"
 #include "rfork/ghost_signals.h"
@@ -104,7 +105,8 @@ static void plan_relay(struct ghost *ghost)
 	relay->signals = relay->tools.epoll = relay->tools.null = -1;
 	relay->tools.scratch[0] = relay->tools.scratch[1] = -1;
 	relay->caller = ghost->order->caller;
-	relay->channel_count = relay->error_channel = fds->channels;
+	relay->channel_count = relay->accepted_from = fds->channels;
+	relay->error_channel = RF_IMAGE_NONE;
 	for (uint32_t number = 0; number < fds->channels; number++)
 		relay->channels[number].fd = -1;
 	for (size_t i = 0; i < fds->count; i++) {
@@ -518,6 +520,16 @@ static void live(void *argument)
 	rf_ghost_relay(&ghost->relay);
 }
 
+/* Those that the image gives; with a listening socket, room for all that may come. */
+static size_t count_channels(const struct rf_fdtable *fds)
+{
+	for (size_t i = 0; i < fds->count; i++)
+		if (fds->entries[i].image.kind == RF_DESCRIPTOR_RELAY &&
+		    rf_accept_is_listener(fds->entries[i].image.stream))
+			return RF_CHANNELS_MAX;
+	return fds->channels;
+}
+
 /* Makes a ghost in the order's arena; NULL if there is no room. */
 static struct ghost *make_ghost(struct rf_ghost_order *order)
 {
@@ -529,7 +541,7 @@ static struct ghost *make_ghost(struct rf_ghost_order *order)
 	ghost->order = order;
 	ghost->writer = order->writer;
 	ghost->relay.channels =
-		rf_arena_take(arena, order->fds.channels * sizeof(*ghost->relay.channels));
+		rf_arena_take(arena, count_channels(&order->fds) * sizeof(*ghost->relay.channels));
 	ghost->relay.tools.buffer = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
 	if (!ghost->relay.channels || !ghost->relay.tools.buffer)
 		return NULL;

@@ -35,6 +35,8 @@ static enum rf_channel_kind find_kind(int fd, uint32_t stream)
 
 	if (rf_message_is_kept(stream))
 		return RF_CHANNEL_MESSAGE;
+	if ((stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER)
+		return RF_CHANNEL_LISTENER;
 	if (rf_sys_fstat(fd, &status) < 0)
 		return RF_CHANNEL_FILE;
 	if (S_ISSOCK(status.st_mode))
@@ -122,7 +124,8 @@ static ssize_t write_some(struct rf_channel *channel, const void *data, size_t b
 		return rf_sys_write(channel->fd, data,
 				    bytes < PIPE_PIECE_BYTES ? bytes : PIPE_PIECE_BYTES);
 	case RF_CHANNEL_MESSAGE:
-		return -EPROTOTYPE; /* ghost_message.c writes those */
+	case RF_CHANNEL_LISTENER:
+		return -EPROTOTYPE; /* ghost_message.c writes those, and nobody to a listener */
 	case RF_CHANNEL_TTY:
 		if (!has_event(channel->fd, POLLOUT))
 			return -EAGAIN;
@@ -318,6 +321,7 @@ static long peek(const struct rf_channel *channel, const struct rf_channel_tools
 	case RF_CHANNEL_FILE:
 		return peek_file(channel, tools, skip, bytes);
 	case RF_CHANNEL_MESSAGE:
+	case RF_CHANNEL_LISTENER:
 	case RF_CHANNEL_TTY:
 		break;
 	}
@@ -431,6 +435,7 @@ static long take_some(struct rf_channel *channel, struct rf_channel_tools *tools
 		return rf_syscall(SYS_lseek, channel->fd, bytes, SEEK_CUR) < 0 ? -ESPIPE
 									       : (long)bytes;
 	case RF_CHANNEL_MESSAGE:
+	case RF_CHANNEL_LISTENER:
 	case RF_CHANNEL_TTY:
 		break;
 	}

@@ -16,13 +16,15 @@
 struct rf_channel {
 	int fd; /* the original; -1 = none, or closed */
 	struct rf_channel_tools *tools;
-	uint32_t stream; /* RF_STREAM_* of the child's end */
+	uint32_t stream;  /* RF_STREAM_* of the child's end */
+	bool is_accepted; /* a connection of a listening socket: its number is the node's choice */
 	enum rf_channel_kind {
-		RF_CHANNEL_FILE,   /* nothing that is done with it waits for somebody */
-		RF_CHANNEL_SOCKET, /* MSG_DONTWAIT */
-		RF_CHANNEL_PIPE,   /* RWF_NOWAIT, tee(2) */
-		RF_CHANNEL_TTY,	   /* small pieces after POLLOUT */
-		RF_CHANNEL_MESSAGE /* a socket that keeps messages apart: ghost_message.h */
+		RF_CHANNEL_FILE,    /* nothing that is done with it waits for somebody */
+		RF_CHANNEL_SOCKET,  /* MSG_DONTWAIT */
+		RF_CHANNEL_PIPE,    /* RWF_NOWAIT, tee(2) */
+		RF_CHANNEL_TTY,	    /* small pieces after POLLOUT */
+		RF_CHANNEL_MESSAGE, /* a socket that keeps messages apart: ghost_message.h */
+		RF_CHANNEL_LISTENER /* a listening socket: ghost_accept.h; ahead: one is offered */
 	} kind;
 
 	/* from the child */

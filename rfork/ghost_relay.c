@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "rfork/frame.h"
+#include "rfork/ghost_accept.h"
 #include "rfork/ghost_message.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/io.h"
@@ -166,6 +167,10 @@ static void look(struct rf_relay *relay, uint32_t number)
 
 	if (relay->channels[number].kind == RF_CHANNEL_MESSAGE) {
 		look_at_message(relay, number);
+		return;
+	}
+	if (relay->channels[number].kind == RF_CHANNEL_LISTENER) {
+		rf_accept_offer(relay, number);
 		return;
 	}
 	seen = rf_channel_look(&relay->channels[number], &relay->tools, &is_in_scratch);
@@ -396,6 +401,8 @@ static uint32_t length_of(enum rf_frame_type type)
 		return sizeof(struct rf_frame_consumed);
 	case RF_FRAME_AHEAD:
 		return sizeof(struct rf_frame_ahead);
+	case RF_FRAME_CONNECTION:
+		return sizeof(struct rf_frame_connection);
 	case RF_FRAME_SIGNAL:
 		return sizeof(struct rf_frame_signal);
 	case RF_FRAME_STOPPED:
@@ -427,6 +434,8 @@ static void consume(struct rf_relay *relay, uint32_t number)
 	rf_ghost_link_read(&relay->link, &consumed, sizeof(consumed));
 	if (number >= relay->channel_count)
 		return;
+	if (channel->kind == RF_CHANNEL_LISTENER)
+		rf_ghost_link_lose();
 	if (number == RF_CHANNEL_TERMINAL)
 		error = rf_ghost_terminal_take_consumed(&relay->terminal, consumed.count_bytes);
 	else
@@ -443,11 +452,20 @@ static void take_limit(struct rf_relay *relay, uint32_t number)
 	struct rf_frame_ahead ahead;
 
 	rf_ghost_link_read(&relay->link, &ahead, sizeof(ahead));
-	if (number >= relay->channel_count)
+	if (number >= relay->channel_count || rf_accept_is_over(relay, number))
 		return;
 	if (rf_channel_set_limit(&relay->channels[number], &relay->tools, ahead.limit_bytes) < 0)
 		rf_ghost_link_lose();
 	rf_ghost_link_send(&relay->link, RF_FRAME_AHEAD, number, &ahead, sizeof(ahead));
+}
+
+static void take_connection(struct rf_relay *relay, uint32_t listener)
+{
+	struct rf_frame_connection connection;
+
+	rf_ghost_link_read(&relay->link, &connection, sizeof(connection));
+	if (rf_accept_take(relay, listener, connection.channel) < 0)
+		rf_ghost_link_lose();
 }
 
 /* Which flags a frame may have. */
@@ -503,6 +521,9 @@ static void take_frame(struct rf_relay *relay)
 		return;
 	case RF_FRAME_AHEAD:
 		take_limit(relay, header.channel);
+		return;
+	case RF_FRAME_CONNECTION:
+		take_connection(relay, header.channel);
 		return;
 	case RF_FRAME_SIGNAL:
 		take_signal(relay);
@@ -621,6 +642,7 @@ static void take_turn(struct rf_relay *relay)
 	}
 	if (has_frames)
 		take_frames(relay);
+	rf_accept_tell_closed(relay);
 }
 
 _Noreturn void rf_ghost_relay(struct rf_relay *relay)
@@ -629,6 +651,7 @@ _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 
 	/* splice(2) knows no other way not to wait */
 	rf_syscall(SYS_fcntl, relay->link.connection, F_SETFL, flags | O_NONBLOCK);
+	rf_accept_prepare(relay);
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		if (relay->channels[number].fd >= 0)
 			rf_channel_open(&relay->channels[number], &relay->tools, number);

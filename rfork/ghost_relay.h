@@ -20,7 +20,9 @@ struct rf_relay {
 	struct rf_ghost_terminal terminal;
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;
-	uint32_t error_channel;	       /* of standard error; channel_count = none */
+	uint32_t accepted_from; /* those that the image has given are below; above, as many as there is need,
+				   up to RF_CHANNELS_MAX, if there is a listening socket */
+	uint32_t error_channel;	       /* of standard error; RF_IMAGE_NONE = none */
 	struct rf_channel_tools tools; /* of which the caller sets the buffer */
 };
 

@@ -49,6 +49,8 @@ static bool is_our_own(const struct signalfd_siginfo *info)
 		return info->ssi_code > 0 && info->ssi_code != SI_KERNEL;
 	case SIGCHLD:
 		return info->ssi_code > 0;
+	case RF_GHOST_GUARD_SIGNAL:
+		return info->ssi_code == SI_TIMER;
 	}
 	return false;
 }

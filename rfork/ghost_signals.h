@@ -13,6 +13,10 @@
 
 #include "rfork/protocol.h"
 
+/* Interrupts a call that must not wait, in the ghost itself.  One of those that libc keeps for itself: no
+ * program can have a handler for it, and nobody sends it to another. */
+#define RF_GHOST_GUARD_SIGNAL 33
+
 /* Blocks every signal, those that libc keeps for itself too. */
 void rf_ghost_block_signals(void);
 

@@ -180,9 +180,11 @@ enum rf_descriptor_kind {
 #define RF_STREAM_DATAGRAM 3u
 #define RF_STREAM_SEQPACKET 4u
 #define RF_STREAM_TERMINAL 6u
+#define RF_STREAM_LISTENER 5u
 #define RF_STREAM_TYPE 0xffu
 #define RF_STREAM_READ 0x100u
 #define RF_STREAM_WRITE 0x200u
+#define RF_STREAM_CONNECTIONS_KEEP_MESSAGES 0x400u /* of a listener: SOCK_SEQPACKET */
 
 struct rf_image_descriptor {
 	uint32_t number;

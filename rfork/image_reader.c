@@ -270,10 +270,15 @@ static const char *find_relay_fault(const struct rf_image *image,
 		return find_terminal_fault(descriptor);
 	if (image->channels[channel / 64] >> channel % 64 & 1)
 		return "a channel has two descriptors";
-	if (type < RF_STREAM_PIPE || type > RF_STREAM_SEQPACKET || directions == 0 ||
+	if (type == RF_STREAM_LISTENER)
+		directions &= ~RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
+	if (type < RF_STREAM_PIPE || type > RF_STREAM_LISTENER || directions == 0 ||
 	    directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a relay is of no known stream";
-	if (descriptor->offset > (type >= RF_STREAM_DATAGRAM ? INT32_MAX : 0))
+	if (type == RF_STREAM_LISTENER && directions != RF_STREAM_READ)
+		return "a listening socket is written to";
+	if (descriptor->offset && ((type != RF_STREAM_DATAGRAM && type != RF_STREAM_SEQPACKET) ||
+				   descriptor->offset > INT32_MAX))
 		return "a send buffer is out of range";
 	if (type == RF_STREAM_PIPE && directions == (RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a pipe has two directions";

@@ -32,6 +32,7 @@ rf_capture_sources = \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \
+	%D%/ghost_accept.c %D%/ghost_accept.h \
 	%D%/ghost_channel.c %D%/ghost_channel.h \
 	%D%/ghost_link.c %D%/ghost_link.h \
 	%D%/ghost_memory.c %D%/ghost_memory.h \
@@ -56,7 +57,8 @@ rf_capture_sources = \
 	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/x86_64/capture.S \
-	%D%/x86_64/registers.c
+	%D%/x86_64/registers.c \
+	%D%/x86_64/signal_return.S
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \

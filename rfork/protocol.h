@@ -59,6 +59,8 @@ enum rf_frame_type {
 	RF_FRAME_ASK = 24,
 	RF_FRAME_TAKE = 25,
 	RF_FRAME_MESSAGE = 26,
+	RF_FRAME_CONNECTION = 27,
+	RF_FRAME_CLOSED = 28,
 	RF_FRAME_GO = 30,
 	RF_FRAME_AHEAD = 29,
 };
@@ -187,6 +189,11 @@ struct rf_frame_consumed {
 
 struct rf_frame_ahead {
 	uint32_t limit_bytes; /* RF_CHANNEL_AHEAD_BYTES to RF_CHANNEL_AHEAD_MAX_BYTES */
+};
+
+/* The header has the channel of the listening socket. */
+struct rf_frame_connection {
+	uint32_t channel; /* of the connection; from the ghost, the first that one may have */
 };
 
 struct rf_frame_signal {

@@ -26,6 +26,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session_relay.c %D%/session_relay.h \
 	%D%/session_release.c %D%/session_release.h \
 	%D%/session_signals.c %D%/session_signals.h \
+	%D%/session_listener.c %D%/session_listener.h \
 	%D%/session_message.c %D%/session_message.h \
 	%D%/session_stream.c %D%/session_stream.h \
 	%D%/session_streams.c %D%/session_streams.h \

@@ -115,8 +115,11 @@ static long length_of(const struct rf_frame_header *header)
 	case RF_FRAME_PONG:
 	case RF_FRAME_DETACH:
 		return header->channel ? -EBADMSG : 0;
+	case RF_FRAME_CONNECTION:
+		return sizeof(struct rf_frame_connection);
 	case RF_FRAME_EOF:
 	case RF_FRAME_NO_READER:
+	case RF_FRAME_CLOSED:
 		return 0;
 	default:
 		return -EBADMSG;

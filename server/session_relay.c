@@ -98,8 +98,12 @@ static void put_news(void *argument, unsigned channel, const struct rf_stream_ne
 	struct relay *r = argument;
 	struct rf_frame_consumed consumed = { .count_bytes = news->taken_bytes };
 	struct rf_frame_ahead ahead = { .limit_bytes = news->limit_bytes };
+	struct rf_frame_connection connection = { .channel = news->accepted };
 
-	if (consumed.count_bytes)
+	if (connection.channel)
+		rf_link_put(&r->link, RF_FRAME_CONNECTION, 0, channel, &connection,
+			    sizeof(connection));
+	else if (consumed.count_bytes)
 		rf_link_put(&r->link, RF_FRAME_CONSUMED, 0, channel, &consumed, sizeof(consumed));
 	if (ahead.limit_bytes)
 		rf_link_put(&r->link, RF_FRAME_AHEAD, 0, channel, &ahead, sizeof(ahead));
@@ -539,6 +543,8 @@ static void pass_silence(struct relay *r)
 	rf_link_trim(&r->link);
 	if (r->is_left)
 		rf_streams_let_go(r->streams);
+	else
+		rf_streams_check_listeners(r->streams);
 	if (rf_link_is_dead(&r->link))
 		lose(r, "the other machine acknowledges nothing");
 	else if (rf_job_is_silent(&r->job, rf_link_is_acknowledged(&r->link)))

@@ -46,13 +46,31 @@ static uint32_t find_peer(int fd)
 	return diag < 0 ? 0 : rf_unix_diag_peer(diag, fd);
 }
 
+bool rf_stream_can_ask(void)
+{
+	(void)find_peer(-1);
+	return diag >= 0;
+}
+
+bool rf_stream_find_peer(struct rf_stream *stream)
+{
+	stream->peer = find_peer(stream->fd);
+	return stream->peer != 0;
+}
+
+bool rf_stream_is_gone(uint32_t inode)
+{
+	return rf_unix_diag_unread(diag, inode) == -ENOENT;
+}
+
 /* Half of the window: a pipe that was full tells when it is read from, so the other half follows
  * while the ghost hears of the first. */
 static void fit_pipe(struct rf_stream *stream)
 {
 	int bytes;
 
-	if (stream->is_socket || !stream->takes || stream->pipe_bytes == stream->limit_bytes / 2)
+	if (stream->is_socket || stream->accept.is_listener || !stream->takes ||
+	    stream->pipe_bytes == stream->limit_bytes / 2)
 		return;
 	/* Refused growth only is slower; one that holds too much shrinks when that is read. */
 	bytes = fcntl(stream->fd, F_SETPIPE_SZ, stream->limit_bytes / 2);
@@ -61,9 +79,12 @@ static void fit_pipe(struct rf_stream *stream)
 
 void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 {
+	uint32_t type = kind & RF_STREAM_TYPE;
+
 	*stream = (struct rf_stream){
 		.fd = fd,
-		.is_socket = (kind & RF_STREAM_TYPE) != RF_STREAM_PIPE,
+		.is_socket = type != RF_STREAM_PIPE && type != RF_STREAM_LISTENER,
+		.accept.is_listener = type == RF_STREAM_LISTENER,
 		.messages.child = -1,
 		.gives = kind & RF_STREAM_WRITE,
 		.takes = kind & RF_STREAM_READ,
@@ -277,7 +298,8 @@ static int keep(struct rf_stream *stream, const char *data, size_t bytes)
 
 int rf_stream_take_data(struct rf_stream *stream, const char *data, size_t bytes)
 {
-	if (stream->is_message || stream->has_eof || stream->window_bytes > stream->limit_bytes ||
+	if (stream->is_message || stream->accept.is_listener || stream->has_eof ||
+	    stream->window_bytes > stream->limit_bytes ||
 	    bytes > stream->limit_bytes - stream->window_bytes)
 		return -EBADMSG;
 	stream->window_bytes += (uint32_t)bytes;
@@ -319,6 +341,10 @@ struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
 	struct rf_stream_news news = { .taken_bytes = stream->taken_bytes,
 				       .limit_bytes = stream->ask_bytes };
 
+	if (stream->accept.is_listener && stream->taken_bytes) {
+		news.accepted = stream->accept.number;
+		stream->accept.number = 0;
+	}
 	if (stream->taken_bytes >= stream->limit_bytes / 4)
 		stream->passed_bytes += stream->taken_bytes;
 	stream->window_bytes -= stream->taken_bytes;

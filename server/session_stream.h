@@ -26,6 +26,19 @@ struct rf_stream_messages {
 	uint32_t out_bytes, sent_bytes;
 };
 
+/* What a listening socket and its connections need besides: session_listener.c. */
+struct rf_stream_accept {
+	bool keeps_messages; /* at a listener: its connections are SOCK_SEQPACKET */
+	bool is_listener;    /* fd names the child's socket, O_PATH */
+	bool is_connection;  /* made for a listener, and not by the image */
+	bool is_pending;     /* the child has not accepted it */
+	bool is_offered; /* at a listener: a connection waits at home, and none is made here yet */
+	uint32_t inode;	 /* at a listener: of the child's socket */
+	unsigned from;	 /* at a listener: the first number that a connection may have */
+	unsigned number; /* at a listener: of the connection that is made and not told; 0 = none.
+			       At a connection: of the listener */
+};
+
 struct rf_stream {
 	int fd; /* ours, O_NONBLOCK; -1 once nothing can happen there */
 	bool is_socket;
@@ -57,6 +70,7 @@ struct rf_stream {
 	uint32_t buffer_bytes;
 	char *buffer; /* NULL while there was no need */
 	struct rf_stream_messages messages;
+	struct rf_stream_accept accept;
 };
 
 /* What a channel has for the ghost. */
@@ -105,6 +119,7 @@ void rf_stream_sample(struct rf_stream *stream);
 struct rf_stream_news {
 	uint32_t taken_bytes;
 	uint32_t limit_bytes; /* 0 = the same as before */
+	unsigned accepted; /* at a listener: the channel of a connection that was accepted; 0 = none */
 };
 struct rf_stream_news rf_stream_tell(struct rf_stream *stream);
 
@@ -119,6 +134,14 @@ bool rf_stream_shrink(struct rf_stream *stream);
 
 /* Gives an empty buffer back. */
 void rf_stream_trim(struct rf_stream *stream);
+
+/* Whether the kernel can be asked about the child's sockets. */
+bool rf_stream_can_ask(void);
+
+/* For session_listener.c.  Asks who is at the other end of our socket: whether there is somebody. */
+bool rf_stream_find_peer(struct rf_stream *stream);
+/* Whether the child's socket of this inode is gone. */
+bool rf_stream_is_gone(uint32_t inode);
 
 /* For session_message.c.  Whether somebody has the child's socket open; true where that is not known. */
 bool rf_stream_has_peer(const struct rf_stream *stream);

@@ -17,6 +17,7 @@
 
 #include "rfork/report.h"
 #include "server/descriptor.h"
+#include "server/session_listener.h"
 #include "server/session_message.h"
 
 static void assign_bit(uint64_t *bits, unsigned number, bool value)
@@ -45,14 +46,16 @@ static struct rf_stream *find(const struct rf_streams *streams, unsigned channel
 }
 
 /* After anything was done to a channel. */
-static void note(struct rf_streams *streams, unsigned channel)
+void rf_streams_note(struct rf_streams *streams, unsigned channel)
 {
 	struct rf_stream *stream = streams->channels[channel];
+	bool is_counted = stream->is_message || stream->accept.is_listener;
 
 	assign_bit(streams->ready, channel, stream->may_give);
 	assign_bit(streams->window, channel,
-		   stream->unread_bytes || stream->taken_bytes || stream->ask_bytes);
-	if (stream->taken_bytes >= (stream->is_message ? 1 : stream->limit_bytes / 4))
+		   stream->unread_bytes || stream->taken_bytes || stream->ask_bytes ||
+			   stream->accept.is_offered);
+	if (stream->taken_bytes >= (is_counted ? 1 : stream->limit_bytes / 4))
 		streams->has_much_taken = true;
 	streams->has_written = streams->has_written || stream->has_written;
 	stream->has_written = false;
@@ -87,6 +90,20 @@ int rf_streams_add_terminal(struct rf_streams *streams, struct rf_pty *pty)
 	return error;
 }
 
+void rf_streams_remove(struct rf_streams *streams, unsigned channel)
+{
+	for (unsigned i = 0; i < streams->grown_count; i++)
+		if (streams->grown[i] == channel)
+			streams->grown[i--] = streams->grown[--streams->grown_count];
+	rf_stream_close(streams->channels[channel]);
+	free(streams->channels[channel]);
+	streams->channels[channel] = NULL;
+	assign_bit(streams->ready, channel, false);
+	assign_bit(streams->window, channel, false);
+	while (streams->count && !streams->channels[streams->count - 1])
+		streams->count--;
+}
+
 /* -- from the shell --------------------------------------------------------------------------- */
 
 static int check_message(const struct rf_streams *streams, const struct rf_shell_stream *message)
@@ -98,6 +115,10 @@ static int check_message(const struct rf_streams *streams, const struct rf_shell
 	if (message->channel <= RF_CHANNEL_TERMINAL || message->channel >= RF_CHANNELS_MAX ||
 	    !streams->channels[message->channel] != (message->end == RF_SHELL_END_SESSION))
 		return -EBADMSG;
+	if (type == RF_STREAM_LISTENER)
+		return message->end == RF_SHELL_END_SESSION && directions == RF_STREAM_READ
+			       ? 0
+			       : -EBADMSG;
 	if (message->stream & ~(RF_STREAM_TYPE | both) || !directions)
 		return -EBADMSG;
 	if (message->end == RF_SHELL_END_CHILD)
@@ -164,6 +185,8 @@ int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream 
 	int error = check_message(streams, message);
 	int own = -1;
 
+	if (error == 0 && (message->stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER)
+		return rf_listener_receive(streams, message, fd);
 	if (error == 0 && (message->stream & RF_STREAM_TYPE) != RF_STREAM_PIPE) {
 		error = check_socket(fd, type_of(message->stream));
 		if (error == 0 && message->end == RF_SHELL_END_CHILD)
@@ -187,21 +210,19 @@ int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream 
 
 void rf_streams_close(struct rf_streams *streams)
 {
-	for (unsigned i = 0; i < streams->count; i++) {
-		if (streams->channels[i])
-			rf_stream_close(streams->channels[i]);
-		free(streams->channels[i]);
-	}
+	while (streams->count)
+		rf_streams_remove(streams, streams->count - 1);
 	memset(streams, 0, sizeof(*streams));
 }
 
-int rf_streams_watch(const struct rf_streams *streams, int epoll)
+int rf_streams_watch(struct rf_streams *streams, int epoll)
 {
+	streams->epoll = epoll;
 	for (unsigned i = 0; i < streams->count; i++) {
 		const struct rf_stream *stream = streams->channels[i];
 		struct epoll_event event = { .data.u64 = i };
 
-		if (!stream)
+		if (!stream || stream->accept.is_listener)
 			continue;
 		event.events = rf_stream_events(stream);
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, stream->fd, &event) < 0)
@@ -214,12 +235,12 @@ void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t eve
 {
 	struct rf_stream *stream = find(streams, channel);
 
-	if (!stream)
+	if (!stream || !rf_listener_let_through(streams, channel))
 		return;
 	rf_stream_event(stream, events);
 	if (streams->is_detached)
 		rf_stream_drain(stream);
-	note(streams, channel);
+	rf_streams_note(streams, channel);
 }
 
 void rf_streams_detach(struct rf_streams *streams)
@@ -228,9 +249,10 @@ void rf_streams_detach(struct rf_streams *streams)
 	for (unsigned i = 0; i < streams->count; i++) {
 		if (!streams->channels[i])
 			continue;
+		rf_listener_stop(streams, i);
 		rf_stream_take_eof(streams->channels[i]);
 		rf_stream_drain(streams->channels[i]);
-		note(streams, i);
+		rf_streams_note(streams, i);
 	}
 }
 
@@ -242,9 +264,15 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 	struct rf_frame_ahead ahead;
 	int error = 0;
 
-	if (!stream)
+	if (!stream || stream->accept.is_pending)
 		return 0;
+	if (stream->accept.is_listener && header->type != RF_FRAME_CONNECTION)
+		return -EBADMSG;
 	switch (header->type) {
+	case RF_FRAME_CONNECTION:
+		return rf_listener_offer(streams, header->channel, payload);
+	case RF_FRAME_CLOSED:
+		return rf_listener_take_closed(streams, header->channel);
 	case RF_FRAME_DATA:
 		error = rf_stream_take_data(stream, payload, header->length_bytes);
 		break;
@@ -267,7 +295,7 @@ int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *he
 		rf_stream_take_no_reader(stream);
 		break;
 	}
-	note(streams, header->channel);
+	rf_streams_note(streams, header->channel);
 	return error;
 }
 
@@ -277,8 +305,16 @@ void rf_streams_let_go(struct rf_streams *streams)
 		if (!streams->channels[i])
 			continue;
 		rf_message_let_go(streams->channels[i]);
-		note(streams, i);
+		rf_streams_note(streams, i);
 	}
+	rf_streams_check_listeners(streams);
+}
+
+void rf_streams_check_listeners(struct rf_streams *streams)
+{
+	for (unsigned i = 0; i < streams->count; i++)
+		if (streams->channels[i] && streams->channels[i]->accept.is_listener)
+			rf_listener_check(streams, i);
 }
 
 void rf_streams_snapshot(struct rf_streams *streams, bool final)
@@ -287,10 +323,12 @@ void rf_streams_snapshot(struct rf_streams *streams, bool final)
 		return;
 	streams->limit = final ? RF_STREAM_FINAL : RF_STREAM_SNAPSHOT;
 	for (unsigned i = 0; i < streams->count; i++) {
-		if (!streams->channels[i])
+		if (final && streams->channels[i])
+			rf_listener_stop(streams, i);
+		if (!streams->channels[i] || streams->channels[i]->accept.is_pending)
 			continue;
 		rf_stream_snapshot(streams->channels[i]);
-		note(streams, i);
+		rf_streams_note(streams, i);
 	}
 }
 
@@ -309,7 +347,7 @@ static bool produce_between(struct rf_streams *streams, unsigned from, unsigned 
 		bool found =
 			rf_stream_produce(streams->channels[i], streams->limit, frame, payload);
 
-		note(streams, i);
+		rf_streams_note(streams, i);
 		if (!found)
 			continue;
 		frame->channel = i;
@@ -367,13 +405,16 @@ void rf_streams_tell(struct rf_streams *streams, rf_news_visitor visit, void *ar
 		struct rf_stream *stream = streams->channels[i];
 		struct rf_stream_news news;
 
-		rf_stream_sample(stream);
+		if (stream->accept.is_listener)
+			rf_listener_sample(streams, i);
+		else
+			rf_stream_sample(stream);
 		if (rf_stream_is_short(stream))
 			grow(streams, i);
 		news = rf_stream_tell(stream);
 		if (news.taken_bytes || news.limit_bytes)
 			visit(argument, i, &news);
-		note(streams, i);
+		rf_streams_note(streams, i);
 	}
 	streams->has_much_taken = false;
 }
@@ -390,7 +431,7 @@ bool rf_streams_shrink(struct rf_streams *streams)
 			has_news = true;
 		else
 			streams->grown[kept++] = channel;
-		note(streams, channel);
+		rf_streams_note(streams, channel);
 	}
 	streams->grown_count = kept;
 	return has_news;

@@ -20,6 +20,7 @@ struct rf_streams {
 	uint64_t ready[RF_STREAMS_WORDS];  /* those that may have a frame for the ghost */
 	uint64_t window[RF_STREAMS_WORDS]; /* those whose child has bytes, or has taken some */
 	unsigned count;			   /* one more than the highest number */
+	int epoll;			   /* where they are watched, once they are */
 	unsigned turn;			   /* which channel goes first */
 	enum rf_stream_limit limit;
 	bool is_detached;
@@ -46,13 +47,19 @@ int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream 
 /* Closes and frees all; may be called twice. */
 void rf_streams_close(struct rf_streams *streams);
 
+/* Closes and frees one. */
+void rf_streams_remove(struct rf_streams *streams, unsigned channel);
+
+/* Takes notice of what was done to a channel.  For session_listener.c. */
+void rf_streams_note(struct rf_streams *streams, unsigned channel);
+
 /* Registers all channels, edge-triggered, under their numbers; 0 or a negative errno. */
-int rf_streams_watch(const struct rf_streams *streams, int epoll);
+int rf_streams_watch(struct rf_streams *streams, int epoll);
 
 /* Something happened at the child's end of a channel. */
 void rf_streams_event(struct rf_streams *streams, unsigned channel, uint32_t events);
 
-/* A frame of the ghost, of one of five types and checked but for its meaning: 0, -EBADMSG if it
+/* A frame of the ghost, of one of seven types and checked but for its meaning: 0, -EBADMSG if it
  * breaks the rules, or -ENOMEM.  Unknown channels are ignored. */
 int rf_streams_take(struct rf_streams *streams, const struct rf_frame_header *header,
 		    const char *payload);
@@ -62,6 +69,9 @@ void rf_streams_detach(struct rf_streams *streams);
 
 /* The child has ended: finds out what descendants do not hold.  To be asked again for what no event tells. */
 void rf_streams_let_go(struct rf_streams *streams);
+
+/* Finds out which listening sockets have been closed.  To be asked now and then: no event tells. */
+void rf_streams_check_listeners(struct rf_streams *streams);
 
 /* From now on only what the child's pipes hold now goes out, until the release.  final: the child
  * and all its descendants have ended, and EOF follows; there is no release. */

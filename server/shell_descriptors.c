@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "rfork/sys.h"
 #include "server/shell.h"
@@ -19,9 +20,6 @@
 
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
-
-/* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
-#define PASSRIGHTS 83
 
 /* What the shell needs above the image's numbers: its own five, and a stream's two while it is made. */
 #define SPARE_FDS 9u
@@ -89,12 +87,13 @@ static void close_low(const struct high_fds *high)
 
 /* Gives the session an end of a stream. */
 static int send_end(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
-		    enum rf_shell_end end, int fd)
+		    enum rf_shell_end end, int fd, uint32_t inode)
 {
 	struct rf_shell_stream stream = { .kind = RF_SHELL_STREAM,
 					  .channel = descriptor->file,
 					  .stream = descriptor->stream,
-					  .end = end };
+					  .end = end,
+					  .inode = inode };
 	struct iovec iov = { &stream, sizeof(stream) };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -138,7 +137,7 @@ static void set_up_socket(int fd, const struct rf_image_descriptor *descriptor)
 {
 	int no = 0;
 
-	rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, PASSRIGHTS, &no, sizeof(no));
+	rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, RF_SO_PASSRIGHTS, &no, sizeof(no));
 	if (!(descriptor->stream & RF_STREAM_WRITE))
 		rf_syscall(SYS_shutdown, fd, SHUT_RD);
 }
@@ -153,6 +152,54 @@ static void set_send_buffer(int fd, uint64_t bytes)
 		rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
 }
 
+/* Binds the socket in the first folder that lets us; the name's own descriptor, O_PATH, is all that is left of
+ * it.  Or a negative errno. */
+static int bind_unseen(int fd, uint32_t channel)
+{
+	static const char *const folders[] = { "/tmp", "/dev/shm", "/var/tmp" };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	long mask = rf_syscall(SYS_umask, 0177); /* for others not even in between */
+	int error = -ENOENT, name = -1;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && error < 0; i++) {
+		rf_format(address.sun_path, sizeof(address.sun_path), "%s/.rfork-%d-%u", folders[i],
+			  (int)rf_syscall(SYS_getpid), channel);
+		error = (int)rf_syscall(SYS_bind, fd, &address, sizeof(address));
+	}
+	rf_syscall(SYS_umask, mask);
+	if (error < 0)
+		return error;
+	name = rf_sys_open(address.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	rf_syscall(SYS_unlinkat, AT_FDCWD, address.sun_path, 0);
+	return name;
+}
+
+/* Makes a listening socket that only the session can connect to, which gets its name. */
+static int open_listener(const struct high_fds *high, const struct rf_image_descriptor *descriptor)
+{
+	bool keeps_messages = descriptor->stream & RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
+	int fd = (int)rf_syscall(SYS_socket, AF_UNIX, keeps_messages ? SOCK_SEQPACKET : SOCK_STREAM,
+				 0);
+	struct stat status = { 0 };
+	int name, error;
+
+	if (fd < 0)
+		return fd;
+	name = bind_unseen(fd, descriptor->file);
+	error = name < 0 ? name : (int)rf_syscall(SYS_listen, fd, SOMAXCONN);
+	if (error == 0)
+		error = rf_sys_fstat(fd, &status);
+	if (error == 0)
+		error = send_end(high, descriptor, RF_SHELL_END_SESSION, name,
+				 (uint32_t)status.st_ino);
+	if (name >= 0)
+		rf_sys_close(name);
+	if (error == 0)
+		return fd;
+	rf_sys_close(fd);
+	return error;
+}
+
 /* Makes the stream of a channel: the child's end under any number, the session's sent to it. */
 static int open_stream(const struct high_fds *high, const struct rf_image_descriptor *descriptor)
 {
@@ -161,15 +208,17 @@ static int open_stream(const struct high_fds *high, const struct rf_image_descri
 
 	if (descriptor->file < RF_CHANNELS_STANDARD)
 		return (int)rf_syscall(SYS_dup, high->standard[descriptor->file]);
+	if ((descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER)
+		return open_listener(high, descriptor);
 	error = make_ends(descriptor, ends);
 	if (error < 0)
 		return error;
 	if ((descriptor->stream & RF_STREAM_TYPE) != RF_STREAM_PIPE)
 		set_up_socket(ends[1 - mine], descriptor);
 	set_send_buffer(ends[mine], descriptor->offset);
-	error = send_end(high, descriptor, RF_SHELL_END_SESSION, ends[1 - mine]);
+	error = send_end(high, descriptor, RF_SHELL_END_SESSION, ends[1 - mine], 0);
 	if (error == 0 && (descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_DATAGRAM)
-		error = send_end(high, descriptor, RF_SHELL_END_CHILD, ends[mine]);
+		error = send_end(high, descriptor, RF_SHELL_END_CHILD, ends[mine], 0);
 	rf_sys_close(ends[1 - mine]);
 	if (error == 0)
 		return ends[mine];

@@ -31,6 +31,9 @@
 /* The terminal, which is the controlling one; where the session could make one. */
 #define RF_SHELL_TERMINAL_FD 7
 
+/* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
+#define RF_SO_PASSRIGHTS 83
+
 /* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the open file
  * description is the session's alone. */
 enum rf_shell_end { RF_SHELL_END_SESSION = 0, RF_SHELL_END_CHILD = 1 };
@@ -40,6 +43,7 @@ struct rf_shell_stream {
 	uint32_t channel;
 	uint32_t stream; /* RF_STREAM_*, of the child's end */
 	uint32_t end;	 /* enum rf_shell_end */
+	uint32_t inode;	 /* of the child's socket, if it is a listening one: its name comes, O_PATH */
 };
 
 struct rf_shell_order {

@@ -17,6 +17,7 @@
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "tests/support/image.h"
+#include "tests/support/listening.h"
 #include "tests/support/process.h"
 #include "tests/support/stream.h"
 
@@ -25,6 +26,7 @@
 #define ERR 2
 #define TERMINAL 3
 #define MESSAGES 4  /* a datagram socket that the child never reads */
+#define LISTENER 6  /* a listening socket on which it accepts nothing */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define LOG_BYTES 65536
 
@@ -155,6 +157,11 @@ static void nothing(int fd)
 	(void)fd;
 }
 
+static void put_offer(int fd, unsigned channel, uint32_t number)
+{
+	put_word(fd, RF_FRAME_CONNECTION, channel, number);
+}
+
 static void unknown_channels(int fd)
 {
 	static const unsigned channels[] = { NOBODYS, RF_CHANNELS_MAX - 1, RF_CHANNELS_MAX,
@@ -166,7 +173,21 @@ static void unknown_channels(int fd)
 		put_word(fd, RF_FRAME_WINDOW, channels[i], 9);
 		put_word(fd, RF_FRAME_AHEAD, channels[i], 9);
 		put(fd, RF_FRAME_NO_READER, 0, channels[i], 0);
+		put(fd, RF_FRAME_CLOSED, 0, channels[i], 0);
+		put_offer(fd, channels[i], 100);
 	}
+}
+
+static void offered_connection(int fd)
+{
+	put_offer(fd, LISTENER, 100);
+	put(fd, RF_FRAME_DATA, 0, 100, 10); /* not accepted: nobody's yet */
+	put(fd, RF_FRAME_CLOSED, 0, 100, 0);
+}
+
+static void connection_without_a_number(int fd)
+{
+	put_offer(fd, LISTENER, RF_CHANNELS_MAX);
 }
 
 static void other_directions(int fd)
@@ -289,6 +310,42 @@ static void message_as_data(int fd)
 static void data_as_message(int fd)
 {
 	put(fd, RF_FRAME_MESSAGE, 0, IN, 1);
+}
+
+static void two_offers(int fd)
+{
+	put_offer(fd, LISTENER, 100);
+	put_offer(fd, LISTENER, 101);
+}
+
+static void offer_at_a_stream(int fd)
+{
+	put_offer(fd, MESSAGES, 100);
+}
+
+static void offer_of_channel_0(int fd)
+{
+	put_offer(fd, LISTENER, 0);
+}
+
+static void offer_beyond_the_last(int fd)
+{
+	put_offer(fd, LISTENER, RF_CHANNELS_MAX + 1);
+}
+
+static void closed_stream(int fd)
+{
+	put(fd, RF_FRAME_CLOSED, 0, MESSAGES, 0);
+}
+
+static void closed_listener(int fd)
+{
+	put(fd, RF_FRAME_CLOSED, 0, LISTENER, 0);
+}
+
+static void data_to_a_listener(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, LISTENER, 1);
 }
 
 static void short_piece(int fd)
@@ -443,6 +500,9 @@ static const struct bad_frame {
 	{ "DETACH with a flag", RF_FRAME_DETACH, 1, 0, 0 },
 	{ "DETACH with a channel", RF_FRAME_DETACH, 0, 3, 0 },
 	{ "DETACH of 4", RF_FRAME_DETACH, 0, 0, 4 },
+	{ "CONNECTION of 0", RF_FRAME_CONNECTION, 0, LISTENER, 0 },
+	{ "CONNECTION with a flag", RF_FRAME_CONNECTION, 1, LISTENER, 4 },
+	{ "CLOSED of 4", RF_FRAME_CLOSED, 0, LISTENER, 4 },
 	{ "MESSAGE with a flag", RF_FRAME_MESSAGE, 2, MESSAGES, 5 },
 	{ "DATA with a flag", RF_FRAME_DATA, 2, IN, 5 },
 	{ "EOF with SHUTDOWN", RF_FRAME_EOF, RF_EOF_SHUTDOWN, IN, 0 },
@@ -476,6 +536,8 @@ static const struct a_case cases[] = {
 	{ "an odd mode", odd_mode, NULL },
 	{ "a line unasked", unasked_line, NULL },
 	{ "a terminal hung up", hang_up_twice, NULL },
+	{ "an offered connection", offered_connection, NULL },
+	{ "a connection without a number", connection_without_a_number, NULL },
 	{ "DATA beyond the credit", beyond_the_credit, RULES },
 	{ "a line beyond the credit", line_beyond_the_credit, RULES },
 	{ "a line that is too long", long_line, RULES },
@@ -487,6 +549,13 @@ static const struct a_case cases[] = {
 	{ "a message as DATA", message_as_data, RULES },
 	{ "bytes as a MESSAGE", data_as_message, RULES },
 	{ "a short piece", short_piece, RULES },
+	{ "two offers", two_offers, RULES },
+	{ "an offer at a stream", offer_at_a_stream, RULES },
+	{ "an offer of channel 0", offer_of_channel_0, RULES },
+	{ "an offer beyond the last channel", offer_beyond_the_last, RULES },
+	{ "CLOSED of a stream", closed_stream, RULES },
+	{ "CLOSED of a listener", closed_listener, RULES },
+	{ "DATA to a listener", data_to_a_listener, RULES },
 	{ "an endless message", endless_message, RULES },
 	{ "DATA beyond the credit of an output", beyond_the_credit_of_output, RULES },
 	{ "DATA after EOF", data_after_eof, RULES },
@@ -639,9 +708,11 @@ static void check_handshakes(void)
 static void record(void)
 {
 	int pair[2], input[2], reader, error_output;
+	struct listening listening;
 
 	/* first, so that their channels are the first, too */
 	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+	CHECK(listening_start(&listening, LISTENING_UNIX));
 	reader = test_pipe_output();
 	error_output = CHECK_CALL(fcntl(2, F_DUPFD_CLOEXEC, 3));
 	CHECK_CALL(pipe2(input, O_CLOEXEC));
@@ -657,6 +728,7 @@ static void record(void)
 	close(reader);
 	close(pair[0]);
 	close(pair[1]);
+	close(listening.fd);
 }
 
 int main(void)

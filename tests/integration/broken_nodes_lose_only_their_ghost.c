@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/support/footprint.h"
+#include "tests/support/listening.h"
 #include "tests/support/node.h"
 #include "tests/support/process.h"
 #include "tests/support/scripted_node.h"
@@ -27,6 +28,7 @@
 #define ERR 2
 #define TERMINAL 3
 #define MESSAGES 10 /* a datagram socket whose peer has taken nothing yet */
+#define LISTENER 12 /* a listening socket at which a connection waits */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define EXIT_CODE 23
 /* Far from all others. */
@@ -55,17 +57,19 @@ static void put_signal(int fd, uint32_t number)
 	scripted_node_put(fd, RF_FRAME_SIGNAL, 0, 0, &signal, sizeof(signal));
 }
 
-/* The only data that the ghost has to send is the one byte of standard input. */
-static void await_frame(int fd, unsigned type)
+/* What the ghost has to send is the one byte of standard input, a connection, and at the other end of the
+ * pair what has been sent there.  The first word that comes with the frame. */
+static uint32_t await_frame(int fd, unsigned type)
 {
+	static uint32_t payload[RF_FRAME_MAX_BYTES / sizeof(uint32_t)];
 	struct rf_frame_header header;
-	char byte;
 
 	do {
 		CHECK_EQUAL(test_read(fd, &header, sizeof(header)), sizeof(header));
-		CHECK_AT_MOST(header.length_bytes, 1);
-		CHECK_EQUAL(test_read(fd, &byte, header.length_bytes), header.length_bytes);
+		CHECK_AT_MOST(header.length_bytes, sizeof(payload));
+		CHECK_EQUAL(test_read(fd, payload, header.length_bytes), header.length_bytes);
 	} while (header.type != type);
+	return payload[0];
 }
 
 /* -- what is ignored: the ghost ends as EXITED says ------------------------------------------ */
@@ -310,6 +314,35 @@ static void message_for_terminal(int fd)
 	put(fd, RF_FRAME_MESSAGE, 0, TERMINAL, 10);
 }
 
+static void unoffered_connection(int fd)
+{
+	put_word(fd, RF_FRAME_CONNECTION, OUT, 100);
+}
+
+static void connection_as_a_stream(int fd)
+{
+	await_frame(fd, RF_FRAME_CONNECTION);
+	put_word(fd, RF_FRAME_CONNECTION, LISTENER, MESSAGES);
+}
+
+static void connection_beyond_the_last(int fd)
+{
+	await_frame(fd, RF_FRAME_CONNECTION);
+	put_word(fd, RF_FRAME_CONNECTION, LISTENER, RF_CHANNELS_MAX);
+}
+
+static void connection_of_all_ones(int fd)
+{
+	await_frame(fd, RF_FRAME_CONNECTION);
+	put_word(fd, RF_FRAME_CONNECTION, LISTENER, UINT32_MAX);
+}
+
+static void consumed_listener(int fd)
+{
+	await_frame(fd, RF_FRAME_CONNECTION);
+	put_word(fd, RF_FRAME_CONSUMED, LISTENER, 1);
+}
+
 static void stopped_by_0(int fd)
 {
 	put_word(fd, RF_FRAME_STOPPED, 0, 0);
@@ -420,6 +453,11 @@ static const struct a_case {
 	{ "ASK by SIGTERM", asked_by_term, false },
 	{ "CONSUMED of what was not typed", consumed_what_was_not_typed, false },
 	{ "a message for a terminal", message_for_terminal, false },
+	{ "CONNECTION without an offer", unoffered_connection, false },
+	{ "CONNECTION as a stream's channel", connection_as_a_stream, false },
+	{ "CONNECTION beyond the last channel", connection_beyond_the_last, false },
+	{ "CONNECTION of all ones", connection_of_all_ones, false },
+	{ "CONSUMED of a listener", consumed_listener, false },
 	{ "STOPPED by 0", stopped_by_0, false },
 	{ "STOPPED by SIGTERM", stopped_by_term, false },
 	{ "STOPPED by SIGKILL", stopped_by_kill, false },
@@ -460,6 +498,8 @@ static const struct bad_frame {
 	{ "PONG", RF_FRAME_PONG, 0, 0, 0 },
 	{ "DETACH", RF_FRAME_DETACH, 0, 0, 0 },
 	{ "DETACHED unasked", RF_FRAME_DETACHED, 0, 0, 0 },
+	{ "CONNECTION of 0", RF_FRAME_CONNECTION, 0, LISTENER, 0 },
+	{ "CLOSED", RF_FRAME_CLOSED, 0, LISTENER, 0 },
 	{ "MESSAGE with a flag", RF_FRAME_MESSAGE, 2, MESSAGES, 5 },
 	{ "DATA with a flag", RF_FRAME_DATA, 1, OUT, 5 },
 	{ "EOF with an unknown flag", RF_FRAME_EOF, 2, OUT, 0 },
@@ -480,6 +520,20 @@ static const struct bad_frame {
 	{ "EXITED of 3", RF_FRAME_EXITED, 0, 0, 3 },
 	{ "EXITED of 8", RF_FRAME_EXITED, 0, 0, 8 },
 };
+
+/* Takes the connection that waits, and serves it until it is over. */
+static void take_connection(int fd)
+{
+	uint32_t number = await_frame(fd, RF_FRAME_CONNECTION);
+
+	put_word(fd, RF_FRAME_CONNECTION, LISTENER, number + 1);
+	put(fd, RF_FRAME_DATA, 0, number + 1, 5);
+	put(fd, RF_FRAME_EOF, 0, number + 1, 0);
+	put(fd, RF_FRAME_NO_READER, 0, number + 1, 0);
+	await_frame(fd, RF_FRAME_CLOSED);
+	put(fd, RF_FRAME_DATA, 0, number + 1, 5); /* nobody's again */
+	finish(fd);
+}
 
 static void send_bad_frame(int fd)
 {
@@ -556,7 +610,8 @@ static void take_terminal(void)
 
 static int run(void)
 {
-	int to[2], from[2], input[2], pair[2], reader;
+	int to[2], from[2], input[2], pair[2], reader, client;
+	struct listening listening;
 	pid_t bystander;
 	sigset_t mask;
 
@@ -577,12 +632,23 @@ static int run(void)
 	 * the terminal */
 	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
 	CHECK_EQUAL(pair[0] + 1, MESSAGES);
+	CHECK(listening_start(&listening, LISTENING_TCP));
+	CHECK_EQUAL(listening.fd + 1, LISTENER);
+	client = listening_connect(&listening);
 	signals_block_all(&mask);
 	check_all(to[1], from[0]);
 	/* the messages of the case that only sent good ones */
 	CHECK_EQUAL(recv(pair[1], block, sizeof(block), MSG_TRUNC | MSG_DONTWAIT), 0);
 	CHECK_EQUAL(recv(pair[1], block, sizeof(block), MSG_TRUNC | MSG_DONTWAIT),
 		    RF_FRAME_MAX_BYTES + 10);
+	/* no bad node has taken the connection */
+	close(listening_accept(listening.fd));
+	close(client);
+	client = listening_connect(&listening);
+	check("a connection", take_connection, true);
+	CHECK_EQUAL(test_read(client, block, 6), 5);
+	close(client);
+	close(listening.fd);
 	close(pair[0]);
 	close(pair[1]);
 	/* what was said to be consumed of it never was */

@@ -5,6 +5,7 @@
 # and one below it.
 
 rf_integration_tests = \
+	%D%/accepting_child_and_parent_take_turns \
 	%D%/address_collisions_are_solved \
 	%D%/alternate_stack_is_kept \
 	%D%/async_failures_are_told_on_stderr \
@@ -25,15 +26,18 @@ rf_integration_tests = \
 	%D%/cancelled_threads_leave_nothing \
 	%D%/chains_pass_signals_and_stops \
 	%D%/changed_library_goes_by_content \
+	%D%/child_accepts_for_the_parent \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_go_on \
+	%D%/closed_listener_refuses_clients \
 	%D%/closed_reader_is_sigpipe \
 	%D%/closing_with_unread_bytes_is_seen_at_home \
 	%D%/command_line_and_environment_are_kept \
 	%D%/commands_run_on_both_sides \
+	%D%/connection_not_accepted_stays_at_home \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/cut_streams_leave_nothing \
@@ -85,9 +89,11 @@ rf_integration_tests = \
 	%D%/killing_the_session_ends_the_ghost \
 	%D%/killing_the_stand_in_ends_the_daemons \
 	%D%/large_output_arrives \
+	%D%/listening_child_may_move_on \
 	%D%/losing_the_link_ends_the_child \
 	%D%/lost_output_is_told \
 	%D%/malloc_works_after_the_move \
+	%D%/many_connections_are_accepted \
 	%D%/many_descendants_end_at_once \
 	%D%/many_mappings_travel \
 	%D%/many_small_buffers_are_all_read \
@@ -137,6 +143,7 @@ rf_integration_tests = \
 	%D%/shared_huge_pages_are_kept \
 	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/shell_with_job_control_runs_on_the_node \
+	%D%/shutdown_and_socket_errors \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
 	%D%/signals_before_a_stop_come_first \
@@ -157,6 +164,7 @@ rf_integration_tests = \
 	%D%/stopped_ghost_stops_the_child \
 	%D%/stopped_peers_are_not_lost \
 	%D%/stopping_the_server_waits_for_its_children \
+	%D%/strangers_cannot_connect_to_a_relayed_listener \
 	%D%/strangers_get_nothing \
 	%D%/tcp_connection_is_served_by_the_child \
 	%D%/ten_hops_round_three_nodes \
@@ -205,6 +213,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
 	tests/support/handshake.c tests/support/handshake.h \
 	tests/support/image.c tests/support/image.h \
+	tests/support/listening.c tests/support/listening.h \
 	tests/support/mover.c tests/support/mover.h \
 	tests/support/network.c tests/support/network.h \
 	tests/support/node.c tests/support/node.h \
@@ -225,6 +234,7 @@ check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
+%C%_accepting_child_and_parent_take_turns_LDADD = $(rf_integration_ldadd)
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_async_failures_are_told_on_stderr_LDADD = $(rf_integration_ldadd)
@@ -245,15 +255,18 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_cancelled_threads_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_chains_pass_signals_and_stops_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
+%C%_child_accepts_for_the_parent_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
+%C%_closed_listener_refuses_clients_LDADD = $(rf_integration_ldadd)
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_closing_with_unread_bytes_is_seen_at_home_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_commands_run_on_both_sides_LDADD = $(rf_integration_ldadd)
+%C%_connection_not_accepted_stays_at_home_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
@@ -305,9 +318,11 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
+%C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_many_connections_are_accepted_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
 %C%_many_small_buffers_are_all_read_LDADD = $(rf_integration_ldadd)
@@ -357,6 +372,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_shell_with_job_control_runs_on_the_node_LDADD = $(rf_integration_ldadd)
+%C%_shutdown_and_socket_errors_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
 %C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
@@ -377,6 +393,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)
 %C%_stopped_peers_are_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
+%C%_strangers_cannot_connect_to_a_relayed_listener_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ten_hops_round_three_nodes_LDADD = $(rf_integration_ldadd)

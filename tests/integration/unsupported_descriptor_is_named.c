@@ -52,9 +52,6 @@ int main(void)
 	check(socket(AF_INET, SOCK_STREAM, 0), "a socket"); /* not yet connected */
 	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
 	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a socket");
-	fd = CHECK_CALL(socket(AF_INET, SOCK_STREAM, 0));
-	CHECK_CALL(listen(fd, 1));
-	check(fd, "a socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
 	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");

@@ -463,9 +463,9 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 
 static const char *judge_relay(const struct rf_image *image, uint32_t index)
 {
-	/* a pipe read, a pipe written; sockets of three kinds read, written, or both */
-	static const uint32_t known[] = { 0x101, 0x201, 0x102, 0x202, 0x302, 0x103,
-					  0x203, 0x303, 0x104, 0x204, 0x304 };
+	/* a pipe read, a pipe written; sockets of three kinds read, written, or both; two that listen */
+	static const uint32_t known[] = { 0x101, 0x201, 0x102, 0x202, 0x302, 0x103, 0x203,
+					  0x303, 0x104, 0x204, 0x304, 0x105, 0x505 };
 	static const uint32_t standard[] = { 0x101, 0x201, 0x201 };
 	const struct rf_image_descriptor *relay = &image->descriptors[index];
 	bool is_known = false;
@@ -477,7 +477,8 @@ static const char *judge_relay(const struct rf_image *image, uint32_t index)
 			return "two descriptors have one channel";
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		is_known |= relay->stream == known[i];
-	if (relay->offset > ((relay->stream & 0xff) > 2 ? 0x7fffffffu : 0))
+	if (relay->offset && ((relay->stream & 0xff) < 3 || (relay->stream & 0xff) > 4 ||
+			      relay->offset > 0x7fffffffu))
 		return "a send buffer is wrong";
 	if (!is_known || relay->file > 1023)
 		return "a relay is wrong";

@@ -10,6 +10,7 @@ rf_unit_ldadd = rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_com
 
 if UNIT_TESTS
 rf_unit_tests = \
+	%D%/test_accept \
 	%D%/test_auth \
 	%D%/test_channel \
 	%D%/test_config \
@@ -30,6 +31,11 @@ rf_unit_tests = \
 check_PROGRAMS += $(rf_unit_tests)
 TESTS += $(rf_unit_tests)
 endif
+
+%C%_test_accept_SOURCES = %D%/test_accept.c
+%C%_test_accept_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_accept_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_accept_LDADD = $(rf_unit_ldadd)
 
 %C%_test_auth_SOURCES = %D%/test_auth.c
 %C%_test_auth_CPPFLAGS = $(rf_unit_cppflags)

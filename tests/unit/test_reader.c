@@ -100,6 +100,16 @@ START_TEST(sockets_that_keep_messages_are_accepted)
 }
 END_TEST
 
+START_TEST(listening_sockets_are_accepted)
+{
+	struct rf_image_descriptor *socket = sample_payload(&sample, RF_RECORD_DESCRIPTOR, 3);
+
+	socket->stream = RF_STREAM_LISTENER | RF_STREAM_READ;
+	socket->stream |= _i ? RF_STREAM_CONNECTIONS_KEEP_MESSAGES : 0;
+	assert_accepted();
+}
+END_TEST
+
 START_TEST(forecast_is_read_apart_from_the_layout)
 {
 	const struct rf_image *said = &reading.forecast.image;
@@ -838,7 +848,12 @@ CORRUPT(witness_without_its_flag, witness(RF_WITNESS_FIRST, O_RDWR);
 REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 5)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
-CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 5 | RF_STREAM_READ)
+CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 6 | RF_STREAM_READ)
+CORRUPT(listener_written_to, descriptor(3)->stream = RF_STREAM_LISTENER | 0x300)
+CORRUPT(listener_not_read, descriptor(3)->stream = RF_STREAM_LISTENER | 0x400)
+CORRUPT(listener_with_a_send_buffer, descriptor(3)->stream = RF_STREAM_LISTENER | RF_STREAM_READ;
+	descriptor(3)->offset = 4096)
+CORRUPT(connections_of_no_listener, descriptor(3)->stream = RF_STREAM_SEQPACKET | 0x500)
 CORRUPT(relay_with_an_offset, descriptor(3)->offset = 4096)
 CORRUPT(relay_with_a_huge_send_buffer, descriptor(3)->stream = RF_STREAM_DATAGRAM | RF_STREAM_READ;
 	descriptor(3)->offset = 0x80000000)
@@ -993,6 +1008,7 @@ static TCase *accepting_case(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, good_image_is_accepted);
 	tcase_add_loop_test(tcase, sockets_that_keep_messages_are_accepted, 0, 2);
+	tcase_add_loop_test(tcase, listening_sockets_are_accepted, 0, 2);
 	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
