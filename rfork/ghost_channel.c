@@ -222,6 +222,13 @@ static int keep(struct rf_channel *channel, const unsigned char *data, uint32_t 
 	return 0;
 }
 
+bool rf_channel_may_pass(const struct rf_channel *channel, uint32_t bytes)
+{
+	return channel->kind == RF_CHANNEL_PIPE && channel->writes && !channel->ends &&
+	       !channel->used && bytes >= SPLICE_BYTES &&
+	       bytes <= RF_CHANNEL_CREDIT_BYTES - channel->owed;
+}
+
 int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32_t bytes)
 {
 	long put = 0;

@@ -80,6 +80,10 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
  * the credit, -ENOMEM; or the negative errno of a write, after which the channel no longer writes. */
 int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32_t bytes);
 
+/* Whether so many bytes of the child may be moved into the original at once, which is a pipe; they are to be
+ * counted as owed. */
+bool rf_channel_may_pass(const struct rf_channel *channel, uint32_t bytes);
+
 /* Writes what is left, as far as the original takes it.  0, or the negative errno of a write, after which
  * the channel no longer writes. */
 int rf_channel_flush(struct rf_channel *channel);

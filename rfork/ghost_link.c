@@ -143,6 +143,37 @@ static size_t receive(struct rf_ghost_link *link, void *buffer, size_t bytes)
 	}
 }
 
+bool rf_ghost_link_has_more(struct rf_ghost_link *link)
+{
+	ssize_t got;
+
+	if (link->input_bytes || !link->is_bulk)
+		return link->input_bytes;
+	link->is_bulk = false;
+	got = rf_syscall(SYS_recvfrom, link->connection, link->input,
+			 sizeof(struct rf_frame_header), MSG_DONTWAIT, NULL, NULL);
+	link->input_start = 0;
+	link->input_bytes = got > 0 ? (uint32_t)got : 0;
+	return link->input_bytes; /* an end or an error is read again */
+}
+
+void rf_ghost_link_expect_bulk(struct rf_ghost_link *link)
+{
+	link->is_bulk = true;
+}
+
+uint32_t rf_ghost_link_pass(struct rf_ghost_link *link, int pipe, uint32_t bytes)
+{
+	long moved;
+
+	do
+		moved = rf_syscall(SYS_splice, link->connection, NULL, pipe, NULL, bytes,
+				   SPLICE_F_NONBLOCK);
+	while (moved == -EINTR);
+	/* A second try would find a page that its reader has just freed, and wake that for the next one. */
+	return moved > 0 ? (uint32_t)moved : 0;
+}
+
 static size_t take_input(struct rf_ghost_link *link, void *buffer, size_t bytes)
 {
 	if (bytes > link->input_bytes)
@@ -162,8 +193,9 @@ void rf_ghost_link_read(struct rf_ghost_link *link, void *buffer, size_t bytes)
 
 		if (!link->input_bytes && bytes < sizeof(link->input)) {
 			link->input_start = 0;
-			link->input_bytes =
-				(uint32_t)receive(link, link->input, sizeof(link->input));
+			link->input_bytes = (uint32_t)receive(
+				link, link->input, link->is_bulk ? bytes : sizeof(link->input));
+			link->is_bulk = false;
 		}
 		got = link->input_bytes ? take_input(link, next, bytes)
 					: receive(link, next, bytes);

@@ -19,6 +19,7 @@
 struct rf_ghost_link {
 	int connection;
 	struct rf_link_watch watch;
+	bool is_bulk;			   /* the next payload is probably large */
 	uint32_t input_start, input_bytes; /* received and not read yet */
 	unsigned char input[RF_GHOST_LINK_INPUT_BYTES];
 };
@@ -29,11 +30,21 @@ _Noreturn void rf_ghost_link_lose(void);
 /* Whether frames have been received that nobody has read: no event will tell of them. */
 bool rf_ghost_link_has_input(const struct rf_ghost_link *link);
 
+/* The same, but looks into the connection too where that saves waiting for its event. */
+bool rf_ghost_link_has_more(struct rf_ghost_link *link);
+
 /* Whether the node has closed, and every frame before that was read.  Does not wait. */
 bool rf_ghost_link_has_ended(const struct rf_ghost_link *link);
 
 /* Reads exactly so many bytes of what the node sends. */
 void rf_ghost_link_read(struct rf_ghost_link *link, void *buffer, size_t bytes);
+
+/* The next payload is probably large: its header comes alone. */
+void rf_ghost_link_expect_bulk(struct rf_ghost_link *link);
+
+/* Moves at most so many bytes of a payload into a pipe, without a copy and without waiting for room there;
+ * how many.  Nothing of the payload must have been received. */
+uint32_t rf_ghost_link_pass(struct rf_ghost_link *link, int pipe, uint32_t bytes);
 
 /* Sends a frame.  A failure shows as the end of the connection when it is read next. */
 void rf_ghost_link_send_flagged(struct rf_ghost_link *link, enum rf_frame_type type, unsigned flags,

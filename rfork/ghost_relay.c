@@ -129,15 +129,40 @@ static void put(struct rf_relay *relay, const struct rf_frame_header *header)
 				 : rf_channel_put(channel, relay->tools.buffer, bytes));
 }
 
+/* Much for a pipe that has room goes there at once; what is left to be read. */
+static uint32_t pass_data(struct rf_relay *relay, const struct rf_frame_header *header)
+{
+	struct rf_channel *channel = &relay->channels[header->channel];
+	uint32_t passed = 0;
+
+	if (!rf_channel_may_pass(channel, header->length_bytes))
+		return header->length_bytes;
+	if (!rf_ghost_link_has_input(&relay->link))
+		passed = rf_ghost_link_pass(&relay->link, channel->fd, header->length_bytes);
+	rf_ghost_link_expect_bulk(&relay->link);
+	channel->owed += passed;
+	if (passed == header->length_bytes)
+		settle_output(relay, header->channel, 0);
+	return header->length_bytes - passed;
+}
+
 /* DATA or MESSAGE. */
 static void take_data(struct rf_relay *relay, const struct rf_frame_header *header)
 {
+	struct rf_frame_header left = *header;
+	bool is_known = header->channel < relay->channel_count &&
+			relay->channels[header->channel].stream;
+
 	if ((header->length_bytes == 0 && header->type == RF_FRAME_DATA) ||
 	    header->length_bytes > RF_FRAME_MAX_BYTES)
 		rf_ghost_link_lose();
-	rf_ghost_link_read(&relay->link, relay->tools.buffer, header->length_bytes);
-	if (header->channel < relay->channel_count && relay->channels[header->channel].stream)
-		put(relay, header);
+	if (is_known && header->type == RF_FRAME_DATA)
+		left.length_bytes = pass_data(relay, header);
+	if (header->length_bytes && !left.length_bytes)
+		return;
+	rf_ghost_link_read(&relay->link, relay->tools.buffer, left.length_bytes);
+	if (is_known)
+		put(relay, &left);
 }
 
 static void look_at_message(struct rf_relay *relay, uint32_t number)
@@ -562,7 +587,7 @@ static void take_frames(struct rf_relay *relay)
 
 	do
 		take_frame(relay);
-	while (++taken < FRAMES_AT_ONCE && rf_ghost_link_has_input(&relay->link));
+	while (++taken < FRAMES_AT_ONCE && rf_ghost_link_has_more(&relay->link));
 }
 
 static int watch(struct rf_relay *relay, int fd, uint64_t name)

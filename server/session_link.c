@@ -7,11 +7,14 @@
 #include "server/session_link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "server/descriptor.h"
 
 #define PAGE_BYTES 4096u
 
@@ -21,16 +24,26 @@ void rf_link_open(struct rf_link *link, int fd, unsigned dead_after_s)
 	socklen_t bytes = sizeof(domain);
 
 	link->fd = fd;
+	link->pipe[0] = link->pipe[1] = -1;
+	/* splice(2) knows no other way not to wait; without it a ghost that does not read holds us up */
+	link->has_no_pipe = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0;
 	link->dead_after_s = dead_after_s;
 	link->is_tcp = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 &&
 		       (domain == AF_INET || domain == AF_INET6);
+}
+
+void rf_link_close(struct rf_link *link)
+{
+	rf_descriptor_close(&link->fd);
+	rf_descriptor_close(&link->pipe[0]);
+	rf_descriptor_close(&link->pipe[1]);
 }
 
 /* -- output ----------------------------------------------------------------------------------- */
 
 bool rf_link_is_busy(const struct rf_link *link)
 {
-	return link->control_bytes || link->data_bytes;
+	return link->control_bytes || link->data_bytes || link->pipe_bytes;
 }
 
 void rf_link_put(struct rf_link *link, enum rf_frame_type type, unsigned flags, unsigned channel,
@@ -58,27 +71,62 @@ void rf_link_put_data(struct rf_link *link, enum rf_frame_type type, unsigned fl
 	link->is_used = true;
 }
 
+int rf_link_pipe(struct rf_link *link)
+{
+	if (link->pipe[1] < 0 && !link->has_no_pipe)
+		link->has_no_pipe = pipe2(link->pipe, O_CLOEXEC | O_NONBLOCK) < 0;
+	return link->pipe[1];
+}
+
+void rf_link_put_pipe(struct rf_link *link, unsigned channel, size_t bytes)
+{
+	link->data.header = (struct rf_frame_header){ .type = RF_FRAME_DATA,
+						      .channel = (uint16_t)channel,
+						      .length_bytes = (uint32_t)bytes };
+	link->data_bytes = sizeof(link->data.header);
+	link->pipe_bytes = bytes;
+}
+
+/* Sends what is in memory; how much, or a negative errno. */
+static ssize_t send_memory(struct rf_link *link)
+{
+	size_t control =
+		link->sent_bytes < link->control_bytes ? link->control_bytes - link->sent_bytes : 0;
+	size_t skip = control ? 0 : link->sent_bytes - link->control_bytes;
+	struct iovec iov[2] = {
+		{ link->control + link->sent_bytes, control },
+		{ (char *)&link->data + skip, link->data_bytes - skip },
+	};
+	struct msghdr message = { .msg_iov = control ? iov : iov + 1,
+				  .msg_iovlen = control ? 2 : 1 };
+	ssize_t sent = sendmsg(link->fd, &message,
+			       MSG_DONTWAIT | MSG_NOSIGNAL | (link->pipe_bytes ? MSG_MORE : 0));
+
+	return sent < 0 ? -errno : sent;
+}
+
+static ssize_t send_pipe(struct rf_link *link)
+{
+	ssize_t sent = splice(link->pipe[0], NULL, link->fd, NULL, link->pipe_bytes, 0);
+
+	return sent < 0 ? -errno : sent;
+}
+
 int rf_link_flush(struct rf_link *link)
 {
 	while (rf_link_is_busy(link)) {
-		size_t control = link->sent_bytes < link->control_bytes
-					 ? link->control_bytes - link->sent_bytes
-					 : 0;
-		size_t skip = control ? 0 : link->sent_bytes - link->control_bytes;
-		struct iovec iov[2] = {
-			{ link->control + link->sent_bytes, control },
-			{ (char *)&link->data + skip, link->data_bytes - skip },
-		};
-		struct msghdr message = { .msg_iov = control ? iov : iov + 1,
-					  .msg_iovlen = control ? 2 : 1 };
-		ssize_t sent = sendmsg(link->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		bool in_memory = link->sent_bytes < link->control_bytes + link->data_bytes;
+		ssize_t sent = in_memory ? send_memory(link) : send_pipe(link);
 
-		if (sent < 0 && errno == EINTR)
+		if (sent == -EINTR)
 			continue;
 		if (sent < 0)
-			return errno == EAGAIN ? 0 : -errno;
-		link->sent_bytes += (size_t)sent;
-		if (link->sent_bytes == link->control_bytes + link->data_bytes)
+			return sent == -EAGAIN ? 0 : (int)sent;
+		if (in_memory)
+			link->sent_bytes += (size_t)sent;
+		else
+			link->pipe_bytes -= (size_t)sent;
+		if (!link->pipe_bytes && link->sent_bytes == link->control_bytes + link->data_bytes)
 			link->sent_bytes = link->control_bytes = link->data_bytes = 0;
 	}
 	return 0;

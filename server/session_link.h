@@ -26,7 +26,10 @@ struct rf_link {
 	struct rf_link_watch watch;
 	size_t received;			      /* bytes in `in` */
 	size_t control_bytes, data_bytes, sent_bytes; /* of the batch */
-	bool is_used; /* memory of the buffers may have been touched since the last trim */
+	int pipe[2];	   /* holds DATA on its way from a pipe, without a copy; -1 = none */
+	bool has_no_pipe;  /* none could be made */
+	size_t pipe_bytes; /* of the batch, behind data.header */
+	bool is_used;	   /* memory of the buffers may have been touched since the last trim */
 	char in[RF_FRAME_MAX_BYTES + 4096];
 	char control[RF_LINK_CONTROL_BYTES]; /* goes first */
 	struct {
@@ -35,8 +38,11 @@ struct rf_link {
 	} data;
 };
 
-/* Takes a connected socket; 0 in *link otherwise. */
+/* Takes a connected socket, and makes it O_NONBLOCK; 0 in *link otherwise. */
 void rf_link_open(struct rf_link *link, int fd, unsigned dead_after_s);
+
+/* Closes the connection. */
+void rf_link_close(struct rf_link *link);
 
 /* Whether the last batch has not gone out.  While it has not, nothing may be put. */
 bool rf_link_is_busy(const struct rf_link *link);
@@ -49,6 +55,12 @@ void rf_link_put(struct rf_link *link, enum rf_frame_type type, unsigned flags, 
 /* Adds DATA or MESSAGE of what is in data.payload, which goes out behind all others. */
 void rf_link_put_data(struct rf_link *link, enum rf_frame_type type, unsigned flags,
 		      unsigned channel, size_t bytes);
+
+/* The write end of an empty pipe that takes DATA instead of data.payload; -1 if there is none. */
+int rf_link_pipe(struct rf_link *link);
+
+/* The same as rf_link_put_data(), for what is in that pipe. */
+void rf_link_put_pipe(struct rf_link *link, unsigned channel, size_t bytes);
 
 /* Sends as far as the connection takes it; 0 or a negative errno. */
 int rf_link_flush(struct rf_link *link);

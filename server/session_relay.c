@@ -134,7 +134,9 @@ static void put_consumed(struct relay *r)
 static void put_stream_frame(struct relay *r, const struct rf_stream_frame *frame)
 {
 	put_consumed(r);
-	if (frame->type == RF_FRAME_DATA || frame->type == RF_FRAME_MESSAGE)
+	if (frame->is_in_pipe)
+		rf_link_put_pipe(&r->link, frame->channel, frame->bytes);
+	else if (frame->type == RF_FRAME_DATA || frame->type == RF_FRAME_MESSAGE)
 		rf_link_put_data(&r->link, frame->type, frame->flags, frame->channel, frame->bytes);
 	else
 		rf_link_put(&r->link, frame->type, frame->flags, frame->channel, NULL, 0);
@@ -306,7 +308,8 @@ static bool produce(struct relay *r)
 		return true;
 	}
 	if (r->phase == PHASE_RELAYING && !is_muted(r)) {
-		if (rf_streams_produce(r->streams, &frame, r->link.data.payload)) {
+		if (rf_streams_produce(r->streams, &frame, r->link.data.payload,
+				       r->streams->gives_much ? rf_link_pipe(&r->link) : -1)) {
 			put_stream_frame(r, &frame);
 			return true;
 		}
@@ -678,7 +681,7 @@ void rf_session_relay(const struct rf_session_relay *setup)
 	while (!is_over(r)) {
 		send_batches(r);
 		if (r->phase == PHASE_CLOSED)
-			rf_descriptor_close(&r->link.fd);
+			rf_link_close(&r->link);
 		if (!is_over(r))
 			wait_for_events(r);
 	}
@@ -689,7 +692,7 @@ void rf_session_relay(const struct rf_session_relay *setup)
 		rf_log("descendants cannot be listed");
 		raise(SIGKILL);
 	}
-	rf_descriptor_close(&r->link.fd);
+	rf_link_close(&r->link);
 	rf_job_close(&r->job);
 	rf_descriptor_close(&r->epoll);
 }

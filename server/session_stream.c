@@ -30,8 +30,13 @@
 #define TERMINAL_BYTES ((uint32_t)128 << 10)
 /* What a socket holds in any case. */
 #define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
-/* A child that has taken so much, a quarter of a window and more at a time, gets a larger one. */
+/* A child that has taken so much, a quarter of a window and more at a time, gets a larger one; so does one
+ * whose writing has been taken by the original, more than that holds. */
 #define SHORT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
+#define SHORT_OUTPUT_BYTES (4 * RF_CHANNEL_CREDIT_BYTES)
+
+/* From here on moving pages costs less than copying them. */
+#define MUCH_BYTES 16384
 
 /* For questions about the child's sockets, of all channels; -1 = cannot be asked, or not tried. */
 static int diag = -1;
@@ -63,17 +68,20 @@ bool rf_stream_is_gone(uint32_t inode)
 	return rf_unix_diag_unread(diag, inode) == -ENOENT;
 }
 
-/* Half of the window: a pipe that was full tells when it is read from, so the other half follows
- * while the ghost hears of the first. */
+/*
+ * A pipe to the child has half of the window: one that was full tells when it is read from, so the other
+ * half follows while the ghost hears of the first.  A pipe from the child is larger while it is busy.
+ */
 static void fit_pipe(struct rf_stream *stream)
 {
+	uint32_t wanted = stream->takes ? stream->limit_bytes / 2 : stream->limit_bytes;
 	int bytes;
 
-	if (stream->is_socket || stream->accept.is_listener || !stream->takes ||
-	    stream->pipe_bytes == stream->limit_bytes / 2)
+	if (stream->is_socket || stream->accept.is_listener || stream->fd < 0 ||
+	    stream->pipe_bytes == wanted)
 		return;
 	/* Refused growth only is slower; one that holds too much shrinks when that is read. */
-	bytes = fcntl(stream->fd, F_SETPIPE_SZ, stream->limit_bytes / 2);
+	bytes = fcntl(stream->fd, F_SETPIPE_SZ, wanted);
 	stream->pipe_bytes = bytes < 0 ? 0 : (uint32_t)bytes;
 }
 
@@ -90,6 +98,7 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 		.takes = kind & RF_STREAM_READ,
 		.credit_bytes = RF_CHANNEL_CREDIT_BYTES,
 		.limit_bytes = RF_CHANNEL_AHEAD_BYTES,
+		.pipe_bytes = RF_CHANNEL_AHEAD_BYTES, /* as they are made */
 	};
 	if (stream->is_socket)
 		stream->peer = find_peer(fd);
@@ -360,8 +369,10 @@ struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
 
 bool rf_stream_is_short(const struct rf_stream *stream)
 {
-	return stream->takes && !stream->is_message && !stream->asked_bytes &&
-	       stream->passed_bytes >= SHORT_BYTES && stream->limit_bytes == RF_CHANNEL_AHEAD_BYTES;
+	return (stream->takes || stream->gives) && !stream->is_message && !stream->pty &&
+	       !stream->accept.is_listener && !stream->asked_bytes && !stream->ask_bytes &&
+	       stream->passed_bytes >= (stream->takes ? SHORT_BYTES : SHORT_OUTPUT_BYTES) &&
+	       stream->limit_bytes == RF_CHANNEL_AHEAD_BYTES;
 }
 
 void rf_stream_grow(struct rf_stream *stream)
@@ -397,6 +408,8 @@ int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes)
 	if (credit_bytes > CREDIT_LIMIT_BYTES - stream->credit_bytes)
 		return -EBADMSG;
 	stream->credit_bytes += credit_bytes;
+	if (stream->gives_much)
+		stream->passed_bytes += credit_bytes;
 	stream->may_give = stream->may_give || stream->gives;
 	return 0;
 }
@@ -487,10 +500,23 @@ static ssize_t read_some(struct rf_stream *stream, enum rf_stream_limit limit, c
 	return got < 0 ? -errno : got;
 }
 
-static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint32_t bytes,
-		     struct rf_stream_frame *frame, char *payload)
+/* Pages change hands, without a copy. */
+static ssize_t move_some(const struct rf_stream *stream, int pipe, size_t bytes)
 {
-	ssize_t got = read_some(stream, limit, payload, bytes);
+	ssize_t got;
+
+	do
+		got = splice(stream->fd, NULL, pipe, NULL, bytes, SPLICE_F_NONBLOCK);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
+}
+
+static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint32_t bytes,
+		     struct rf_stream_frame *frame, char *payload, int pipe)
+{
+	bool moves = stream->gives_much && pipe >= 0;
+	ssize_t got = moves ? move_some(stream, pipe, bytes)
+			    : read_some(stream, limit, payload, bytes);
 
 	if (got == -EAGAIN && limit != RF_STREAM_FINAL) {
 		stream->may_give = false;
@@ -503,12 +529,15 @@ static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint3
 	stream->credit_bytes -= (uint32_t)got;
 	stream->left_bytes -= (uint32_t)got < stream->left_bytes ? (uint32_t)got
 								 : stream->left_bytes;
-	*frame = (struct rf_stream_frame){ .type = RF_FRAME_DATA, .bytes = (size_t)got };
+	stream->gives_much = !stream->is_socket && !stream->pty && got >= MUCH_BYTES;
+	*frame = (struct rf_stream_frame){ .type = RF_FRAME_DATA,
+					   .bytes = (size_t)got,
+					   .is_in_pipe = moves };
 	return true;
 }
 
 bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
-		       struct rf_stream_frame *frame, char *payload)
+		       struct rf_stream_frame *frame, char *payload, int pipe)
 {
 	uint32_t bytes = RF_FRAME_MAX_BYTES;
 
@@ -532,7 +561,7 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 	if (stream->pty && bytes == 1)
 		bytes = 0; /* a carriage return is looked at with what follows it */
 	if (bytes)
-		return put_data(stream, limit, bytes, frame, payload);
+		return put_data(stream, limit, bytes, frame, payload, pipe);
 	if (has_ended_unread(stream))
 		return rf_stream_put_eof(stream, limit, frame);
 	stream->may_give = false;

@@ -47,6 +47,7 @@ struct rf_stream {
 	struct rf_pty *pty;  /* whose output this is; else NULL */
 	uint32_t peer;	     /* inode of the child's socket, to ask the kernel about it; 0 = none */
 	bool gives;	     /* the child may write: DATA or EOF may follow */
+	bool gives_much;     /* the last piece was large: so will be the next */
 	bool may_give;	     /* perhaps there is something to read, or a NO_READER to tell */
 	bool takes;	     /* the child may read what the ghost sends */
 	bool tell_no_reader; /* the child reads no more, and the ghost does not know */
@@ -55,12 +56,12 @@ struct rf_stream {
 	bool is_reset;	     /* the child has closed its socket with bytes in it */
 	bool has_written;    /* for the caller, who resets it: the child got bytes */
 	uint32_t credit_bytes;
-	uint32_t left_bytes;   /* of what the pipe held at the snapshot */
-	uint32_t pipe_bytes;   /* size of the child's pipe, if the child reads it; 0 = unknown */
-	uint32_t limit_bytes;  /* of window_bytes */
-	uint32_t ask_bytes;    /* another limit, to be told to the ghost; 0 = none */
-	uint32_t asked_bytes;  /* the same, told and not answered yet */
-	uint32_t passed_bytes; /* taken by the child in large pieces, of late */
+	uint32_t left_bytes;  /* of what the pipe held at the snapshot */
+	uint32_t pipe_bytes;  /* size of the child's pipe, if the child reads it; 0 = unknown */
+	uint32_t limit_bytes; /* of window_bytes */
+	uint32_t ask_bytes;   /* another limit, to be told to the ghost; 0 = none */
+	uint32_t asked_bytes; /* the same, told and not answered yet */
+	uint32_t passed_bytes; /* that the child, or the original, has taken in large pieces of late */
 	uint32_t window_bytes; /* how much of the ghost's credit is used up: the three below, and
 				  what was dropped */
 	uint32_t used_bytes;   /* in the buffer, from start_bytes on */
@@ -77,7 +78,8 @@ struct rf_stream {
 struct rf_stream_frame {
 	enum rf_frame_type type; /* DATA, MESSAGE, EOF or NO_READER */
 	unsigned flags, channel;
-	size_t bytes; /* of DATA and MESSAGE */
+	size_t bytes;	 /* of DATA and MESSAGE */
+	bool is_in_pipe; /* they are not in the payload but in the pipe that was offered */
 };
 
 /* How much of what the child writes goes out. */
@@ -105,9 +107,10 @@ void rf_stream_take_no_reader(struct rf_stream *stream);
 /* Remembers how much there is to read. */
 void rf_stream_snapshot(struct rf_stream *stream);
 
-/* The next frame, or false if there is none now; all but `channel`. */
+/* The next frame, or false if there is none now; all but `channel`.  Much DATA of a pipe may be moved to
+ * `pipe`, which is empty; -1 = there is none. */
 bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
-		       struct rf_stream_frame *frame, char *payload);
+		       struct rf_stream_frame *frame, char *payload, int pipe);
 
 /* Drops what the child has written. */
 void rf_stream_drain(struct rf_stream *stream);

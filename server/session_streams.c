@@ -45,18 +45,30 @@ static struct rf_stream *find(const struct rf_streams *streams, unsigned channel
 	return channel < RF_CHANNELS_MAX ? streams->channels[channel] : NULL;
 }
 
+/* Few at a time: the kernel counts the pages of pipes for the user. */
+static void grow(struct rf_streams *streams, unsigned channel)
+{
+	if (streams->grown_count == RF_STREAMS_GROWN_MAX)
+		return;
+	streams->grown[streams->grown_count++] = channel;
+	rf_stream_grow(streams->channels[channel]);
+}
+
 /* After anything was done to a channel. */
 void rf_streams_note(struct rf_streams *streams, unsigned channel)
 {
 	struct rf_stream *stream = streams->channels[channel];
 	bool is_counted = stream->is_message || stream->accept.is_listener;
 
+	if (rf_stream_is_short(stream))
+		grow(streams, channel);
 	assign_bit(streams->ready, channel, stream->may_give);
 	assign_bit(streams->window, channel,
 		   stream->unread_bytes || stream->taken_bytes || stream->ask_bytes ||
 			   stream->accept.is_offered);
 	if (stream->taken_bytes >= (is_counted ? 1 : stream->limit_bytes / 4))
 		streams->has_much_taken = true;
+	streams->gives_much = streams->gives_much || stream->gives_much;
 	streams->has_written = streams->has_written || stream->has_written;
 	stream->has_written = false;
 }
@@ -340,12 +352,12 @@ void rf_streams_release_snapshot(struct rf_streams *streams)
 
 /* The first frame of the channels from `from` up to, not including, `to`. */
 static bool produce_between(struct rf_streams *streams, unsigned from, unsigned to,
-			    struct rf_stream_frame *frame, char *payload)
+			    struct rf_stream_frame *frame, char *payload, int pipe)
 {
 	for (unsigned i = find_bit(streams->ready, from); i < to;
 	     i = find_bit(streams->ready, i + 1)) {
-		bool found =
-			rf_stream_produce(streams->channels[i], streams->limit, frame, payload);
+		bool found = rf_stream_produce(streams->channels[i], streams->limit, frame, payload,
+					       pipe);
 
 		rf_streams_note(streams, i);
 		if (!found)
@@ -357,12 +369,13 @@ static bool produce_between(struct rf_streams *streams, unsigned from, unsigned 
 	return false;
 }
 
-bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload)
+bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload,
+			int pipe)
 {
 	unsigned turn = streams->turn;
 
-	return produce_between(streams, turn, RF_CHANNELS_MAX, frame, payload) ||
-	       produce_between(streams, 0, turn, frame, payload);
+	return produce_between(streams, turn, RF_CHANNELS_MAX, frame, payload, pipe) ||
+	       produce_between(streams, 0, turn, frame, payload, pipe);
 }
 
 bool rf_streams_are_sent(const struct rf_streams *streams)
@@ -390,14 +403,6 @@ bool rf_streams_are_open(const struct rf_streams *streams)
 	return false;
 }
 
-static void grow(struct rf_streams *streams, unsigned channel)
-{
-	if (streams->grown_count == RF_STREAMS_GROWN_MAX)
-		return;
-	streams->grown[streams->grown_count++] = channel;
-	rf_stream_grow(streams->channels[channel]);
-}
-
 void rf_streams_tell(struct rf_streams *streams, rf_news_visitor visit, void *argument)
 {
 	for (unsigned i = find_bit(streams->window, 0); i < RF_CHANNELS_MAX;
@@ -409,8 +414,6 @@ void rf_streams_tell(struct rf_streams *streams, rf_news_visitor visit, void *ar
 			rf_listener_sample(streams, i);
 		else
 			rf_stream_sample(stream);
-		if (rf_stream_is_short(stream))
-			grow(streams, i);
 		news = rf_stream_tell(stream);
 		if (news.taken_bytes || news.limit_bytes)
 			visit(argument, i, &news);

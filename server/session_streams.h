@@ -24,6 +24,7 @@ struct rf_streams {
 	unsigned turn;			   /* which channel goes first */
 	enum rf_stream_limit limit;
 	bool is_detached;
+	bool gives_much;     /* a pipe is wanted for what children write */
 	bool has_written;    /* for the relay, which resets it: a child's end got bytes */
 	bool has_much_taken; /* likewise: a good part of a window can be given back */
 	unsigned grown[RF_STREAMS_GROWN_MAX]; /* channels with a large window */
@@ -80,7 +81,8 @@ void rf_streams_release_snapshot(struct rf_streams *streams);
 
 /* Takes the next frame, of each channel in turn, with up to RF_FRAME_MAX_BYTES of data into
  * payload; false if there is none now. */
-bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload);
+bool rf_streams_produce(struct rf_streams *streams, struct rf_stream_frame *frame, char *payload,
+			int pipe);
 
 /* Whether all of a snapshot has gone out, after a final one EOF included. */
 bool rf_streams_are_sent(const struct rf_streams *streams);

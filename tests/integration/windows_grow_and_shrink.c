@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a pipe from which the child reads much is made larger, at home and on the node, for at most four
- * at a time; a pipe that carries little, or that the child does not read, is not.  Ghost and
+ * Claim: a pipe from which the child reads much, or to which it writes much, is made larger, for at most
+ * four at a time; a pipe that carries little, or that the child does not read, is not.  Ghost and
  * session stay small meanwhile, and when the stream rests all is as it was before.
  */
 #define _GNU_SOURCE
@@ -27,7 +27,7 @@
 #define LOOK_MS 20
 
 static unsigned char *piece;
-static int pipes[PIPES][2], small[2], unread[2];
+static int pipes[PIPES][2], up[2], small[2], unread[2];
 static int pipe_bytes; /* of a new pipe */
 
 static int size_of(const int ends[2])
@@ -41,31 +41,42 @@ static unsigned count_grown(void)
 
 	for (unsigned i = 0; i < PIPES; i++)
 		grown += size_of(pipes[i]) > pipe_bytes;
-	return grown;
+	return grown + (size_of(up) > pipe_bytes);
 }
 
-/* Reads each pipe in turn, piece by piece, and a byte of the small one after each round. */
+/* Reads a piece of each pipe, or writes one, as it is told over the small pipe; and says so. */
 static _Noreturn void be_the_child(int out)
 {
+	char command;
+
 	dprintf(out, "%d\n", (int)getpid());
 	for (;;) {
-		for (unsigned i = 0; i < PIPES; i++)
+		CHECK_EQUAL(test_read(small[0], &command, 1), 1);
+		for (unsigned i = 0; i < PIPES && command == 'r'; i++)
 			CHECK_EQUAL(test_read(pipes[i][0], piece, PIECE_BYTES), PIECE_BYTES);
-		stream_hear(small[0]);
+		if (command == 'w')
+			test_write(up[1], piece, PIECE_BYTES);
 		stream_tell(out);
 	}
 }
 
-/* Writes rounds, each a piece for every pipe; the most pipes that were large at once. */
-static unsigned load(unsigned rounds, int heard, pid_t ghost, pid_t session)
+static void pass_pieces(char command, int heard)
+{
+	test_write(small[1], &command, 1);
+	for (unsigned i = 0; i < PIPES && command == 'r'; i++)
+		test_write(pipes[i][1], piece, PIECE_BYTES);
+	if (command == 'w')
+		CHECK_EQUAL(test_read(up[0], piece, PIECE_BYTES), PIECE_BYTES);
+	stream_hear(heard);
+}
+
+/* The most pipes that were large at once. */
+static unsigned load(char command, int heard, pid_t ghost, pid_t session)
 {
 	unsigned most = 0;
 
-	for (unsigned round = 0; round < rounds; round++) {
-		for (unsigned i = 0; i < PIPES; i++)
-			test_write(pipes[i][1], piece, PIECE_BYTES);
-		stream_tell(small[1]);
-		stream_hear(heard);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		pass_pieces(command, heard);
 		if (count_grown() > most)
 			most = count_grown();
 		CHECK_AT_MOST(process_cost(ghost).resident_bytes, BUSY_GHOST_BYTES);
@@ -107,6 +118,7 @@ int main(void)
 	out = test_pipe_output();
 	for (unsigned i = 0; i < PIPES; i++)
 		CHECK_CALL(pipe(pipes[i]));
+	CHECK_CALL(pipe(up));
 	CHECK_CALL(pipe(small));
 	CHECK_CALL(pipe(unread));
 	pipe_bytes = size_of(small);
@@ -118,9 +130,11 @@ int main(void)
 	CHECK(session > 0);
 	test_write(unread[1], piece, (size_t)pipe_bytes);
 	for (int turn = 0; turn < 2; turn++) { /* what was given back can be had again */
-		most = load(ROUNDS, out, ghost, session);
+		most = load('r', out, ghost, session);
 		CHECK(most > 0);
 		CHECK_AT_MOST(most, GROWN_MAX);
+		await_rest(ghost, session);
+		CHECK_EQUAL(load('w', out, ghost, session), 1);
 		await_rest(ghost, session);
 	}
 	CHECK_EQUAL(size_of(small), pipe_bytes);
