@@ -591,6 +591,7 @@ _Noreturn static void live_on_as_ghost(struct ghost *ghost)
 			fail_async(ghost);
 		rf_sys_exit(0);
 	}
+	rf_ghost_drop_files(ghost->snapshot);
 	rf_ghost_give_back(ghost->snapshot, ghost->scratch);
 	rf_ghost_relay(&ghost->relay);
 }

@@ -93,6 +93,18 @@ static bool is_needed(const struct rf_maps *maps, const struct rf_map *map,
 	       previous->end == map->start && map->end - map->start <= SMALL_BSS_BYTES;
 }
 
+void rf_ghost_drop_files(const struct rf_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		const struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
+
+		if (mapping->image.kind == RF_MAPPING_FILE && mapping->runs_complete &&
+		    mapping->runs == 0)
+			rf_sys_madvise(mapping->image.start,
+				       mapping->image.end - mapping->image.start, MADV_DONTNEED);
+	}
+}
+
 void rf_ghost_give_back(struct rf_snapshot *snapshot, size_t scratch)
 {
 	const struct rf_arena *arena = snapshot->arena;

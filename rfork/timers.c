@@ -175,7 +175,8 @@ int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_r
 	if (!timers->entries)
 		return rf_report(report, ENOMEM, "no room for the list of timers");
 	for (uint32_t kind = RF_TIMER_REAL; kind <= RF_TIMER_PROF; kind++)
-		if (rf_syscall(SYS_getitimer, kind, &now) == 0 && timeval_to_ns(&now.it_value) > 0)
+		if (rf_syscall(SYS_getitimer, kind, &now) == 0 &&
+		    timeval_to_ns(&now.it_value) + timeval_to_ns(&now.it_interval) > 0)
 			timers->entries[timers->count++] = (struct rf_image_timer){ .kind = kind };
 	return list_posix(timers, arena, report);
 }
@@ -199,6 +200,9 @@ static void stop_itimer(struct rf_image_timer *timer)
 	rf_syscall(SYS_setitimer, timer->kind, &never, &left);
 	timer->remaining_ns = timeval_to_ns(&left.it_value);
 	timer->interval_ns = timeval_to_ns(&left.it_interval);
+	/* this one goes on when its signal is delivered, and shows no time until then */
+	if (timer->kind == RF_TIMER_REAL && !timer->remaining_ns)
+		timer->remaining_ns = timer->interval_ns;
 }
 
 /* To stop a timer takes its signal out of the queue, on Linux 6.13 and later: between the two looks it

@@ -79,6 +79,7 @@ rf_integration_tests = \
 	%D%/hidden_holders_keep_pipes_relayed \
 	%D%/holes_stay_holes \
 	%D%/hostile_mappings_are_refused \
+	%D%/hostile_timers_and_pipes_are_refused \
 	%D%/idle_relays_cost_nothing \
 	%D%/ignored_sigchld_leaves_no_zombie \
 	%D%/image_is_frozen \
@@ -100,11 +101,13 @@ rf_integration_tests = \
 	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
 	%D%/memory_may_change_until_the_fork \
+	%D%/memory_that_fork_drops_moves \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/moved_process_is_waited_for_by_its_parent \
 	%D%/moved_process_keeps_its_pid_at_home \
 	%D%/moved_process_keeps_its_terminal \
+	%D%/moved_process_leaves_a_small_ghost \
 	%D%/moved_process_may_rfork \
 	%D%/moved_process_never_executes_twice \
 	%D%/moves_chain_over_three_nodes \
@@ -308,6 +311,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_hidden_holders_keep_pipes_relayed_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_hostile_timers_and_pipes_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)
 %C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
@@ -329,11 +333,13 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
+%C%_memory_that_fork_drops_moves_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_terminal_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_leaves_a_small_ghost_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
 %C%_moves_chain_over_three_nodes_LDADD = $(rf_integration_ldadd)

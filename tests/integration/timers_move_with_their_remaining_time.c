@@ -166,6 +166,22 @@ static int move_timers(const struct node *node)
 
 /* -- due during the move ---------------------------------------------------------------------------- */
 
+/* Its signal has been pending for long when the process moves, and is taken on the node. */
+static int move_ticking_itimer(const struct node *node)
+{
+	const struct itimerval tick = { { .tv_usec = 1000 }, { .tv_usec = 1000 } }, never = { 0 };
+	struct itimerval left;
+
+	CHECK_CALL(setitimer(ITIMER_REAL, &tick, NULL));
+	burn_time(SIGALRM);
+	mover_go(node);
+	for (int i = 0; i < 5; i++)
+		signals_take(SIGALRM);
+	CHECK_CALL(setitimer(ITIMER_REAL, &never, &left));
+	CHECK_EQUAL(left.it_interval.tv_usec, 1000);
+	return 0;
+}
+
 static int move_due_timers(const struct node *node)
 {
 	struct itimerspec tick = { .it_value.tv_nsec = 1000000, .it_interval.tv_nsec = 1000000 };
@@ -199,6 +215,7 @@ int main(void)
 	signals_block_all(&before);
 	mover_run(&node, move_itimers);
 	mover_run(&node, move_timers);
+	mover_run(&node, move_ticking_itimer);
 	for (int i = 0; i < 5; i++)
 		mover_run(&node, move_due_timers);
 	signals_restore(&before);
