@@ -24,7 +24,9 @@ int rf_ghost_terminal_open(struct rf_ghost_terminal *own, const struct rf_termin
 	/* another user's terminal: what the caller was given */
 	if (fd < 0 && !terminal->is_controlling)
 		fd = (int)rf_syscall(SYS_fcntl, terminal->standard, F_DUPFD_CLOEXEC, 0);
-	*own = (struct rf_ghost_terminal){ .is_open = fd >= 0, .may_look = true };
+	*own = (struct rf_ghost_terminal){ .is_open = fd >= 0,
+					   .is_controlling = terminal->is_controlling,
+					   .may_look = true };
 	return fd;
 }
 
@@ -37,9 +39,14 @@ static short poll_now(int fd)
 	return rf_sys_poll(&pollfd, 1, 0) > 0 ? pollfd.revents : 0;
 }
 
+static bool is_foreground(const struct rf_ghost_terminal *own, int fd)
+{
+	return rf_terminal_is_foreground(fd, own->is_controlling);
+}
+
 static bool is_ready(const struct rf_ghost_terminal *own, int fd)
 {
-	return !own->ahead && poll_now(fd) & POLLIN && rf_terminal_is_foreground(fd);
+	return !own->ahead && poll_now(fd) & POLLIN && is_foreground(own, fd);
 }
 
 static void put_state(struct rf_ghost_terminal *own, int fd, struct rf_ghost_terminal_news *news)
@@ -49,7 +56,7 @@ static void put_state(struct rf_ghost_terminal *own, int fd, struct rf_ghost_ter
 	*news = (struct rf_ghost_terminal_news){ .type = RF_FRAME_TERMINAL,
 						 .payload = state,
 						 .bytes = sizeof(*state) };
-	rf_terminal_look(fd, state);
+	rf_terminal_look(fd, own->is_controlling, state);
 	if (own->wish_count)
 		state->mode = own->wishes[own->wish_count - 1].mode;
 	if (is_ready(own, fd))
@@ -95,7 +102,7 @@ static void drop_wish(struct rf_ghost_terminal *own, uint32_t index)
 static void set_modes(struct rf_ghost_terminal *own, int fd)
 {
 	while (own->wish_count && !own->wishes[0].after_bytes && fd >= 0 &&
-	       rf_terminal_is_foreground(fd)) {
+	       is_foreground(own, fd)) {
 		set_mode(own, fd, &own->wishes[0].mode);
 		drop_wish(own, 0);
 	}
@@ -135,7 +142,7 @@ int rf_ghost_terminal_take_mode(struct rf_ghost_terminal *own, int fd, uint32_t 
 	if (!own->is_open || fd < 0)
 		return 0;
 	own->number = mode->number;
-	if (mode->flags & RF_MODE_FLUSH_INPUT && rf_terminal_is_foreground(fd))
+	if (mode->flags & RF_MODE_FLUSH_INPUT && is_foreground(own, fd))
 		rf_syscall(SYS_ioctl, fd, TCFLSH, TCIFLUSH);
 	if (mode->flags & RF_MODE_CHANGED)
 		add_wish(own, waiting_bytes, &mode->mode);
@@ -145,8 +152,8 @@ int rf_ghost_terminal_take_mode(struct rf_ghost_terminal *own, int fd, uint32_t 
 
 /* -- what is typed ---------------------------------------------------------------------------- */
 
-/* 0 is the end of a line that was not begun (^D), nothing at all in a mode without lines, or the end
- * of the terminal. */
+/* 0 is the end of a line that was not begun (^D), nothing at all in a mode without lines, or the
+ * end of the terminal. */
 static bool put_end(struct rf_ghost_terminal *own, int fd, struct rf_ghost_terminal_news *news)
 {
 	struct rf_terminal_mode mode = { 0 };
@@ -195,7 +202,7 @@ static bool look(struct rf_ghost_terminal *own, int fd, unsigned char *buffer,
 
 	if (events & POLLHUP)
 		return put_end(own, fd, news);
-	if (own->ahead || !(events & POLLIN) || !rf_terminal_is_foreground(fd)) {
+	if (own->ahead || !(events & POLLIN) || !is_foreground(own, fd)) {
 		give_up_input(own);
 		return false;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The terminal at home (doc/protocol.txt, 7): its mode and size, and what is typed.  Its output is a
- * channel as any other, RF_CHANNEL_TERMINAL.  What is typed is taken only while the child asks
- * for it, and only in the foreground.  System calls only.
+ * The terminal at home (doc/protocol.txt, 7): its mode and size, and what is typed.  Its output
+ * is a channel as any other, RF_CHANNEL_TERMINAL.  What is typed is taken only while the child
+ * asks for it, and only in the foreground.  System calls only.
  */
 #ifndef RF_GHOST_TERMINAL_H
 #define RF_GHOST_TERMINAL_H
@@ -16,6 +16,7 @@
 
 struct rf_ghost_terminal {
 	bool is_open;
+	bool is_controlling;
 	bool may_look;	 /* something may have been typed */
 	bool is_asked;	 /* the child asks: take what there is, once */
 	bool is_raw;	 /* the child has left line mode: take whatever comes */
@@ -45,14 +46,14 @@ struct rf_ghost_terminal_news {
 int rf_ghost_terminal_open(struct rf_ghost_terminal *own, const struct rf_terminal *terminal);
 
 /*
- * The next frame; false if there is none.  fd: the channel's, -1 when it is closed.  buffer: at least
- * RF_TERMINAL_AHEAD_BYTES, for what was typed.
+ * The next frame; false if there is none.  fd: the channel's, -1 when it is closed.  buffer: at
+ * least RF_TERMINAL_AHEAD_BYTES, for what was typed.
  */
 bool rf_ghost_terminal_next(struct rf_ghost_terminal *own, int fd, unsigned char *buffer,
 			    struct rf_ghost_terminal_news *news);
 
-/* How many bytes of output may be written before the next mode is to be set; and how many have been,
- * which sets it. */
+/* How many bytes of output may be written before the next mode is to be set; and how many have
+ * been, which sets it. */
 uint32_t rf_ghost_terminal_limit(const struct rf_ghost_terminal *own);
 void rf_ghost_terminal_wrote(struct rf_ghost_terminal *own, int fd, uint32_t bytes);
 

@@ -249,7 +249,7 @@ static const char *find_terminal_fault(const struct rf_image_descriptor *descrip
 	uint32_t directions = descriptor->stream & ~RF_STREAM_TERMINAL;
 
 	if ((descriptor->stream & RF_STREAM_TYPE) != RF_STREAM_TERMINAL ||
-	    descriptor->file != RF_IMAGE_TERMINAL_CHANNEL)
+	    descriptor->file != RF_IMAGE_TERMINAL_CHANNEL || descriptor->offset)
 		return "the terminal has a channel of its own";
 	if (!directions || directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a terminal has no known direction";

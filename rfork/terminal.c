@@ -36,14 +36,14 @@ void rf_terminal_find(struct rf_terminal *terminal)
 	if (own >= 0) {
 		terminal->device = find_device(own);
 		terminal->is_controlling = true;
-		rf_terminal_look(own, &terminal->state);
+		rf_terminal_look(own, true, &terminal->state);
 		rf_sys_close(own);
 	}
 	for (int fd = 0; fd < (int)RF_CHANNELS_STANDARD && !terminal->device; fd++) {
 		terminal->device = find_device(fd);
 		terminal->is_controlling = false;
 		terminal->standard = fd;
-		rf_terminal_look(fd, &terminal->state);
+		rf_terminal_look(fd, false, &terminal->state);
 	}
 }
 
@@ -52,15 +52,18 @@ bool rf_terminal_is(const struct rf_terminal *terminal, int fd)
 	return terminal->device && find_device(fd) == terminal->device;
 }
 
-/* Of a terminal that is not the controlling one everybody may read. */
-bool rf_terminal_is_foreground(int fd)
+/* The kernel tells the group only to those whose controlling terminal it is; one that was ours
+ * belongs to others after the end of the session's leader. */
+bool rf_terminal_is_foreground(int fd, bool is_controlling)
 {
 	int group = 0;
 
-	return rf_sys_ioctl(fd, TIOCGPGRP, &group) < 0 || group == rf_syscall(SYS_getpgid, 0);
+	if (rf_sys_ioctl(fd, TIOCGPGRP, &group) < 0)
+		return !is_controlling;
+	return group == rf_syscall(SYS_getpgid, 0);
 }
 
-int rf_terminal_look(int fd, struct rf_frame_terminal *state)
+int rf_terminal_look(int fd, bool is_controlling, struct rf_frame_terminal *state)
 {
 	struct winsize size = { 0 };
 	int error = rf_sys_ioctl(fd, TCGETS2, &state->mode);
@@ -71,7 +74,7 @@ int rf_terminal_look(int fd, struct rf_frame_terminal *state)
 	state->size = (struct rf_terminal_size){ size.ws_row, size.ws_col, size.ws_xpixel,
 						 size.ws_ypixel };
 	state->flags &= ~RF_TERMINAL_FOREGROUND;
-	if (rf_terminal_is_foreground(fd))
+	if (rf_terminal_is_foreground(fd, is_controlling))
 		state->flags |= RF_TERMINAL_FOREGROUND;
 	return 0;
 }

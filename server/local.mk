@@ -30,6 +30,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session_message.c %D%/session_message.h \
 	%D%/session_stream.c %D%/session_stream.h \
 	%D%/session_streams.c %D%/session_streams.h \
+	%D%/session_terminal.c %D%/session_terminal.h \
 	%D%/sessions.c %D%/sessions.h \
 	%D%/shell_protocol.h \
 	%D%/spawn.c %D%/spawn.h \

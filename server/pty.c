@@ -65,8 +65,8 @@ bool rf_pty_is_open(const struct rf_pty *pty)
 	return pty->slave >= 0;
 }
 
-/* The kernel tells our own process group, where these are blocked.  They must not stay: the child may
- * send us the same. */
+/* The kernel tells our own process group, where these are blocked.  They must not stay: the child
+ * may send us the same. */
 static void forget_signals(void)
 {
 	const struct timespec now = { 0 };
@@ -148,7 +148,7 @@ void rf_pty_begin(struct rf_pty *pty, const struct rf_frame_terminal *home, pid_
 
 bool rf_pty_next_mode(struct rf_pty *pty, struct rf_frame_mode *mode)
 {
-	if (!pty->news || !rf_pty_is_open(pty))
+	if (!pty->news)
 		return false;
 	*mode = (struct rf_frame_mode){ .flags = pty->news,
 					.number = ++pty->number,

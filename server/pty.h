@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The child's terminal on the node (doc/protocol.txt, 7): a pseudo-terminal whose session leader is the
- * session, and whose lines are edited at home.  Opened before the shell is started, since a
- * process that exists gets no controlling terminal any more; given up when the caller has none.
+ * The child's terminal on the node (doc/protocol.txt, 7): a pseudo-terminal whose session leader
+ * is the session, and whose lines are edited at home.  Opened before the shell is started, since
+ * a process that exists gets no controlling terminal any more; given up when the caller has none.
  * For session.c, session_relay.c and session_stream.c.
  */
 #ifndef RF_PTY_H
@@ -14,13 +14,6 @@
 #include <sys/types.h>
 
 #include "rfork/protocol.h"
-
-/* A stop of the child that may only mean that it wants the terminal. */
-enum rf_pty_ask {
-	RF_PTY_QUIET,
-	RF_PTY_ASKING, /* ASK is to be sent */
-	RF_PTY_ASKED,  /* and the answer is awaited */
-};
 
 struct rf_pty {
 	int master, slave; /* O_NONBLOCK; -1 = there is no terminal */
@@ -39,7 +32,7 @@ struct rf_pty {
 	bool undoes_returns; /* each newline that is read has a carriage return before it */
 	bool has_return;     /* one was read, and what follows it was not */
 	bool is_return_due;  /* it waits no longer */
-	int64_t return_ns;   /* when that is so */
+	int64_t return_ns;   /* when that is so, and there is something to read */
 
 	/* input */
 	char input[RF_TERMINAL_AHEAD_BYTES + 1]; /* what the terminal has not taken yet */
@@ -51,8 +44,7 @@ struct rf_pty {
 	/* who asks for it */
 	bool is_ready;	  /* there is something to read at home */
 	bool is_take_due; /* and TAKE is to be sent */
-	enum rf_pty_ask ask;
-	int64_t look_ns; /* when it is looked next whether the child reads */
+	int64_t look_ns;  /* when it is looked next whether the child reads */
 	int64_t look_interval_ns;
 };
 
@@ -69,8 +61,8 @@ bool rf_pty_is_open(const struct rf_pty *pty);
 /* Gives the terminal up, for all processes of this session. */
 void rf_pty_drop(struct rf_pty *pty);
 
-/* The child has ended: what its descendants write is read until they have closed the terminal, but
- * they are in the background, and nothing is typed for them. */
+/* The child has ended: what it has left, and what its descendants write, is read until they have
+ * closed the terminal; but they are in the background, and nothing is typed for them. */
 void rf_pty_leave(struct rf_pty *pty);
 
 /* Closes our ends.  Whoever still has the terminal open finds it hung up. */
@@ -88,8 +80,9 @@ bool rf_pty_send_signal(const struct rf_pty *pty, int number);
 
 /* -- output -- */
 
-/* Reads what the child has written, as it has written it: the number of bytes, or -EAGAIN.  is_settled:
- * the child writes nothing meanwhile. */
+/* Reads what the child has written, as it has written it, into at least two bytes: the number of
+ * bytes, -EAGAIN, or -EIO when nobody has the terminal open any more.  is_settled: the child
+ * writes nothing meanwhile. */
 ssize_t rf_pty_read(struct rf_pty *pty, bool is_settled, char *buffer, size_t bytes);
 
 /* At return_ns: a return that has waited long enough can be read. */

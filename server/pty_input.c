@@ -15,8 +15,8 @@
 #include "server/pty_internal.h"
 #include "server/pty_readers.h"
 
-/* How soon it is looked again whether the child reads; twice as long each time, so that who has typed
- * ahead waits no longer than it takes the child to read, and half of that. */
+/* How soon it is looked again whether the child reads; twice as long each time, so that who has
+ * typed ahead waits no longer than it takes the child to read, and half of that. */
 #define LOOK_FIRST_NS INT64_C(2000000)
 #define LOOK_LAST_NS INT64_C(1000000000)
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the child has written to its terminal.  The driver here has processed it, and the one at home
- * will: with OPOST and ONLCR each newline has got a carriage return, which is taken out again,
- * so that home gets the very bytes.
+ * What the child has written to its terminal.  The driver here has processed it, and the one at
+ * home will: with OPOST and ONLCR each newline has got a carriage return, which is taken out
+ * again, so that home gets the very bytes.
  *
- * The mode is no part of the stream of bytes; but which mode bytes were written in decides
- * how they are undone, and at home how they are shown.  Bytes that may be of either mode come out
+ * The mode is no part of the stream of bytes; but which mode bytes were written in decides how
+ * they are undone, and at home how they are shown.  Bytes that may be of either mode come out
  * right if both undo nothing and the terminal at home adds nothing.  So the news that returns are
  * no longer added goes before the bytes that are there, and the news that they are goes after
  * them.
@@ -25,6 +25,8 @@
 /* More than a terminal's buffers hold. */
 #define BUFFERED_BYTES ((size_t)128 << 10)
 #define RETURN_NS INT64_C(2000000)
+/* Of which most are only changes of the mode. */
+#define PACKETS_AT_ONCE 64
 
 /* Looks at the mode that the child has set, and passes it on. */
 static void note_mode(struct rf_pty *pty)
@@ -34,7 +36,7 @@ static void note_mode(struct rf_pty *pty)
 	pty->is_due = false;
 	if (!rf_pty_get_mode(pty, &mode))
 		return;
-	if (!(mode.local & EXTPROC))
+	if (!(mode.local & EXTPROC) && rf_pty_is_open(pty))
 		rf_pty_set_mode(pty, &mode); /* the child has set a mode from scratch */
 	mode.local &= ~(uint32_t)EXTPROC;
 	if (memcmp(&mode, &before, sizeof(mode)) == 0)
@@ -60,8 +62,8 @@ static void note_status(struct rf_pty *pty, unsigned char status)
 	pty->due_bytes = BUFFERED_BYTES;
 }
 
-/* Takes out what the driver has added, in place; the number of bytes that are left.  A return at the
- * end waits for what comes next. */
+/* Takes out what the driver has added, in place; the number of bytes that are left.  A return at
+ * the end waits for what comes next. */
 static size_t undo_returns(struct rf_pty *pty, char *buffer, size_t bytes)
 {
 	size_t kept = 0;
@@ -76,8 +78,8 @@ static size_t undo_returns(struct rf_pty *pty, char *buffer, size_t bytes)
 	return kept;
 }
 
-/* A packet is a status, or the status 0 and data.  The number of bytes of data, 0 if there is only a
- * status, or a negative errno. */
+/* A packet is a status, or the status 0 and data.  The number of bytes of data, 0 if there is
+ * only a status, or a negative errno. */
 static ssize_t read_packet(struct rf_pty *pty, char *buffer, size_t bytes)
 {
 	unsigned char status = 0;
@@ -126,15 +128,16 @@ static ssize_t read_data(struct rf_pty *pty, char *buffer, size_t bytes)
 }
 
 /*
- * Nothing more is there: what has waited for it waits no longer.  But the newline to a return may be
- * in another of the terminal's buffers, and on its way; not if the child has stopped or ended.
+ * Nothing more is there, or never will be: what has waited for it waits no longer.  But the
+ * newline to a return may be in another of the terminal's buffers, and on its way; not if the
+ * child has stopped or ended.
  */
-static ssize_t finish_reading(struct rf_pty *pty, bool is_settled, char *buffer)
+static ssize_t finish_reading(struct rf_pty *pty, ssize_t error, bool is_settled, char *buffer)
 {
-	if (pty->has_return && !is_settled && !pty->is_return_due) {
+	if (pty->has_return && error == -EAGAIN && !is_settled && !pty->is_return_due) {
 		if (pty->return_ns == RF_NO_DEADLINE)
 			pty->return_ns = rf_io_now_ns() + RETURN_NS;
-		return -EAGAIN;
+		return error;
 	}
 	if (pty->has_return) {
 		drop_return(pty);
@@ -143,7 +146,7 @@ static ssize_t finish_reading(struct rf_pty *pty, bool is_settled, char *buffer)
 	}
 	if (pty->is_due)
 		note_mode(pty);
-	return -EAGAIN;
+	return error;
 }
 
 /* Data that were read while a change of the mode is due. */
@@ -157,19 +160,19 @@ static void count_due(struct rf_pty *pty, size_t bytes)
 
 ssize_t rf_pty_read(struct rf_pty *pty, bool is_settled, char *buffer, size_t bytes)
 {
-	for (;;) {
-		ssize_t got = bytes > 1 ? read_data(pty, buffer, bytes) : -EAGAIN;
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		ssize_t got = read_data(pty, buffer, bytes);
 
-		if (got == -EAGAIN)
-			return bytes ? finish_reading(pty, is_settled, buffer) : -EAGAIN;
 		if (got < 0)
-			return got;
+			return finish_reading(pty, got, is_settled, buffer);
 		count_due(pty, (size_t)got);
 		if (pty->undoes_returns)
 			got = (ssize_t)undo_returns(pty, buffer, (size_t)got);
 		if (got > 0)
 			return got;
 	}
+	pty->return_ns = 0; /* a child that changes its mode all the time; others want their turn */
+	return -EAGAIN;
 }
 
 void rf_pty_release_return(struct rf_pty *pty)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looks at what the child and its descendants wait for, as ps(1) and strace(1) do: in /proc.  A terminal
- * itself tells nobody that it is being read.  Called only when there is something to read at home.
+ * Looks at what the child and its descendants wait for, as ps(1) and strace(1) do: in /proc.  A
+ * terminal itself tells nobody that it is being read.  Called only when there is something to
+ * read at home.
  */
 #define _GNU_SOURCE
 #include "server/pty_readers.h"
@@ -245,6 +246,16 @@ static bool search_children(struct search *search, pid_t pid, pid_t task, unsign
 	return false;
 }
 
+/* Where the kernel keeps no list of children there is the child alone, and without /proc nothing to
+ * look at: then it reads, as far as anybody knows. */
+static bool search_child(struct search *search, pid_t child)
+{
+	char path[48];
+
+	rf_format(path, sizeof(path), "/proc/%d/stat", (int)child);
+	return access(path, F_OK) < 0 || search_process(search, child, 0);
+}
+
 bool rf_pty_has_reader(const struct rf_pty *pty)
 {
 	struct search search = { 0 };
@@ -255,5 +266,6 @@ bool rf_pty_has_reader(const struct rf_pty *pty)
 		return false;
 	search.device = status.st_rdev;
 	search.foreground = group;
-	return search_children(&search, getpid(), getpid(), 0);
+	return search_children(&search, getpid(), getpid(), 0) ||
+	       (!search.tasks && search_child(&search, pty->child));
 }

@@ -10,9 +10,9 @@
 #include "server/pty.h"
 
 /*
- * Whether one of this session's descendants waits in a call that reads the terminal, or that tells when
- * it can be read: read, poll, select, epoll.  A process that may not be looked at counts if it
- * sleeps in the foreground.
+ * Whether one of this session's descendants waits in a call that reads the terminal, or that
+ * tells when it can be read: read, poll, select, epoll.  A process that may not be looked at
+ * counts if it sleeps in the foreground.
  */
 bool rf_pty_has_reader(const struct rf_pty *pty);
 

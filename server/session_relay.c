@@ -22,9 +22,9 @@
 #include "server/descriptor.h"
 #include "server/handover.h"
 #include "server/log.h"
-#include "server/pty.h"
 #include "server/session_link.h"
 #include "server/session_signals.h"
+#include "server/session_terminal.h"
 
 #define CLOSE_TIMEOUT_MS 2000
 #define SILENCE_MS 1000
@@ -56,10 +56,9 @@ struct relay {
 	struct rf_link link;
 	struct rf_job job;
 	struct rf_streams *streams;
-	struct rf_pty *pty;
+	struct rf_session_terminal terminal;
 	bool is_sample_due; /* CONSUMED is to be sent, if there is any */
 	bool is_ping_due;
-	bool is_stop_sent;  /* SIGTTIN or SIGTTOU, from home: not the terminal's */
 	bool is_detaching;  /* DETACHED is to be sent, and then nothing more */
 	bool is_detached;   /* it was */
 	bool is_left;	    /* EXITED is told, and descendants still hold channels */
@@ -109,24 +108,18 @@ static void put_news(void *argument, unsigned channel, const struct rf_stream_ne
 		rf_link_put(&r->link, RF_FRAME_AHEAD, 0, channel, &ahead, sizeof(ahead));
 }
 
-static void put_mode(struct relay *r)
-{
-	struct rf_frame_mode mode;
-
-	if (rf_pty_next_mode(r->pty, &mode))
-		rf_link_put(&r->link, RF_FRAME_MODE, 0, RF_CHANNEL_TERMINAL, &mode, sizeof(mode));
-}
-
 /* Always before what the child caused: who hears of it finds the originals as it left them. */
 static void put_consumed(struct relay *r)
 {
-	const struct rf_stream_news typed = { .taken_bytes = rf_pty_take_consumed(r->pty) };
+	const struct rf_stream_news typed = { .taken_bytes =
+						      rf_pty_take_consumed(r->terminal.pty) };
 
 	rf_streams_tell(r->streams, put_news, r);
 	if (r->streams->grown_count && r->shrink_ns == RF_NO_DEADLINE)
 		r->shrink_ns = rf_io_deadline_ns(SHRINK_MS);
 	put_news(r, RF_CHANNEL_TERMINAL, &typed);
-	put_mode(r);
+	if (!r->is_left)
+		rf_session_terminal_put_mode(&r->terminal);
 	if (!rf_streams_have_unread(r->streams))
 		r->sample_ns = RF_NO_DEADLINE;
 }
@@ -169,7 +162,7 @@ static void put_continued(struct relay *r)
 static void end_streams(struct relay *r)
 {
 	rf_streams_close(r->streams);
-	rf_pty_close(r->pty);
+	rf_pty_close(r->terminal.pty);
 	r->sample_ns = RF_NO_DEADLINE;
 	r->phase = PHASE_CLOSING;
 }
@@ -180,7 +173,6 @@ static void put_exited(struct relay *r)
 	struct rf_frame_exited exited = { .status = (uint32_t)r->job.status };
 
 	put_consumed(r);
-	rf_pty_leave(r->pty);
 	r->is_left = !r->job.is_childless && rf_streams_are_open(r->streams);
 	rf_link_put(&r->link, RF_FRAME_EXITED, r->is_left ? RF_EXITED_STAYS : 0, 0, &exited,
 		    sizeof(exited));
@@ -202,11 +194,8 @@ static bool is_relayed(const struct relay *r)
 /* The child may only have stopped because it wants the terminal. */
 static void put_ask(struct relay *r)
 {
-	struct rf_frame_ask ask = { .signal = r->job.stop_signal };
-
 	put_consumed(r);
-	rf_link_put(&r->link, RF_FRAME_ASK, 0, RF_CHANNEL_TERMINAL, &ask, sizeof(ask));
-	r->pty->ask = RF_PTY_ASKED;
+	rf_session_terminal_put_ask(&r->terminal);
 }
 
 static void put_ping(struct relay *r)
@@ -215,26 +204,13 @@ static void put_ping(struct relay *r)
 	r->is_ping_due = false;
 }
 
-/* What the stop meant: it has the terminal now and goes on, or it is a stop as any other. */
-static void answer_ask(struct relay *r, bool is_granted)
-{
-	bool was_asked = r->pty->ask != RF_PTY_QUIET;
-
-	r->pty->ask = RF_PTY_QUIET;
-	if (was_asked && is_granted)
-		rf_job_resume(&r->job);
-	else if (was_asked && r->job.stop_signal)
-		rf_streams_snapshot(r->streams, false);
-}
-
 /* Nobody is to hear of the child any more; it goes on, and so do we until it has ended. */
 static void put_detached(struct relay *r)
 {
 	rf_log("detached");
 	rf_link_put(&r->link, RF_FRAME_DETACHED, 0, 0, NULL, 0);
 	rf_streams_detach(r->streams);
-	rf_pty_detach(r->pty);
-	answer_ask(r, true);
+	rf_session_terminal_detach(&r->terminal);
 	r->is_detached = true;
 	r->sample_ns = RF_NO_DEADLINE;
 	r->phase = PHASE_CLOSING;
@@ -266,9 +242,9 @@ static bool put_event(struct relay *r)
 		return put_event(r);
 	else if (r->job.has_ended)
 		put_exited(r);
-	else if (r->job.stop_signal && r->pty->ask == RF_PTY_ASKING)
+	else if (r->job.stop_signal && r->terminal.ask == RF_TERMINAL_ASKING)
 		put_ask(r);
-	else if (r->job.stop_signal && r->pty->ask == RF_PTY_QUIET && !r->job.is_stop_told)
+	else if (r->job.stop_signal && r->terminal.ask == RF_TERMINAL_QUIET && !r->job.is_stop_told)
 		put_stopped(r);
 	else
 		return false;
@@ -277,13 +253,12 @@ static bool put_event(struct relay *r)
 
 static bool put_sample(struct relay *r)
 {
-	if (r->pty->is_take_due) {
-		r->pty->is_take_due = false;
+	if (r->terminal.pty->is_take_due) {
 		put_consumed(r);
-		rf_link_put(&r->link, RF_FRAME_TAKE, 0, RF_CHANNEL_TERMINAL, NULL, 0);
+		rf_session_terminal_put_take(&r->terminal);
 		return true;
 	}
-	if (!r->is_sample_due && !r->pty->news && !r->pty->taken_bytes)
+	if (!r->is_sample_due && !rf_session_terminal_has_news(&r->terminal))
 		return false;
 	r->is_sample_due = false;
 	put_consumed(r);
@@ -353,56 +328,12 @@ static void send_batches(struct relay *r)
 
 /* -- from the ghost --------------------------------------------------------------------------- */
 
-/* Signals of the terminal at home come from the terminal here. */
-static int take_signal(struct relay *r, const struct rf_frame_signal *signal)
-{
-	/* somebody stops the child: that is no question */
-	if (signal->signal == SIGTTIN || signal->signal == SIGTTOU)
-		r->is_stop_sent = true;
-	if (signal->code == SI_KERNEL && rf_pty_send_signal(r->pty, (int)signal->signal))
-		return 0;
-	return rf_job_send(&r->job, signal);
-}
-
-/* The terminal at home is gone: here it is hung up, too. */
-static int hang_up(struct relay *r)
-{
-	const struct rf_frame_header no_reader = { .type = RF_FRAME_NO_READER,
-						   .channel = RF_CHANNEL_TERMINAL };
-
-	rf_streams_take(r->streams, &no_reader, NULL);
-	rf_pty_close(r->pty);
-	answer_ask(r, true);
-	return 0;
-}
-
-static int take_terminal(struct relay *r, const struct rf_frame_header *header, const char *payload)
-{
-	struct rf_frame_terminal home;
-	int error;
-
-	switch (header->type) {
-	case RF_FRAME_TERMINAL:
-		memcpy(&home, payload, sizeof(home));
-		error = rf_pty_take_state(r->pty, &home);
-		if (error == 0 && home.flags & RF_TERMINAL_ANSWER)
-			answer_ask(r, home.flags & RF_TERMINAL_FOREGROUND);
-		return error;
-	case RF_FRAME_DATA:
-		return rf_pty_take_data(r->pty, payload, header->length_bytes);
-	case RF_FRAME_EOF:
-	case RF_FRAME_NO_READER:
-		return hang_up(r);
-	}
-	return rf_streams_take(r->streams, header, payload);
-}
-
 static int take_frame(struct relay *r, const struct rf_frame_header *header, const char *payload)
 {
 	struct rf_frame_signal signal;
 
 	if (header->channel == RF_CHANNEL_TERMINAL)
-		return take_terminal(r, header, payload);
+		return rf_session_terminal_take(&r->terminal, header, payload);
 	switch (header->type) {
 	case RF_FRAME_PONG:
 		return 0;
@@ -411,7 +342,7 @@ static int take_frame(struct relay *r, const struct rf_frame_header *header, con
 		return 0;
 	case RF_FRAME_SIGNAL:
 		memcpy(&signal, payload, sizeof(signal));
-		return take_signal(r, &signal);
+		return rf_session_terminal_take_signal(&r->terminal, &signal);
 	default:
 		return rf_streams_take(r->streams, header, payload);
 	}
@@ -459,12 +390,6 @@ static void receive(struct relay *r)
 
 /* -- events ----------------------------------------------------------------------------------- */
 
-static bool wants_terminal(const struct relay *r)
-{
-	return rf_pty_is_open(r->pty) && !r->is_detached && !r->is_stop_sent &&
-	       (r->job.stop_signal == SIGTTIN || r->job.stop_signal == SIGTTOU);
-}
-
 static void log_end(int status)
 {
 	if (WIFSIGNALED(status))
@@ -488,10 +413,10 @@ static void take_news(struct relay *r, unsigned news)
 {
 	if (news & RF_JOB_TERMINATE)
 		lose(r, "the server ends");
-	if (news & RF_JOB_STOPPED) {
-		r->pty->ask = wants_terminal(r) ? RF_PTY_ASKING : RF_PTY_QUIET;
-		r->is_stop_sent = false;
-	}
+	if (news & RF_JOB_ENDED)
+		rf_pty_leave(r->terminal.pty);
+	if (news & RF_JOB_STOPPED)
+		rf_session_terminal_stopped(&r->terminal);
 	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL | RF_JOB_ENDED) && !r->is_left)
 		rf_streams_snapshot(r->streams, false);
 	if (news & RF_JOB_ENDED) {
@@ -517,7 +442,7 @@ static void take_event(struct relay *r, const struct epoll_event *event)
 		lose(r, "the listener ended");
 	} else {
 		if (event->data.u64 == RF_CHANNEL_TERMINAL)
-			rf_pty_event(r->pty);
+			rf_pty_event(r->terminal.pty);
 		rf_streams_event(r->streams, (unsigned)event->data.u64, event->events);
 	}
 }
@@ -570,12 +495,8 @@ static void pass_deadlines(struct relay *r)
 		r->shrink_ns = r->streams->grown_count ? rf_io_deadline_ns(SHRINK_MS)
 						       : RF_NO_DEADLINE;
 	}
-	if (r->phase == PHASE_RELAYING && now_ns >= r->pty->look_ns)
-		rf_pty_look(r->pty, now_ns);
-	if (r->phase == PHASE_RELAYING && now_ns >= r->pty->return_ns) {
-		rf_pty_release_return(r->pty);
-		rf_streams_event(r->streams, RF_CHANNEL_TERMINAL, EPOLLIN);
-	}
+	if (r->phase == PHASE_RELAYING)
+		rf_session_terminal_pass(&r->terminal, now_ns);
 	if (r->phase == PHASE_CLOSING && now_ns >= r->close_ns)
 		r->phase = PHASE_CLOSED;
 	if (r->phase <= PHASE_CLOSING && now_ns >= r->silence_ns)
@@ -585,7 +506,7 @@ static void pass_deadlines(struct relay *r)
 static int milliseconds_left(const struct relay *r)
 {
 	int64_t next_ns = r->phase <= PHASE_CLOSING ? r->silence_ns : RF_NO_DEADLINE;
-	int64_t left_ns;
+	int64_t left_ns, terminal_ns;
 
 	if (r->phase == PHASE_CLOSING && r->close_ns < next_ns)
 		next_ns = r->close_ns;
@@ -593,10 +514,9 @@ static int milliseconds_left(const struct relay *r)
 		next_ns = r->sample_ns;
 	if (r->phase == PHASE_RELAYING && r->shrink_ns < next_ns)
 		next_ns = r->shrink_ns;
-	if (r->phase == PHASE_RELAYING && r->pty->look_ns < next_ns)
-		next_ns = r->pty->look_ns;
-	if (r->phase == PHASE_RELAYING && r->pty->return_ns < next_ns)
-		next_ns = r->pty->return_ns;
+	terminal_ns = rf_session_terminal_deadline_ns(&r->terminal);
+	if (r->phase == PHASE_RELAYING && terminal_ns < next_ns)
+		next_ns = terminal_ns;
 	if (next_ns == RF_NO_DEADLINE)
 		return -1;
 	left_ns = next_ns - rf_io_now_ns();
@@ -647,7 +567,9 @@ static int open_relay(struct relay *r, const struct rf_session_relay *setup)
 
 	r->listener = setup->listener;
 	r->streams = setup->streams;
-	r->pty = setup->pty;
+	r->terminal = (struct rf_session_terminal){
+		.pty = setup->pty, .link = &r->link, .job = &r->job, .streams = r->streams
+	};
 	r->sample_ns = r->shrink_ns = r->close_ns = RF_NO_DEADLINE;
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
 	rf_link_open(&r->link, setup->connection, setup->dead_after_s);
@@ -686,7 +608,7 @@ void rf_session_relay(const struct rf_session_relay *setup)
 			wait_for_events(r);
 	}
 	rf_streams_close(r->streams);
-	rf_pty_close(r->pty);
+	rf_pty_close(r->terminal.pty);
 	if (r->phase == PHASE_LOST && rf_descendants_end(r->job.has_ended ? 0 : r->job.child) < 0) {
 		/* The listener does it: our end by a signal makes it look for orphans. */
 		rf_log("descendants cannot be listed");

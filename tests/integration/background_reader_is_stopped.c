@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a child whose job is in the background at home stops when it reads its terminal, or sets the
- * mode, as a local one does, and nothing is taken from the terminal meanwhile; in the foreground,
- * continued, it goes on with what it wanted.
+ * Claim: a child whose job is in the background at home stops when it reads its terminal, or sets
+ * the mode, as a local one does, and nothing is taken from the terminal meanwhile; in the
+ * foreground, continued, it goes on with what it wanted.  One whose job has come to the
+ * foreground without being stopped does not stop, and nobody hears of what it asked.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,6 +46,14 @@ static void set_in_background(void)
 	read_line("three\n");
 	mode.c_lflag |= ECHO;
 	CHECK_CALL(tcsetattr(0, TCSADRAIN, &mode));
+}
+
+/* Only in the foreground it is told to read. */
+static void read_in_foreground(void)
+{
+	test_await_signal(SIGUSR1);
+	dprintf(1, "reads\n");
+	read_line("four\n");
 }
 
 /* -- its caller, a job of the leader's -------------------------------------------------------- */
@@ -95,9 +104,48 @@ static void run_job(void (*be_the_child)(void), int signal, const char *line)
 	CHECK_CALL(tcsetpgrp(0, getpgrp()));
 }
 
+/* Nobody continues what was not stopped: the node hears of it only when the child asks. */
+static void bring_to_foreground(void)
+{
+	sigset_t user;
+	pid_t job;
+	int ready[2], status;
+	char byte;
+
+	CHECK_CALL(pipe2(ready, O_CLOEXEC));
+	sigemptyset(&user);
+	sigaddset(&user, SIGUSR1);
+	CHECK_CALL(sigprocmask(SIG_BLOCK, &user, NULL));
+	job = CHECK_CALL(fork());
+	if (!job) {
+		pid_t pid;
+
+		CHECK_CALL(setpgid(0, 0));
+		pid = node_move_returns_twice(&node, RFORK_CLOSE_OTHERS);
+		if (!pid) {
+			read_in_foreground();
+			_exit(42);
+		}
+		test_write(ready[1], "!", 1);
+		test_await_signal(SIGUSR1);
+		CHECK_CALL(kill(pid, SIGUSR1));
+		CHECK_CALL(waitpid(pid, &status, WUNTRACED));
+		CHECK_EQUAL(status, 42 << 8);
+		_exit(42);
+	}
+	CHECK_EQUAL(test_read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	CHECK_CALL(tcsetpgrp(0, job));
+	CHECK_CALL(kill(job, SIGUSR1));
+	test_expect_exit(job, 42);
+	CHECK_CALL(tcsetpgrp(0, getpgrp()));
+}
+
 static void lead(void)
 {
 	signal(SIGTTOU, SIG_IGN);
+	bring_to_foreground();
 	run_job(read_in_background, SIGTTIN, "one\n");
 	run_job(set_in_background, SIGTTOU, "and\n");
 	dprintf(1, "done\n");
@@ -112,6 +160,8 @@ int main(void)
 	node_start(&node, NULL);
 	terminal_open(&terminal);
 	leader = terminal_start(&terminal, lead);
+	terminal_expect(&terminal, "reads");
+	terminal_type(&terminal, "four\n");
 	terminal_expect(&terminal, "background may write");
 	terminal_expect(&terminal, "is stopped");
 	terminal_type(&terminal, "one\n");

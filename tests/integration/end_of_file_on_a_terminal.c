@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: ^D is an end of file for the child that reads, once: what is typed later can be read; behind
- * the beginning of a line it sends that; and an end of file of the terminal itself, which is hung up, is
- * one for ever, with SIGHUP.
+ * Claim: ^D is an end of file for the child that reads, once: what is typed later can be read;
+ * behind the beginning of a line it sends that; and an end of file of the terminal itself, which
+ * is hung up, is one for ever, with SIGHUP.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a full-screen program runs on the node with the user's terminal at home, as examples/06-screen
- * shows it: keys at once, the size of the window, ^Z and the shell's fg, and at its end all is as it
- * was.  First a program of our own, then less and vim, where they are installed.
+ * Claim: a full-screen program runs on the node with the user's terminal at home, as
+ * examples/06-screen shows it: keys at once, the size of the window, ^Z and the shell's fg, and
+ * at its end all is as it was.  First a program of our own, then less and vim, where they are
+ * installed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -49,6 +49,7 @@ rf_integration_tests = \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
+	%D%/detached_child_keeps_an_ended_terminal \
 	%D%/detached_child_outlives_the_link \
 	%D%/directories_are_reopened \
 	%D%/distant_host_needs_the_flag \
@@ -110,9 +111,11 @@ rf_integration_tests = \
 	%D%/moved_process_leaves_a_small_ghost \
 	%D%/moved_process_may_rfork \
 	%D%/moved_process_never_executes_twice \
+	%D%/moved_process_stops_with_its_job \
 	%D%/moves_chain_over_three_nodes \
 	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
+	%D%/node_without_terminals_gives_pipes \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/ordinary_user_can_move \
 	%D%/other_streams_pass_bulk \
@@ -281,6 +284,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_detached_child_keeps_an_ended_terminal_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
 %C%_directories_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
@@ -342,9 +346,11 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_moved_process_leaves_a_small_ghost_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_stops_with_its_job_LDADD = $(rf_integration_ldadd)
 %C%_moves_chain_over_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
+%C%_node_without_terminals_gives_pipes_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_streams_pass_bulk_LDADD = $(rf_integration_ldadd)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an interactive shell runs on the node with its job control: the keys for interrupt and stop
- * reach the job that it has put into the foreground, and not the shell.
+ * Claim: an interactive shell runs on the node with its job control: the keys for interrupt and
+ * stop reach the job that it has put into the foreground, and not the shell.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a line that is typed goes to whoever reads, caller or child, in the order in which they read,
- * also when all lines were typed before: the child takes what it reads and no more, whether it
- * reads, polls, selects or waits with epoll.
+ * Claim: a line that is typed goes to whoever reads, caller or child, in the order in which they
+ * read, also when all lines were typed before: the child takes what it reads and no more, whether
+ * it reads, polls, selects or waits with epoll.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

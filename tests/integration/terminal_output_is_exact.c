@@ -6,9 +6,12 @@
  * doc/protocol.txt, 7, says what happens otherwise.)
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/support/node.h"
@@ -103,6 +106,73 @@ static size_t record(void (*body)(void), char *text)
 	return terminal.bytes;
 }
 
+/* -- a terminal that nobody reads for a while --------------------------------------------------- */
+
+/* More than a terminal holds, so that the change of the mode comes home before the output that
+ * precedes it has been shown. */
+#define LINES 12000
+
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+static void write_lines(const char *name, int count)
+{
+	for (int i = 0; i < count; i++)
+		dprintf(1, "%s %d\n", name, i);
+}
+
+static void write_ahead(void)
+{
+	struct termios raw;
+	pid_t pid = node_move_returns_twice(&node, 0);
+	int home;
+
+	if (pid) {
+		test_expect_exit(pid, 0);
+		return;
+	}
+	write_lines("cooked", LINES);
+	raw = terminal_mode(1);
+	cfmakeraw(&raw);
+	CHECK_CALL(tcsetattr(1, TCSANOW, &raw));
+	write_lines("raw", 100);
+	home = CHECK_CALL(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	CHECK_CALL(connect(home, (struct sockaddr *)&address, sizeof(address)));
+	_exit(0);
+}
+
+static void expect_lines(const char *name, int count, const char *end)
+{
+	char line[32];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(line, sizeof(line), "%s %d%s", name, i, end);
+		terminal_expect(&terminal, line);
+	}
+}
+
+static void check_slow_terminal(void)
+{
+	int listener = CHECK_CALL(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	size_t expected;
+	pid_t leader;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/home", node.directory);
+	CHECK_CALL(bind(listener, (struct sockaddr *)&address, sizeof(address)));
+	CHECK_CALL(listen(listener, 1));
+	terminal_open(&terminal);
+	leader = terminal_start(&terminal, write_ahead);
+	CHECK(test_poll(listener, POLLIN, TEST_DEADLINE_MS));
+	expect_lines("cooked", LINES, "\r\n");
+	expected = terminal.seen;
+	expect_lines("raw", 100, "\n");
+	/* nothing but these */
+	CHECK_EQUAL(terminal.seen - expected, 10 * 6 + 90 * 7);
+	terminal_finish(&terminal, leader, 0);
+	terminal_close(&terminal);
+	close(listener);
+	CHECK_CALL(unlink(address.sun_path));
+}
+
 int main(void)
 {
 	static char local[TERMINAL_SHOWN_BYTES], remote[TERMINAL_SHOWN_BYTES];
@@ -120,6 +190,7 @@ int main(void)
 					  local[i], got, expected);
 		CHECK_EQUAL(got, expected);
 	}
+	check_slow_terminal();
 	node_stop(&node);
 	return test_end();
 }

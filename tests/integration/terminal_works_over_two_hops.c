@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a remote child that forks on takes its terminal along: the child of the second hop reads lines
- * and their end, sets the mode at home, learns the size of the window, and gets the keys
- * of signals; and the one in between has its terminal back afterwards.
+ * Claim: a remote child that forks on takes its terminal along: the child of the second hop reads
+ * lines and their end, sets the mode at home, learns the size of the window, and gets the keys of
+ * signals; and the one in between has its terminal back afterwards.
  */
 #define _GNU_SOURCE
 #include <signal.h>

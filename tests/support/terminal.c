@@ -12,11 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Of <asm/termbits.h>, which cannot be included beside <termios.h>. */
-#ifndef EXTPROC
-#define EXTPROC 0200000
-#endif
-
 void terminal_open(struct terminal *terminal)
 {
 	*terminal = (struct terminal){ 0 };
@@ -156,13 +151,13 @@ struct termios terminal_mode(int fd)
 	struct termios mode;
 
 	CHECK_CALL(tcgetattr(fd, &mode));
-	mode.c_lflag &= ~(tcflag_t)EXTPROC;
 	return mode;
 }
 
 bool terminal_modes_are_equal(const struct termios *a, const struct termios *b)
 {
 	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
-	       a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, NCCS) == 0 &&
-	       cfgetispeed(a) == cfgetispeed(b) && cfgetospeed(a) == cfgetospeed(b);
+	       ((a->c_lflag ^ b->c_lflag) & ~(tcflag_t)EXTPROC) == 0 &&
+	       memcmp(a->c_cc, b->c_cc, NCCS) == 0 && cfgetispeed(a) == cfgetispeed(b) &&
+	       cfgetospeed(a) == cfgetospeed(b);
 }

@@ -10,7 +10,12 @@
 
 #include "tests/support/test.h"
 
-#define TERMINAL_SHOWN_BYTES 65536
+/* Of <asm/termbits.h>, which cannot be included beside <termios.h>. */
+#ifndef EXTPROC
+#define EXTPROC 0200000
+#endif
+
+#define TERMINAL_SHOWN_BYTES 262144
 
 #define KEY_INTERRUPT "\003"
 #define KEY_END_OF_FILE "\004"
@@ -50,8 +55,9 @@ void terminal_set_size(struct terminal *terminal, unsigned rows, unsigned column
 /* Waits until all of the local flags in `mask` are set as in `flags`. */
 void terminal_expect_local(struct terminal *terminal, tcflag_t mask, tcflag_t flags);
 
-/* What is the same for caller and child: all but EXTPROC. */
 struct termios terminal_mode(int fd);
+
+/* In what is the same for caller and child: all but EXTPROC. */
 bool terminal_modes_are_equal(const struct termios *a, const struct termios *b);
 
 #endif

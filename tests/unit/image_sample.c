@@ -470,6 +470,12 @@ static const char *judge_relay(const struct rf_image *image, uint32_t index)
 	const struct rf_image_descriptor *relay = &image->descriptors[index];
 	bool is_known = false;
 
+	/* the terminal, which may have been opened several times */
+	if (relay->file == 3)
+		return (relay->stream & ~0x300u) != 6 || relay->stream < 0x100 || relay->offset
+			       ? "a terminal is wrong"
+			       : NULL;
+
 	for (uint32_t i = 0; i < index; i++)
 		if (image->descriptors[i].kind == RF_DESCRIPTOR_RELAY &&
 		    image->descriptors[i].same_as == RF_IMAGE_NONE &&

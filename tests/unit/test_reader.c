@@ -234,6 +234,15 @@ START_TEST(image_may_come_in_pieces_of_any_size)
 }
 END_TEST
 
+START_TEST(terminal_may_have_been_opened_often)
+{
+	descriptor(1)->file = descriptor(3)->file = RF_IMAGE_TERMINAL_CHANNEL;
+	descriptor(1)->stream = RF_STREAM_TERMINAL | RF_STREAM_WRITE;
+	descriptor(3)->stream = RF_STREAM_TERMINAL | RF_STREAM_READ | RF_STREAM_WRITE;
+	assert_accepted();
+}
+END_TEST
+
 START_TEST(witness_is_accepted)
 {
 	witness(RF_WITNESS_FIRST, O_WRONLY);
@@ -862,6 +871,14 @@ CORRUPT(relay_of_unknown_direction, descriptor(3)->stream |= 0x400)
 CORRUPT(relay_as_pipe_both_ways, descriptor(3)->stream = RF_STREAM_PIPE | 0x300)
 CORRUPT(relay_on_a_high_channel, descriptor(3)->file = 1024)
 CORRUPT(relay_on_a_used_channel, descriptor(3)->file = 1)
+CORRUPT(relay_on_the_channel_of_the_terminal, descriptor(3)->file = 3)
+CORRUPT(terminal_on_another_channel, descriptor(3)->stream = RF_STREAM_TERMINAL | RF_STREAM_READ)
+CORRUPT(terminal_of_no_direction, descriptor(3)->file = 3;
+	descriptor(3)->stream = RF_STREAM_TERMINAL)
+CORRUPT(terminal_of_unknown_direction, descriptor(3)->file = 3;
+	descriptor(3)->stream = RF_STREAM_TERMINAL | 0x500)
+CORRUPT(terminal_with_an_offset, descriptor(3)->file = 3;
+	descriptor(3)->stream = RF_STREAM_TERMINAL | RF_STREAM_READ; descriptor(3)->offset = 1)
 CORRUPT(standard_input_written, descriptor(1)->file = 0)
 CORRUPT(standard_output_read, descriptor(1)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
 CORRUPT(standard_channel_as_socket, descriptor(3)->file = 2)
@@ -1012,6 +1029,7 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
+	tcase_add_test(tcase, terminal_may_have_been_opened_often);
 	tcase_add_test(tcase, witness_is_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);
 	tcase_add_test(tcase, mappings_may_come_in_several_records);
