@@ -2,11 +2,13 @@
 /*
  * Claim: a ghost that is stopped for three times --dead-after, or a caller that is, is not lost:
  * the child waits, and after SIGCONT every byte arrives that was under way in both directions.
+ * RFORK_TEST_STOPPED_S stops them for longer.
  */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@
 #include "tests/support/stream.h"
 
 #define DEAD_AFTER "3"
-#define STOPPED_S 10
+#define STOPPED_S 10 /* unless the environment says otherwise */
 #define BYTES (64ul << 20)
 #define PIECE_BYTES 65536u
 #define CASES 2
@@ -27,6 +29,8 @@ struct flow {
 	int fd;
 	size_t done;
 };
+
+static int stopped_s = STOPPED_S;
 
 static unsigned char piece[PIECE_BYTES], expected[PIECE_BYTES];
 
@@ -72,7 +76,7 @@ static void pump(struct flow *in, struct flow *out, size_t limit, int timer)
 			{ .fd = timer, .events = POLLIN },
 		};
 
-		if (poll(fds, 3, TEST_DEADLINE_MS) <= 0)
+		if (poll(fds, 3, stopped_s * 1000 + TEST_DEADLINE_MS) <= 0)
 			test_fail(__FILE__, __LINE__, "no progress: %zu in, %zu out", in->done,
 				  out->done);
 		if (fds[0].revents)
@@ -86,7 +90,7 @@ static void pump(struct flow *in, struct flow *out, size_t limit, int timer)
 
 static int start_timer(void)
 {
-	struct itimerspec span = { .it_value.tv_sec = STOPPED_S };
+	struct itimerspec span = { .it_value.tv_sec = stopped_s };
 	int timer = CHECK_CALL(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
 
 	CHECK_CALL(timerfd_settime(timer, 0, &span, NULL));
@@ -165,6 +169,9 @@ int main(void)
 	int timer;
 
 	test_begin();
+	if (getenv("RFORK_TEST_STOPPED_S"))
+		stopped_s = atoi(getenv("RFORK_TEST_STOPPED_S"));
+	alarm((unsigned)stopped_s + 150);
 	node_start(&node, arguments);
 	node_expect_service(&node);
 	load = node_settle(&node);
@@ -176,7 +183,7 @@ int main(void)
 	}
 	process_expect_stop_status(callers[STOPPED_CALLER], SIGSTOP);
 	timer = start_timer();
-	CHECK(test_poll(timer, POLLIN, TEST_DEADLINE_MS));
+	CHECK(test_poll(timer, POLLIN, stopped_s * 1000 + TEST_DEADLINE_MS));
 	close(timer);
 	CHECK_CALL(kill(callers[STOPPED_CALLER], SIGCONT));
 	for (int i = 0; i < CASES; i++) {
