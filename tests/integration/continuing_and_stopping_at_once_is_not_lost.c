@@ -9,6 +9,7 @@
 
 #include "tests/support/node.h"
 #include "tests/support/process.h"
+#include "tests/support/signals.h"
 
 #define ROUNDS 20
 
@@ -23,17 +24,20 @@ int main(void)
 {
 	struct sigaction action = { .sa_handler = handle };
 	struct node node;
+	sigset_t stop;
 
 	test_begin();
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
 	node_start(&node, NULL);
 	for (int i = 0; i < ROUNDS; i++) {
 		pid_t pid = node_move_returns_twice(&node, 0);
 
 		if (!pid) {
 			CHECK_CALL(sigaction(SIGTSTP, &action, NULL));
+			CHECK_CALL(sigprocmask(SIG_BLOCK, &stop, NULL));
 			raise(SIGSTOP);
-			while (!handled)
-				pause();
+			signals_await_flag(SIGTSTP, &handled);
 			_exit(handled == SIGTSTP ? 42 : 1);
 		}
 		process_expect_stop_status(pid, SIGSTOP);
