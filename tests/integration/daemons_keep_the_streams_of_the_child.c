@@ -15,6 +15,7 @@
 #include "tests/support/process.h"
 #include "tests/support/stream.h"
 
+#define LIMIT_BYTES (2u << 20)
 #define BYTES (1ul << 20) /* more than is under way */
 #define PIECE_BYTES 4096u
 #define LAST_BYTES (16ul << 20) /* more than any window */
@@ -105,6 +106,7 @@ int main(void)
 	test_expect_exit(ghost, 42);
 	CHECK_EQUAL(process_find_ghosts(stand_ins, 4), 1);
 	CHECK(stand_ins[0] != ghost);
+	CHECK_AT_MOST(process_cost(stand_ins[0]).resident_bytes, LIMIT_BYTES);
 	stream_expect_nothing(up[0]);
 	stream_write_text(down[1], "your parent has ended");
 	expect_all(up[0], 1);
