@@ -20,6 +20,7 @@ rf_common_sources = \
 	%D%/protocol.h \
 	%D%/report.c %D%/report.h \
 	%D%/sys.h \
+	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \
 	%D%/x86_64/cpu.c \
 	%D%/x86_64/syscall.h

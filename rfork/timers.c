@@ -10,13 +10,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "rfork/io.h"
 #include "rfork/sys.h"
+#include "rfork/timer_value.h"
 
-#define SECOND_NS UINT64_C(1000000000)
-#define MICROSECOND_NS UINT64_C(1000)
 #define LIST_BYTES ((size_t)512 << 10)
 /* Where the kernel does not list timers it is asked for one after the other. */
 #define IDS_PROBED 4096
@@ -25,31 +23,6 @@
 #define CPU_CLOCK_BITS 3
 #define CPU_CLOCK_WHICH 3
 #define CPU_CLOCK_NONE 3
-
-static uint64_t to_ns(const struct timespec *time)
-{
-	return (uint64_t)time->tv_sec * SECOND_NS + (uint64_t)time->tv_nsec;
-}
-
-static struct timespec from_ns(uint64_t ns)
-{
-	return (struct timespec){ .tv_sec = (time_t)(ns / SECOND_NS),
-				  .tv_nsec = (long)(ns % SECOND_NS) };
-}
-
-static uint64_t timeval_to_ns(const struct timeval *time)
-{
-	return (uint64_t)time->tv_sec * SECOND_NS + (uint64_t)time->tv_usec * MICROSECOND_NS;
-}
-
-/* Up: what is left of a microsecond is not nothing, which would stop the timer. */
-static struct timeval timeval_from_ns(uint64_t ns)
-{
-	uint64_t us = (ns + MICROSECOND_NS - 1) / MICROSECOND_NS;
-
-	return (struct timeval){ .tv_sec = (time_t)(us / 1000000),
-				 .tv_usec = (suseconds_t)(us % 1000000) };
-}
 
 /* -- the list ------------------------------------------------------------------------------------- */
 
@@ -176,20 +149,12 @@ int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_r
 		return rf_report(report, ENOMEM, "no room for the list of timers");
 	for (uint32_t kind = RF_TIMER_REAL; kind <= RF_TIMER_PROF; kind++)
 		if (rf_syscall(SYS_getitimer, kind, &now) == 0 &&
-		    timeval_to_ns(&now.it_value) + timeval_to_ns(&now.it_interval) > 0)
+		    rf_timer_timeval_ns(&now.it_value) + rf_timer_timeval_ns(&now.it_interval) > 0)
 			timers->entries[timers->count++] = (struct rf_image_timer){ .kind = kind };
 	return list_posix(timers, arena, report);
 }
 
 /* -- stop and start --------------------------------------------------------------------------------- */
-
-static bool is_cpu_time(const struct rf_image_timer *timer)
-{
-	return timer->kind == RF_TIMER_POSIX
-		       ? timer->clock < 0 || timer->clock == CLOCK_PROCESS_CPUTIME_ID ||
-				 timer->clock == CLOCK_THREAD_CPUTIME_ID
-		       : timer->kind != RF_TIMER_REAL;
-}
 
 /* What it has sent stays pending.  One that went off since it was listed has done so. */
 static void stop_itimer(struct rf_image_timer *timer)
@@ -198,8 +163,8 @@ static void stop_itimer(struct rf_image_timer *timer)
 	struct itimerval left = { 0 };
 
 	rf_syscall(SYS_setitimer, timer->kind, &never, &left);
-	timer->remaining_ns = timeval_to_ns(&left.it_value);
-	timer->interval_ns = timeval_to_ns(&left.it_interval);
+	timer->remaining_ns = rf_timer_timeval_ns(&left.it_value);
+	timer->interval_ns = rf_timer_timeval_ns(&left.it_interval);
 	/* this one goes on when its signal is delivered, and shows no time until then */
 	if (timer->kind == RF_TIMER_REAL && !timer->remaining_ns)
 		timer->remaining_ns = timer->interval_ns;
@@ -214,13 +179,14 @@ static void stop_posix(struct rf_image_timer *timer)
 	bool has_gone_off;
 
 	rf_syscall(SYS_timer_gettime, timer->id, &before);
-	timer->interval_ns = to_ns(&before.it_interval);
-	timer->remaining_ns = to_ns(&before.it_value);
+	timer->interval_ns = rf_timer_timespec_ns(&before.it_interval);
+	timer->remaining_ns = rf_timer_timespec_ns(&before.it_value);
 	if (!timer->remaining_ns)
 		return; /* not armed: what it has sent stays pending */
 	rf_syscall(SYS_timer_settime, timer->id, 0, &never, &left);
-	has_gone_off = to_ns(&left.it_value) == 0 || to_ns(&left.it_value) > timer->remaining_ns;
-	timer->remaining_ns = has_gone_off ? 1 : to_ns(&left.it_value);
+	has_gone_off = rf_timer_timespec_ns(&left.it_value) == 0 ||
+		       rf_timer_timespec_ns(&left.it_value) > timer->remaining_ns;
+	timer->remaining_ns = has_gone_off ? 1 : rf_timer_timespec_ns(&left.it_value);
 }
 
 void rf_timers_stop(struct rf_timers *timers)
@@ -236,10 +202,10 @@ void rf_timers_stop(struct rf_timers *timers)
 
 static void start(const struct rf_image_timer *timer, uint64_t remaining_ns)
 {
-	const struct itimerval itimer = { .it_value = timeval_from_ns(remaining_ns),
-					  .it_interval = timeval_from_ns(timer->interval_ns) };
-	const struct itimerspec posix = { .it_value = from_ns(remaining_ns),
-					  .it_interval = from_ns(timer->interval_ns) };
+	const struct itimerval itimer = { .it_value = rf_timer_timeval(remaining_ns),
+					  .it_interval = rf_timer_timeval(timer->interval_ns) };
+	const struct itimerspec posix = { .it_value = rf_timer_timespec(remaining_ns),
+					  .it_interval = rf_timer_timespec(timer->interval_ns) };
 
 	if (timer->kind == RF_TIMER_POSIX)
 		rf_syscall(SYS_timer_settime, timer->id, 0, &posix, NULL);
@@ -252,14 +218,10 @@ void rf_timers_start(const struct rf_timers *timers)
 	uint64_t passed_ns = (uint64_t)(rf_io_now_ns() - timers->stopped_ns);
 
 	for (size_t i = 0; i < timers->count; i++) {
-		const struct rf_image_timer *timer = &timers->entries[i];
-		uint64_t left_ns = timer->remaining_ns;
+		uint64_t left_ns = rf_timer_left_ns(&timers->entries[i], passed_ns);
 
-		if (!left_ns)
-			continue;
-		if (!is_cpu_time(timer))
-			left_ns = left_ns > passed_ns ? left_ns - passed_ns : 1;
-		start(timer, left_ns);
+		if (left_ns)
+			start(&timers->entries[i], left_ns);
 	}
 }
 

@@ -7,14 +7,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "rfork/io.h"
 #include "rfork/sys.h"
+#include "rfork/timer_value.h"
 #include "server/shell.h"
-
-#define SECOND_NS UINT64_C(1000000000)
-#define MICROSECOND_NS UINT64_C(1000)
 
 /* Linux 6.15, include/uapi/linux/prctl.h; missing in older headers. */
 #define TIMER_CREATE_RESTORE_IDS 77
@@ -50,46 +47,24 @@ static int queue_all(struct rf_shell *shell)
 
 /* -- timers ------------------------------------------------------------------------------------- */
 
-/* What is left of it now; 0 = not armed.  A CPU clock has stood still meanwhile. */
-static uint64_t find_remaining(const struct rf_shell *shell, const struct rf_image_timer *timer)
+/* What is left of it now; 0 = not armed. */
+static uint64_t find_left(const struct rf_shell *shell, const struct rf_image_timer *timer)
 {
-	bool is_cpu_time = timer->kind == RF_TIMER_POSIX
-				   ? timer->clock < 0 || timer->clock == CLOCK_PROCESS_CPUTIME_ID ||
-					     timer->clock == CLOCK_THREAD_CPUTIME_ID
-				   : timer->kind != RF_TIMER_REAL;
-	uint64_t passed_ns = is_cpu_time ? 0 : (uint64_t)(rf_io_now_ns() - shell->layout_ns);
-
-	if (timer->remaining_ns == 0)
-		return 0;
-	return timer->remaining_ns > passed_ns ? timer->remaining_ns - passed_ns : 1;
-}
-
-/* Up: what is left of a microsecond is not nothing, which would stop the timer. */
-static struct timeval to_timeval(uint64_t ns)
-{
-	uint64_t us = (ns + MICROSECOND_NS - 1) / MICROSECOND_NS;
-
-	return (struct timeval){ .tv_sec = (time_t)(us / 1000000),
-				 .tv_usec = (suseconds_t)(us % 1000000) };
+	return rf_timer_left_ns(timer, (uint64_t)(rf_io_now_ns() - shell->layout_ns));
 }
 
 static int start_itimer(const struct rf_shell *shell, const struct rf_image_timer *timer)
 {
-	const struct itimerval value = { .it_value = to_timeval(find_remaining(shell, timer)),
-					 .it_interval = to_timeval(timer->interval_ns) };
+	const struct itimerval value = { .it_value = rf_timer_timeval(find_left(shell, timer)),
+					 .it_interval = rf_timer_timeval(timer->interval_ns) };
 
 	return (int)rf_syscall(SYS_setitimer, timer->kind, &value, NULL);
 }
 
 static int start_posix(const struct rf_shell *shell, const struct rf_image_timer *timer)
 {
-	uint64_t remaining_ns = find_remaining(shell, timer);
-	const struct itimerspec value = {
-		.it_value = { (time_t)(remaining_ns / SECOND_NS),
-			      (long)(remaining_ns % SECOND_NS) },
-		.it_interval = { (time_t)(timer->interval_ns / SECOND_NS),
-				 (long)(timer->interval_ns % SECOND_NS) },
-	};
+	const struct itimerspec value = { .it_value = rf_timer_timespec(find_left(shell, timer)),
+					  .it_interval = rf_timer_timespec(timer->interval_ns) };
 
 	return (int)rf_syscall(SYS_timer_settime, timer->id, 0, &value, NULL);
 }

@@ -166,6 +166,29 @@ static int move_timers(const struct node *node)
 
 /* -- due during the move ---------------------------------------------------------------------------- */
 
+/* A CPU clock by a pid: our own means the same there, another's nothing. */
+static int move_clocks_of_processes(const struct node *node)
+{
+	clockid_t own, foreign;
+	timer_t timer;
+
+	CHECK_EQUAL(clock_getcpuclockid(getpid(), &own), 0);
+	CHECK_EQUAL(clock_getcpuclockid(getppid(), &foreign), 0);
+	timer = make_timer(foreign, SIGEV_NONE, 0, NULL);
+	CHECK_EQUAL(rfork_move(node->host), -1);
+	CHECK_EQUAL(errno, ENOTSUP);
+	CHECK(strstr(rfork_error(), "clock of another process"));
+	CHECK_CALL(timer_delete(timer));
+	timer = make_timer(own, SIGEV_SIGNAL, SIGRTMIN + 1, value_of(1));
+	start_timer(timer, FAR_S, 0, 0);
+	mover_go(node);
+	expect_far(timer, FAR_S, 0);
+	start_timer(timer, 0, 1000000, 0);
+	burn_time(SIGRTMIN + 1);
+	expect_signal(1, SIGRTMIN + 1);
+	return 0;
+}
+
 /* Its signal has been pending for long when the process moves, and is taken on the node. */
 static int move_ticking_itimer(const struct node *node)
 {
@@ -215,6 +238,7 @@ int main(void)
 	signals_block_all(&before);
 	mover_run(&node, move_itimers);
 	mover_run(&node, move_timers);
+	mover_run(&node, move_clocks_of_processes);
 	mover_run(&node, move_ticking_itimer);
 	for (int i = 0; i < 5; i++)
 		mover_run(&node, move_due_timers);
