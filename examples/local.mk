@@ -8,7 +8,8 @@ examples_programs = \
 	%D%/03-errors \
 	%D%/04-map \
 	%D%/05-pool \
-	%D%/06-screen
+	%D%/06-screen \
+	%D%/07-walk
 
 noinst_PROGRAMS += $(examples_programs)
 
@@ -24,6 +25,8 @@ noinst_PROGRAMS += $(examples_programs)
 %C%_05_pool_LDADD = librfork.la
 %C%_06_screen_SOURCES = %D%/06-screen.c
 %C%_06_screen_LDADD = librfork.la
+%C%_07_walk_SOURCES = %D%/07-walk.c
+%C%_07_walk_LDADD = librfork.la
 
 if HAVE_PNG
 noinst_PROGRAMS += %D%/render

@@ -41,6 +41,10 @@ expect 0 "13 queens can stand in 73712 ways" "$host: [0-9]+ tasks, died of signa
 expect 1 "05-pool: no worker is left, and [0-9]+ tasks are" -- 05-pool -k "$host"
 expect 0 "on the node" -- 06-screen "$host" echo "on the node"
 expect 127 "06-screen: no-such-program: .*" -- 06-screen "$host" no-such-program
+expect 3 "at home: process [0-9]+" "step 1: process [0-9]+ on .*" "step 3: process [0-9]+ on .*" \
+	-- 07-walk "$host" "$host" "$host"
+expect 1 "127\.0\.0\.1:1: connect .*" "step 1: process [0-9]+ on .*" \
+	-- 07-walk "$host" 127.0.0.1:1 "$host"
 expect 1 "127\.0\.0\.1:1: connect .*" -- 01-hello 127.0.0.1:1
 
 # A lesson that nobody tests is soon wrong.
