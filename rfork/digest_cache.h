@@ -31,6 +31,8 @@ struct rf_digest_cache {
 bool rf_digest_cache_find(const struct rf_digest_cache *cache, const struct rf_image_file *file,
 			  uint64_t offset, uint64_t bytes, uint64_t digest[2]);
 
+/* Remembers a range, unless the file changed within the last two seconds: times have a grain, and it
+ * may change again within that. */
 void rf_digest_cache_add(struct rf_digest_cache *cache, const struct rf_image_file *file,
 			 uint64_t offset, uint64_t bytes, const uint64_t digest[2]);
 

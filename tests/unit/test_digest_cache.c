@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <time.h>
 
 static struct rf_digest_cache cache;
 static struct rf_image_file file;
@@ -53,6 +54,26 @@ START_TEST(digest_is_found_again)
 	ck_assert_uint_eq(found[1], ~UINT64_C(22));
 	ck_assert(has(0, 4096));
 	ck_assert_uint_eq(found[0], 11);
+}
+END_TEST
+
+START_TEST(file_that_just_changed_is_not_remembered)
+{
+	struct timespec now;
+	int64_t now_ns;
+
+	ck_assert_int_eq(clock_gettime(CLOCK_REALTIME, &now), 0);
+	now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	file.mtime_ns = now_ns - 1000000000;
+	add(0, 4096, 11);
+	ck_assert(!has(0, 4096));
+	file.mtime_ns = 0;
+	file.ctime_ns = now_ns + 3600000000000; /* of a clock that is ahead */
+	add(0, 4096, 11);
+	ck_assert(!has(0, 4096));
+	file.ctime_ns = now_ns - 3000000000;
+	add(0, 4096, 11);
+	ck_assert(has(0, 4096));
 }
 END_TEST
 
@@ -118,6 +139,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, nothing_is_in_an_empty_cache);
 	tcase_add_test(tcase, digest_is_found_again);
+	tcase_add_test(tcase, file_that_just_changed_is_not_remembered);
 	tcase_add_test(tcase, other_range_is_not_found);
 	tcase_add_test(tcase, changed_file_is_not_found);
 	tcase_add_test(tcase, place_in_an_image_does_not_matter);
