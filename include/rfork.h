@@ -129,7 +129,8 @@ pid_t rfork_with(const char *host, const struct rfork_options *options);
  * running or only not waited for.
  *
  * Errors: those of rfork(), and
- *   ENOTSUP  there are other threads or child processes
+ *   ENOTSUP  there are other threads or child processes, or memory or
+ *            descriptors are shared with the parent
  *
  * Rights: none beyond those of the process itself.  Linux 4.18 or later.
  */

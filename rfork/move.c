@@ -7,6 +7,7 @@
 #include "rfork/move.h"
 
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -62,6 +63,20 @@ static int refuse_children(struct rf_report *report)
 			 "child processes would be left behind: wait for them first");
 }
 
+/* A child of vfork(), or of clone() with its flags, would take the parent's memory and descriptors from
+ * under it.  Where the parent may not be looked at, it has other rights than we, and shares nothing. */
+static int refuse_sharing(struct rf_report *report)
+{
+	static const int shared[] = { KCMP_VM, KCMP_FILES };
+	long pid = rf_syscall(SYS_getpid), parent = rf_syscall(SYS_getppid);
+
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (rf_syscall(SYS_kcmp, pid, parent, shared[i], 0, 0) == 0)
+			return rf_report(report, ENOTSUP,
+					 "memory or descriptors are shared with the parent");
+	return 0;
+}
+
 int rf_move_check(uint32_t flags, struct rf_report *report)
 {
 	int error;
@@ -69,6 +84,8 @@ int rf_move_check(uint32_t flags, struct rf_report *report)
 	if (flags & RFORK_ASYNC)
 		return rf_report(report, EINVAL, "RFORK_ASYNC has no meaning for a move");
 	error = refuse_threads(report);
+	if (error == 0)
+		error = refuse_sharing(report);
 	return error < 0 ? error : refuse_children(report);
 }
 

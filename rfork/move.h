@@ -10,8 +10,8 @@
 #include "rfork/ghost.h"
 #include "rfork/report.h"
 
-/* Refuses what a move would lose: other threads, and child processes, living or zombie; and flags that
- * have no meaning for it.  0 or a negative errno with a report. */
+/* Refuses what a move would lose or harm: other threads, child processes, living or zombie, and a parent
+ * with whom memory or descriptors are shared; and flags that have no meaning for it.  0 or a negative errno with a report. */
 int rf_move_check(uint32_t flags, struct rf_report *report);
 
 /* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both are

@@ -2,10 +2,12 @@
 /*
  * Claim: a process that would leave somebody behind does not move: neither with a second thread, nor with
  * a child process, be it running, dead and not waited for, or the ghost of a remote child; the sentence
- * says who it is, and once they are gone the process moves.
+ * says who it is, and once they are gone the process moves.  Nor does one that shares its memory or
+ * descriptors with its parent.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -104,6 +106,38 @@ static int have_ghost(const struct node *node)
 	return 0;
 }
 
+/* A child that shares with its parent, which waits for it. */
+static const struct node *shared_node;
+
+static int be_sharing_child(void *unused)
+{
+	(void)unused;
+	expect_refusal(shared_node, "shared with the parent");
+	return 0;
+}
+
+static int share_with_child(const struct node *node, int flags)
+{
+	static char stack[256 << 10] __attribute__((aligned(16)));
+	pid_t pid;
+
+	shared_node = node;
+	pid = CHECK_CALL(clone(be_sharing_child, stack + sizeof(stack),
+			       flags | CLONE_VFORK | SIGCHLD, NULL));
+	test_expect_exit(pid, 0);
+	return 0;
+}
+
+static int share_memory(const struct node *node)
+{
+	return share_with_child(node, CLONE_VM);
+}
+
+static int share_descriptors(const struct node *node)
+{
+	return share_with_child(node, CLONE_FILES);
+}
+
 int main(void)
 {
 	struct node node;
@@ -114,6 +148,8 @@ int main(void)
 	mover_run(&node, have_child);
 	mover_run(&node, have_unheard_child);
 	mover_run(&node, have_ghost);
+	mover_run(&node, share_memory);
+	mover_run(&node, share_descriptors);
 	node_stop(&node);
 	return test_end();
 }
