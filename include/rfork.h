@@ -125,12 +125,12 @@ pid_t rfork_with(const char *host, const struct rfork_options *options);
  * not go: it is then as it was, and nothing is left on the node.  At no time do
  * both execute.
  *
- * The process must have no other thread, and no child processes, be they
- * running or only not waited for.
+ * The process must have no other thread, no child processes, be they
+ * running or only not waited for, and no locks on files.
  *
  * Errors: those of rfork(), and
  *   ENOTSUP  there are other threads or child processes, or memory or
- *            descriptors are shared with the parent
+ *            descriptors are shared with the parent, or files are locked
  *
  * Rights: none beyond those of the process itself.  Linux 4.18 or later.
  */

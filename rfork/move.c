@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include <rfork.h>
@@ -87,6 +89,31 @@ int rf_move_check(uint32_t flags, struct rf_report *report)
 	if (error == 0)
 		error = refuse_sharing(report);
 	return error < 0 ? error : refuse_children(report);
+}
+
+/* -- locks ------------------------------------------------------------------------------------ */
+
+/* Record locks, those of flock(2), leases: a line for each that was made through the descriptor, see
+ * proc_pid_fdinfo(5). */
+static bool has_locks(uint32_t number)
+{
+	char path[48], text[4096];
+
+	rf_format(path, sizeof(path), "/proc/self/fdinfo/%u", number);
+	return rf_io_read_file(path, text, sizeof(text)) > 0 && strstr(text, "\nlock:");
+}
+
+int rf_move_check_locks(const struct rf_fdtable *fds, struct rf_report *report)
+{
+	for (size_t i = 0; i < fds->count; i++) {
+		const struct rf_fd *fd = &fds->entries[i];
+
+		if (fd->image.kind == RF_DESCRIPTOR_FILE && has_locks(fd->image.number))
+			return rf_report(report, ENOTSUP,
+					 "descriptor %u (%s): a lock on a file cannot travel",
+					 fd->image.number, fd->path);
+	}
+	return 0;
 }
 
 /* -- what is under way ------------------------------------------------------------------------- */

@@ -533,6 +533,8 @@ static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 	if (error == 0)
 		error = settle(flight, order, options, report);
 	if (error == 0)
+		error = rf_move_check_locks(&order->fds, report);
+	if (error == 0)
 		error = leave_returns_twice(flight, order, report);
 	rf_move_restore_signals(mask);
 	return error;
