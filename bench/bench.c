@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-bench [--csv FILE] [--server PATH]: measures what rfork() costs, and what the kernel
+ * rfork-bench [--csv FILE] [--server PATH] [--only-relays]: measures what rfork() costs, and what the kernel
  * takes for the unavoidable part of it, in one run on one machine.  Started by bench/run.  It runs
- * a server of its own on loopback, lets the subjects (minimal.c, memory.c) measure themselves, and
+ * a server of its own on loopback, lets the subjects (minimal.c, memory.c, relay.c) measure themselves, and
  * prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
  */
 #define _GNU_SOURCE
@@ -12,6 +12,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "bench/series.h"
 
 #define MS 1e-6 /* of a nanosecond */
+#define US 1e-3
 #define KIB (1.0 / 1024)
 #define GLIBC_PRIVATE_KIB 96.0 /* 24 pages: what a dynamic glibc program dirties by starting */
 
@@ -40,11 +42,16 @@ static struct series idle_first, idle_return, busy_first, reserved, touched, wir
 /* By kind of memory: the floor, ours to the first instruction, ours to the return. */
 static struct series small_random[3], random_memory[3], zeros[3], pause_time[3];
 
+/* Over plain TCP, local pipes, relayed pipes and relayed sockets. */
+enum medium { TCP, LOCAL, PIPE, SOCKET, MEDIA };
+static struct series to_parent[MEDIA], to_child[MEDIA], byte[MEDIA], hundred[MEDIA], fairness;
+
 static struct bench {
 	char folder[PATH_MAX]; /* of the programs */
 	char host[32];
 	char counted_host[32];
 	int failed;
+	bool only_relays;
 } bench;
 
 static volatile sig_atomic_t interrupted;
@@ -154,29 +161,27 @@ static FILE *start_subject(char *const *arguments, pid_t *pid)
 	return output;
 }
 
-/* Takes a line "floor N", "first N" or "return N"; NULL = not asked for. */
-static void take_line(const char *line, struct series *floor, struct series *first,
-		      struct series *returned)
+/* A line of a subject is a word and a number, which is scaled and goes to a series. */
+struct reading {
+	const char *word; /* NULL = no more */
+	struct series *series;
+	double scale;
+};
+
+static void take_line(const char *line, const struct reading *readings)
 {
-	struct series *series = NULL;
-	long long nanoseconds;
+	long long number;
 	char word[16];
 
-	if (sscanf(line, "%15s %lld", word, &nanoseconds) != 2)
+	if (sscanf(line, "%15s %lld", word, &number) != 2)
 		return;
-	if (!strcmp(word, "floor"))
-		series = floor;
-	else if (!strcmp(word, "first"))
-		series = first;
-	else if (!strcmp(word, "return"))
-		series = returned;
-	if (series)
-		series_add(series, (double)nanoseconds * MS);
+	for (; readings->word; readings++)
+		if (!strcmp(word, readings->word))
+			series_add(readings->series, (double)number * readings->scale);
 }
 
 /* Runs a subject: its name, then its arguments up to NULL. */
-static void run_subject(const char *name, const char *const *rest, struct series *floor,
-			struct series *first, struct series *returned)
+static void run_subject(const char *name, const char *const *rest, const struct reading *readings)
 {
 	char program[PATH_MAX + 32], line[512], *arguments[8] = { program };
 	int status = -1;
@@ -195,7 +200,7 @@ static void run_subject(const char *name, const char *const *rest, struct series
 		return;
 	}
 	while (fgets(line, sizeof(line), output))
-		take_line(line, floor, first, returned);
+		take_line(line, readings);
 	fclose(output);
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
@@ -205,20 +210,41 @@ static void run_subject(const char *name, const char *const *rest, struct series
 	}
 }
 
+/* returned: NULL = not asked for. */
 static void run_minimal(const char *count, const char *gap_ms, const char *kind,
 			struct series *first, struct series *returned)
 {
 	const char *rest[] = { bench.host, count, gap_ms, kind, NULL };
+	const struct reading readings[] = { { "first", first, MS },
+					    { returned ? "return" : NULL, returned, MS },
+					    { NULL, NULL, 0 } };
 
-	run_subject("rfork-bench-minimal", rest, NULL, first, returned);
+	run_subject("rfork-bench-minimal", rest, readings);
 }
 
 static void run_memory(const char *count, const char *mebibytes, const char *kind,
 		       struct series series[3])
 {
 	const char *rest[] = { bench.host, count, mebibytes, kind, NULL };
+	const struct reading readings[] = { { "floor", &series[0], MS },
+					    { "first", &series[1], MS },
+					    { "return", &series[2], MS },
+					    { NULL, NULL, 0 } };
 
-	run_subject("rfork-bench-memory", rest, &series[0], &series[1], &series[2]);
+	run_subject("rfork-bench-memory", rest, readings);
+}
+
+static void run_relay(const char *count, const char *amount, const char *kind, double scale,
+		      struct series series[MEDIA])
+{
+	const char *rest[] = { bench.host, count, amount, kind, NULL };
+	const struct reading readings[] = {
+		{ "tcp", &series[TCP], scale },	  { "local", &series[LOCAL], scale },
+		{ "pipe", &series[PIPE], scale }, { "socket", &series[SOCKET], scale },
+		{ "fairness", &fairness, 1 },	  { NULL, NULL, 0 },
+	};
+
+	run_subject("rfork-bench-relay", rest, readings);
 }
 
 /* -- bytes on the wire -------------------------------------------------------------------- */
@@ -227,7 +253,7 @@ static void measure_wire(uint16_t port)
 {
 	const char *minimal[] = { bench.counted_host, "1", "0", NULL, NULL };
 	const char *memory[] = { bench.counted_host, "1", "1024", "zeros", NULL };
-	struct series unused = { .count = 0 };
+	const struct reading unused = { NULL, NULL, 0 };
 	struct counter counter;
 	int failed_before = bench.failed;
 	int64_t bytes;
@@ -238,11 +264,11 @@ static void measure_wire(uint16_t port)
 	}
 	snprintf(bench.counted_host, sizeof(bench.counted_host), "127.0.0.1:%u", counter.port);
 	bench.failed = 0;
-	run_subject("rfork-bench-minimal", minimal, NULL, &unused, NULL);
+	run_subject("rfork-bench-minimal", minimal, &unused);
 	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
 		series_add(&wire, (double)bytes * KIB);
 	if (!bench.failed)
-		run_subject("rfork-bench-memory", memory, &unused, &unused, NULL);
+		run_subject("rfork-bench-memory", memory, &unused);
 	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
 		series_add(&zeros_wire, (double)bytes * KIB);
 	bench.failed |= failed_before || wire.count == 0 || zeros_wire.count == 0;
@@ -251,8 +277,19 @@ static void measure_wire(uint16_t port)
 
 /* -- the run ---------------------------------------------------------------------------- */
 
+static void measure_relays(void)
+{
+	run_relay("9", "256", "to-parent", MS, to_parent);
+	run_relay("9", "256", "to-child", MS, to_child);
+	run_relay("9", "2", "byte", US, byte);
+	run_relay("5", "400", "hundred", MS, hundred);
+}
+
 static void measure_all(uint16_t port)
 {
+	measure_relays();
+	if (bench.only_relays)
+		return;
 	/* in turns: floor and ours see the same machine, and its moods in equal parts */
 	for (int turn = 0; turn < 6 && !bench.failed; turn++) {
 		if (measure_exec_floor(50, IDLE_MS, &exec_floor[0]) ||
@@ -272,7 +309,17 @@ static void measure_all(uint16_t port)
 	measure_wire(port);
 }
 
-static int print_rows(const char *csv_path)
+/* One table for readers and one for programs. */
+static void print_table(const struct row *rows, size_t count, FILE *csv)
+{
+	for (size_t i = 0; i < count; i++) {
+		table_row(stdout, &rows[i]);
+		if (csv)
+			table_csv_row(csv, &rows[i]);
+	}
+}
+
+static void print_starts(FILE *csv)
 {
 	double idle =
 		series_quantile(&exec_floor[0], 0.5) + series_quantile(&connect_floor[0], 0.5);
@@ -308,21 +355,59 @@ static int print_rows(const char *csv_path)
 		{ "1 GiB written zeros: sent", "KiB", &zeros_wire, "small process", sent, 1.2, 0,
 		  "<= 1.2 x" },
 	};
+
+	print_table(rows, sizeof(rows) / sizeof(*rows), csv);
+}
+
+/* Time is what is compared: 0.4 x the throughput is 2.5 x the time. */
+static void print_relays(FILE *csv)
+{
+	const char *tcp = "plain TCP, 1 MiB writes", *local = "local pipe";
+	const char *fast = "<= 2.5 x";
+	double up = series_quantile(&to_parent[TCP], 0.5);
+	double down = series_quantile(&to_child[TCP], 0.5);
+	const struct row rows[] = {
+		{ "256 MiB over a pipe to the parent", "ms", &to_parent[PIPE], tcp, up, 2.5, 0,
+		  fast },
+		{ "256 MiB over a pipe to the child", "ms", &to_child[PIPE], tcp, down, 2.5, 0,
+		  fast },
+		{ "256 MiB over a socket to the parent", "ms", &to_parent[SOCKET], tcp, up, 2.5, 0,
+		  fast },
+		{ "256 MiB over a socket to the child", "ms", &to_child[SOCKET], tcp, down, 2.5, 0,
+		  fast },
+		{ "256 MiB over a pipe to the parent", "ms", &to_parent[PIPE], local,
+		  series_quantile(&to_parent[LOCAL], 0.5), 0, 0, NULL },
+		{ "256 MiB over a pipe to the child", "ms", &to_child[PIPE], local,
+		  series_quantile(&to_child[LOCAL], 0.5), 0, 0, NULL },
+		{ "one byte over a pipe, one way", "us", &byte[PIPE], "TCP, one way",
+		  series_quantile(&byte[TCP], 0.5), 0, 60, "<= 60 us" },
+		{ "one byte over a socket, one way", "us", &byte[SOCKET], "TCP, one way",
+		  series_quantile(&byte[TCP], 0.5), 0, 60, "<= 60 us" },
+		{ "400 MiB over a hundred pipes at once", "ms", &hundred[PIPE], tcp,
+		  series_quantile(&hundred[TCP], 0.5), 2.5, 0, fast },
+		{ "400 MiB over a hundred pipes at once", "ms", &hundred[PIPE], "local pipes",
+		  series_quantile(&hundred[LOCAL], 0.5), 0, 0, NULL },
+		{ "the slowest when the first is done", "%", &fairness, "-", 0, 0, 0, NULL },
+	};
+
+	print_table(rows, sizeof(rows) / sizeof(*rows), csv);
+}
+
+static int print_rows(const char *csv_path)
+{
 	FILE *csv = csv_path ? fopen(csv_path, "we") : NULL;
 
 	putchar('\n');
 	table_machine(stdout, "");
-	printf("units      ms of CLOCK_MONOTONIC and KiB; each floor from this same run\n\n");
+	printf("units      ms and us of CLOCK_MONOTONIC, KiB, percent; each floor from this same run\n\n");
 	table_head(stdout);
 	if (csv) {
 		table_machine(csv, "# ");
 		table_csv_head(csv);
 	}
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		table_row(stdout, &rows[i]);
-		if (csv)
-			table_csv_row(csv, &rows[i]);
-	}
+	if (!bench.only_relays)
+		print_starts(csv);
+	print_relays(csv);
 	if (csv_path && (!csv || fclose(csv))) {
 		perror(csv_path);
 		return -1;
@@ -332,7 +417,7 @@ static int print_rows(const char *csv_path)
 
 static int usage(const char *program)
 {
-	fprintf(stderr, "usage: %s [--csv FILE] [--server PATH]\n", program);
+	fprintf(stderr, "usage: %s [--csv FILE] [--server PATH] [--only-relays]\n", program);
 	return 2;
 }
 
@@ -354,6 +439,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "csv", required_argument, NULL, 'c' },
 						 { "server", required_argument, NULL, 's' },
+						 { "only-relays", no_argument, NULL, 'r' },
 						 { NULL, 0, NULL, 0 } };
 	struct sigaction action = { .sa_handler = interrupt };
 	char server[PATH_MAX + 32] = "";
@@ -364,6 +450,8 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'c')
 			csv = optarg;
+		else if (option == 'r')
+			bench.only_relays = true;
 		else if (option == 's')
 			snprintf(server, sizeof(server), "%s", optarg);
 		else

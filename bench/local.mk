@@ -7,7 +7,8 @@ noinst_PROGRAMS += \
 	%D%/rfork-bench \
 	%D%/rfork-bench-memory \
 	%D%/rfork-bench-minimal \
-	%D%/rfork-bench-nothing
+	%D%/rfork-bench-nothing \
+	%D%/rfork-bench-relay
 
 %C%_rfork_bench_SOURCES = \
 	%D%/bench.c \
@@ -32,5 +33,11 @@ noinst_PROGRAMS += \
 
 %C%_rfork_bench_nothing_SOURCES = %D%/nothing.c
 %C%_rfork_bench_nothing_LDFLAGS = -all-static
+
+%C%_rfork_bench_relay_SOURCES = \
+	%D%/clock.h \
+	%D%/floor_tcp.c %D%/floor_tcp.h \
+	%D%/relay.c
+%C%_rfork_bench_relay_LDADD = librfork.la
 
 EXTRA_DIST += %D%/run
