@@ -22,6 +22,7 @@ struct search {
 	pid_t ancestors[ANCESTORS];
 	unsigned ancestor_count;
 	bool is_blind; /* somebody cannot be seen */
+	bool is_done;  /* there is no need to look further */
 	rf_pipe_holder visit;
 	void *context;
 };
@@ -33,12 +34,13 @@ static int for_each_entry(const char *path,
 {
 	char buffer[4096] __attribute__((aligned(8)));
 	int directory = rf_sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long got;
+	long got = 0;
 
 	if (directory < 0)
 		return directory;
-	while ((got = rf_syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) > 0)
-		for (long at = 0; at < got;) {
+	while (!search->is_done &&
+	       (got = rf_syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) > 0)
+		for (long at = 0; at < got && !search->is_done;) {
 			const struct dirent64 *entry = (struct dirent64 *)(buffer + at);
 
 			if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9')
@@ -106,22 +108,28 @@ static void visit_descriptor(struct search *search, int directory, const char *n
 	    memcmp(link, PIPE_LINK, sizeof(PIPE_LINK) - 1) != 0)
 		return;
 	link[length] = '\0';
-	search->visit(search->context, strtoull(link + sizeof(PIPE_LINK) - 1, NULL, 10));
+	if (!search->visit(search->context, strtoull(link + sizeof(PIPE_LINK) - 1, NULL, 10)))
+		search->is_done = true;
 }
 
-static void visit_process(struct search *search, int directory, const char *name)
+static void visit_process(struct search *search, pid_t pid)
 {
-	pid_t pid = (pid_t)strtol(name, NULL, 10);
 	char path[40];
 	int error;
 
-	(void)directory;
-	if (pid == search->self)
-		return;
 	rf_format(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	error = for_each_entry(path, visit_descriptor, search);
 	if (error < 0 && error != -ENOENT && error != -ESRCH && may_have_ours(search, pid))
 		search->is_blind = true;
+}
+
+static void visit_name(struct search *search, int directory, const char *name)
+{
+	pid_t pid = (pid_t)strtol(name, NULL, 10);
+
+	(void)directory;
+	if (pid != search->self)
+		visit_process(search, pid);
 }
 
 bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *context)
@@ -133,7 +141,9 @@ bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *conte
 				 .context = context };
 
 	list_ancestors(&search);
-	if (!search.is_blind && for_each_entry("/proc", visit_process, &search) < 0)
+	for (unsigned i = 0; i < search.ancestor_count && !search.is_blind && !search.is_done; i++)
+		visit_process(&search, search.ancestors[i]);
+	if (!search.is_blind && !search.is_done && for_each_entry("/proc", visit_name, &search) < 0)
 		search.is_blind = true;
 	return !search.is_blind;
 }

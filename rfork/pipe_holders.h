@@ -9,11 +9,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What calls back for each pipe that another process has. */
-typedef void (*rf_pipe_holder)(void *context, uint64_t inode);
+/* Called back for each pipe that another process has; false when there is no need to look for more. */
+typedef bool (*rf_pipe_holder)(void *context, uint64_t inode);
 
 /*
- * Looks at the descriptors of all other processes.  False if some cannot be seen of a process that may
+ * Looks at the descriptors of all other processes, the nearest first.  False if some cannot be seen of a process that may
  * have pipes in common with us: an ancestor, or one of our session.  `node_session` and what is above
  * it gave us none.  No malloc, no errno.
  */

@@ -67,12 +67,19 @@ static void check_capacity(struct rf_pipe *pipe, uint64_t *total_bytes, size_t *
 	++*kept;
 }
 
-static void share(void *context, uint64_t inode)
+/* Whether any is left that is not shared. */
+static bool share(void *context, uint64_t inode)
 {
-	struct rf_pipe *pipe = find_pipe(context, inode);
+	const struct rf_pipes *pipes = context;
+	struct rf_pipe *pipe = find_pipe(pipes, inode);
 
-	if (pipe)
-		pipe->is_shared = true;
+	if (!pipe)
+		return true;
+	pipe->is_shared = true;
+	for (size_t i = 0; i < pipes->count; i++)
+		if (!pipes->entries[i].is_shared)
+			return true;
+	return false;
 }
 
 /* Drops those that are shared; the index of a pipe is its place among the others. */
