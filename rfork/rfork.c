@@ -444,10 +444,11 @@ static struct rf_ghost_order *approach(struct rf_flight *flight, const char *hos
 	/* The node makes its challenge meanwhile. */
 	rf_state_lock();
 	order = begin_order(flight, host, options, report);
+	if (order)
+		rf_terminal_find(&order->terminal);
 	rf_state_unlock();
 	if (!order)
 		return NULL;
-	rf_terminal_find(&order->terminal);
 	if (authenticate(flight, &hello, here, &order->terminal, options, host, report) < 0)
 		return NULL;
 	return order;

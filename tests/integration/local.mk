@@ -83,6 +83,7 @@ rf_integration_tests = \
 	%D%/hostile_mappings_are_refused \
 	%D%/hostile_timers_and_pipes_are_refused \
 	%D%/idle_relays_cost_nothing \
+	%D%/idle_terminal_costs_nothing \
 	%D%/ignored_sigchld_leaves_no_zombie \
 	%D%/image_is_frozen \
 	%D%/key_is_never_in_the_image \
@@ -320,6 +321,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_hostile_timers_and_pipes_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)
+%C%_idle_terminal_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)

@@ -13,11 +13,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOK_MS 5
+
+/* What counts as idle. */
+#define MEASURED_S 2
+#define LIMIT_BYTES (2u << 20)
+#define LIMIT_NS 20000000u
 
 int process_run(int (*body)(void))
 {
@@ -217,4 +223,29 @@ bool process_is_sanitized(pid_t pid)
 		found = strstr(line, "/libasan.so") != NULL;
 	fclose(maps);
 	return found;
+}
+
+void process_expect_idle(pid_t ghost, pid_t session)
+{
+	struct itimerspec span = { .it_value.tv_sec = MEASURED_S };
+	struct process_cost ghost_before, session_before, ghost_after, session_after;
+	int timer = CHECK_CALL(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+
+	CHECK_CALL(timerfd_settime(timer, 0, &span, NULL));
+	ghost_before = process_cost(ghost);
+	session_before = process_cost(session);
+	CHECK(test_poll(timer, POLLIN, TEST_DEADLINE_MS));
+	ghost_after = process_cost(ghost);
+	session_after = process_cost(session);
+	close(timer);
+	dprintf(2, "ghost: %llu KiB, %llu us; session: %llu KiB, %llu us\n",
+		(unsigned long long)ghost_after.resident_bytes >> 10,
+		(unsigned long long)(ghost_after.cpu_ns - ghost_before.cpu_ns) / 1000,
+		(unsigned long long)session_after.resident_bytes >> 10,
+		(unsigned long long)(session_after.cpu_ns - session_before.cpu_ns) / 1000);
+	CHECK_AT_MOST(ghost_after.resident_bytes, LIMIT_BYTES);
+	if (!process_is_sanitized(session))
+		CHECK_AT_MOST(session_after.resident_bytes, LIMIT_BYTES);
+	CHECK_AT_MOST(ghost_after.cpu_ns - ghost_before.cpu_ns, LIMIT_NS);
+	CHECK_AT_MOST(session_after.cpu_ns - session_before.cpu_ns, LIMIT_NS);
 }

@@ -39,6 +39,9 @@ struct process_cost process_cost(pid_t pid);
 /* The processes named as ghosts are whose parent we are, born or adopted; returns how many. */
 unsigned process_find_ghosts(pid_t *ghosts, unsigned capacity);
 
+/* A ghost and its session have at most 2 MiB of memory each, and take 20 ms of 2 s. */
+void process_expect_idle(pid_t ghost, pid_t session);
+
 /* Whether it runs with the address sanitizer, whose memory is not its own. */
 bool process_is_sanitized(pid_t pid);
 
