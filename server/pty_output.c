@@ -28,6 +28,16 @@
 /* Of which most are only changes of the mode. */
 #define PACKETS_AT_ONCE 64
 
+/* Home is to have this mode, if it is another one than before. */
+static void pass_on(struct rf_pty *pty, const struct rf_terminal_mode *mode)
+{
+	if (memcmp(mode, &pty->mode, sizeof(*mode)) == 0)
+		return; /* our own doing */
+	pty->mode = pty->home = *mode;
+	pty->news |= RF_MODE_CHANGED;
+	pty->undoes_returns = rf_pty_adds_returns(mode);
+}
+
 /* Looks at the mode that the child has set, and passes it on. */
 static void note_mode(struct rf_pty *pty)
 {
@@ -36,16 +46,15 @@ static void note_mode(struct rf_pty *pty)
 	pty->is_due = false;
 	if (!rf_pty_get_mode(pty, &mode))
 		return;
-	if (!(mode.local & EXTPROC) && rf_pty_is_open(pty))
+	if (!(mode.local & EXTPROC) && rf_pty_is_open(pty)) {
 		rf_pty_set_mode(pty, &mode); /* the child has set a mode from scratch */
+		pty->mode = before;
+	}
 	mode.local &= ~(uint32_t)EXTPROC;
-	if (memcmp(&mode, &before, sizeof(mode)) == 0)
-		return; /* our own doing */
-	pty->mode = pty->home = mode;
-	pty->news |= RF_MODE_CHANGED;
-	pty->undoes_returns = rf_pty_adds_returns(&mode);
+	pass_on(pty, &mode);
 }
 
+/* All but what is done with output goes home at once: whether keys are echoed cannot wait. */
 static void note_status(struct rf_pty *pty, unsigned char status)
 {
 	struct rf_terminal_mode mode;
@@ -60,6 +69,9 @@ static void note_status(struct rf_pty *pty, unsigned char status)
 	}
 	pty->is_due = true;
 	pty->due_bytes = BUFFERED_BYTES;
+	mode.local &= ~(uint32_t)EXTPROC;
+	mode.output = pty->mode.output;
+	pass_on(pty, &mode);
 }
 
 /* Takes out what the driver has added, in place; the number of bytes that are left.  A return at

@@ -18,17 +18,20 @@ static struct node node;
 
 static void run_shell(void)
 {
-	pid_t pid = node_move_returns_twice(&node, 0);
+	pid_t pid;
 
+	/* the keys are for those on the node */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTSTP, SIG_IGN);
+	pid = node_move_returns_twice(&node, 0);
 	if (!pid) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTSTP, SIG_DFL);
 		setenv("PS1", "shell> ", 1);
 		setenv("TERM", "dumb", 1);
 		execl(SHELL, SHELL, "--norc", "--noprofile", "-i", NULL);
 		_exit(127);
 	}
-	/* the keys are for those on the node */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTSTP, SIG_IGN);
 	test_expect_exit(pid, 3);
 }
 

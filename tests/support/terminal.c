@@ -12,6 +12,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Of what was shown, in a failure. */
+#define TAIL_BYTES 600
+
 void terminal_open(struct terminal *terminal)
 {
 	*terminal = (struct terminal){ 0 };
@@ -88,6 +91,14 @@ static char *find(struct terminal *terminal, const char *text)
 		      strlen(text));
 }
 
+/* The last of what was shown and not expected: enough to see where it ended. */
+static const char *find_tail(const struct terminal *terminal)
+{
+	size_t fresh = terminal->bytes - terminal->seen;
+
+	return terminal->shown + terminal->bytes - (fresh < TAIL_BYTES ? fresh : TAIL_BYTES);
+}
+
 /* The end of what is found first, or NULL. */
 static char *find_end(struct terminal *terminal, const char *a, const char *b)
 {
@@ -113,7 +124,7 @@ void terminal_expect_one_of(struct terminal *terminal, const char *a, const char
 
 		if (left_ms <= 0 || !test_poll(terminal->master, POLLIN, (int)left_ms))
 			test_fail(__FILE__, __LINE__, "\"%s\" is not shown, but: %s", a,
-				  terminal->shown + terminal->seen);
+				  find_tail(terminal));
 		look(terminal);
 	}
 	terminal->seen = (size_t)(end - terminal->shown);
