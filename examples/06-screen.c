@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Waits as a shell's job does: when the child stops, so do we. */
+/* Waits as a shell's job does: when the child stops, so do we, by the same signal. */
 static int wait_for(pid_t child)
 {
 	int status;
@@ -26,7 +26,9 @@ static int wait_for(pid_t child)
 			err(1, "waitpid");
 		if (!WIFSTOPPED(status))
 			return status;
+		signal(SIGTSTP, SIG_DFL);
 		raise(WSTOPSIG(status));
+		signal(SIGTSTP, SIG_IGN);
 		/* continued; whoever did that need not have meant the child as well */
 		kill(child, SIGCONT);
 	}
@@ -48,9 +50,10 @@ int main(int argc, char **argv)
 		execvp(command[0], command);
 		err(127, "%s", command[0]);
 	}
-	/* the keys ^C and ^\ are for the child, as with system(3) */
+	/* the keys ^C, ^\ and ^Z are for the child, or for a job of a shell that it is */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
+	signal(SIGTSTP, SIG_IGN);
 	status = wait_for(child);
 	if (WIFSIGNALED(status))
 		errx(1, "%s: %s", command[0], strsignal(WTERMSIG(status)));
