@@ -195,8 +195,7 @@ static uint32_t find_socket(int fd)
 	case SOCK_DGRAM:
 		if (!is_datagram_socket(fd))
 			return 0;
-		/* without a peer there is nobody whom a message without an address could reach */
-		return RF_STREAM_DATAGRAM | (is_connected(fd) ? both : RF_STREAM_READ);
+		return RF_STREAM_DATAGRAM | both | (is_connected(fd) ? 0 : RF_STREAM_HAS_NO_PEER);
 	}
 	return 0;
 }

@@ -69,6 +69,7 @@ void rf_channel_open(struct rf_channel *channel, struct rf_channel_tools *tools,
 
 	channel->tools = tools;
 	channel->kind = find_kind(channel->fd, channel->stream);
+	channel->messages.has_no_peer = channel->stream & RF_STREAM_HAS_NO_PEER;
 	channel->messages.is_datagram = (channel->stream & RF_STREAM_TYPE) == RF_STREAM_DATAGRAM;
 	channel->reads = channel->stream & RF_STREAM_READ;
 	channel->writes = channel->stream & RF_STREAM_WRITE;

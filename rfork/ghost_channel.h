@@ -13,6 +13,8 @@
 
 #include "rfork/protocol.h"
 
+struct rf_ghost_peers;
+
 struct rf_channel {
 	int fd; /* the original; -1 = none, or closed */
 	struct rf_channel_tools *tools;
@@ -54,6 +56,9 @@ struct rf_channel {
 		uint32_t first, end;
 		uint32_t part_bytes;
 		bool has_part;
+		struct rf_ghost_peers
+			*peers; /* of a socket without a peer; NULL while there was no need */
+		bool has_no_peer;
 		int error;    /* why a message was dropped, if one was; negative */
 		bool is_told; /* once one was dropped, and somebody has heard of it */
 	} messages;

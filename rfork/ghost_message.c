@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "rfork/digest.h"
+#include "rfork/ghost_peers.h"
 #include "rfork/sys.h"
 
 /* What waits is either within the credit, or one message that needs all of it. */
@@ -38,6 +39,8 @@ static bool is_lasting(const struct rf_channel *channel, long error)
 	socklen_t bytes = sizeof(int);
 	int domain = 0;
 
+	if (channel->messages.has_no_peer)
+		return error == -EPIPE; /* others may be reached */
 	switch (-error) {
 	case EPIPE:
 	case ENOTCONN:
@@ -50,19 +53,52 @@ static bool is_lasting(const struct rf_channel *channel, long error)
 	return false;
 }
 
+/* Room, but not for whom the message is for: no event will tell when he has some. */
+static bool is_full_elsewhere(const struct rf_channel *channel)
+{
+	struct pollfd pollfd = { .fd = channel->fd, .events = POLLOUT };
+
+	return channel->messages.has_no_peer && rf_sys_poll(&pollfd, 1, 0) > 0 &&
+	       pollfd.revents & POLLOUT;
+}
+
+/* Finds for whom a message is, and what is behind his number; 0 or a negative errno. */
+static int address_message(const struct rf_channel *channel, struct msghdr *message)
+{
+	const struct rf_ghost_peer *peer = NULL;
+	struct iovec *iov = message->msg_iov;
+	uint32_t number;
+
+	if (!channel->messages.has_no_peer)
+		return 0;
+	memcpy(&number, iov->iov_base, sizeof(number));
+	if (channel->messages.peers)
+		peer = rf_ghost_peers_find(channel->messages.peers, number);
+	if (!peer)
+		return -EDESTADDRREQ;
+	iov->iov_base = (char *)iov->iov_base + sizeof(number);
+	iov->iov_len -= sizeof(number);
+	message->msg_name = (void *)&peer->address;
+	message->msg_namelen = peer->address_bytes;
+	return 0;
+}
+
 /* Sends one message: 0 if that is over and done with, -EAGAIN, or an error that lasts. */
 static int send_message(struct rf_channel *channel, const unsigned char *data, uint32_t bytes)
 {
 	struct iovec iov = { (void *)data, bytes };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t put = -EINTR;
+	ssize_t put = address_message(channel, &message);
+	bool is_tried = put < 0;
 
-	for (unsigned i = 0; put < 0 && i < ATTEMPTS; i++) {
+	for (unsigned i = 0; !is_tried && i < ATTEMPTS; i++) {
 		do
 			put = rf_sys_sendmsg(channel->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		while (put == -EINTR);
-		if (put == -EAGAIN || (put < 0 && is_lasting(channel, put)))
+		if ((put == -EAGAIN && !is_full_elsewhere(channel)) ||
+		    (put < 0 && is_lasting(channel, put)))
 			return (int)put;
+		is_tried = put >= 0;
 	}
 	if (put < 0)
 		channel->messages.error = (int)put;
@@ -147,6 +183,8 @@ static bool is_allowed(const struct rf_channel *channel, uint32_t bytes, bool mo
 	uint32_t credit = RF_CHANNEL_CREDIT_BYTES - channel->used - channel->owed;
 	uint32_t part = channel->messages.part_bytes;
 
+	if (channel->messages.has_no_peer && part + bytes < RF_MESSAGE_PEER_BYTES)
+		return false;
 	return (!more || bytes == RF_FRAME_MAX_BYTES) && bytes <= RF_MESSAGE_MAX_BYTES - part &&
 	       rf_message_cost(part + bytes) <= credit;
 }
@@ -186,18 +224,46 @@ void rf_message_rest(struct rf_channel *channel)
 
 /* -- to the child --------------------------------------------------------------------------- */
 
-/* The length of the next message, of which as much as fits comes into the buffer. */
-static long peek(const struct rf_channel *channel, void *buffer, size_t bytes)
+/* The number of who has sent a message; 0 if he cannot be answered. */
+static uint32_t find_number(struct rf_channel *channel, const struct sockaddr_storage *sender,
+			    socklen_t sender_bytes)
 {
+	long address;
+
+	if (!channel->messages.peers) {
+		address = rf_sys_mmap(0, sizeof(*channel->messages.peers), PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (address < 0 && address > -4096)
+			return 0;
+		channel->messages.peers = (struct rf_ghost_peers *)address;
+	}
+	return rf_ghost_peers_number(channel->messages.peers, sender, sender_bytes);
+}
+
+/* The length of the next message, of which as much as fits comes into the buffer; for a socket without a peer
+ * with the sender's number before it. */
+static long peek(struct rf_channel *channel, unsigned char *buffer, size_t bytes)
+{
+	size_t head = channel->messages.has_no_peer ? RF_MESSAGE_PEER_BYTES : 0;
+	struct iovec iov = { buffer + head, bytes - head };
+	struct sockaddr_storage sender;
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	uint32_t number;
 	long seen = -EINTR;
 
 	/* a datagram socket tells here, too, what became of earlier ones */
 	for (unsigned i = 0; seen < 0 && seen != -EAGAIN && i < ATTEMPTS; i++)
-		do
-			seen = rf_syscall(SYS_recvfrom, channel->fd, buffer, bytes,
-					  MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
-		while (seen == -EINTR);
-	return seen;
+		do {
+			message.msg_name = &sender;
+			message.msg_namelen = sizeof(sender);
+			seen = rf_syscall(SYS_recvmsg, channel->fd, &message,
+					  MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+		} while (seen == -EINTR);
+	if (seen < 0 || !head)
+		return seen;
+	number = find_number(channel, &sender, message.msg_namelen);
+	memcpy(buffer, &number, sizeof(number));
+	return seen + (long)head;
 }
 
 static bool is_shut(const struct rf_channel *channel)
@@ -214,6 +280,8 @@ static bool is_end(const struct rf_channel *channel, bool was_shut, long seen)
 
 	if (seen < 0)
 		return !channel->messages.is_datagram && seen != -EAGAIN;
+	if (channel->messages.has_no_peer)
+		seen -= (long)RF_MESSAGE_PEER_BYTES;
 	return seen == 0 && was_shut &&
 	       !(rf_sys_ioctl(channel->fd, FIONREAD, &held) == 0 && held > 0);
 }
@@ -226,7 +294,7 @@ static uint64_t digest_start(const struct rf_channel_tools *tools, long seen)
 }
 
 /* Looks again at a message that the common buffer does not hold; -ENOMEM or -EMSGSIZE. */
-static long look_at_long(const struct rf_channel *channel, struct iovec *message)
+static long look_at_long(struct rf_channel *channel, struct iovec *message)
 {
 	size_t bytes = message->iov_len;
 	long address, seen;

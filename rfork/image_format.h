@@ -184,6 +184,7 @@ enum rf_descriptor_kind {
 #define RF_STREAM_TYPE 0xffu
 #define RF_STREAM_READ 0x100u
 #define RF_STREAM_WRITE 0x200u
+#define RF_STREAM_HAS_NO_PEER 0x800u /* of a datagram socket: messages have correspondents */
 #define RF_STREAM_CONNECTIONS_KEEP_MESSAGES 0x400u /* of a listener: SOCK_SEQPACKET */
 
 struct rf_image_descriptor {

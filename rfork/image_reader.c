@@ -272,6 +272,9 @@ static const char *find_relay_fault(const struct rf_image *image,
 		return "a channel has two descriptors";
 	if (type == RF_STREAM_LISTENER)
 		directions &= ~RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
+	if (type == RF_STREAM_DATAGRAM &&
+	    directions == (RF_STREAM_READ | RF_STREAM_WRITE | RF_STREAM_HAS_NO_PEER))
+		directions &= ~RF_STREAM_HAS_NO_PEER;
 	if (type < RF_STREAM_PIPE || type > RF_STREAM_LISTENER || directions == 0 ||
 	    directions & ~(RF_STREAM_READ | RF_STREAM_WRITE))
 		return "a relay is of no known stream";

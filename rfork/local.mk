@@ -38,6 +38,7 @@ rf_capture_sources = \
 	%D%/ghost_link.c %D%/ghost_link.h \
 	%D%/ghost_memory.c %D%/ghost_memory.h \
 	%D%/ghost_message.c %D%/ghost_message.h \
+	%D%/ghost_peers.c %D%/ghost_peers.h \
 	%D%/ghost_pipe.c %D%/ghost_pipe.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \

@@ -29,6 +29,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 #define RF_CHANNEL_AHEAD_BYTES 65536u	/* from the ghost to the node */
 #define RF_TERMINAL_AHEAD_BYTES 4095u	/* likewise, of a terminal: a full line */
 #define RF_MESSAGE_MAX_BYTES 1048576u
+#define RF_MESSAGE_PEER_BYTES 4u	    /* the correspondent, u32, before the bytes */
 #define RF_MESSAGE_CREDIT_BYTES 512u	    /* what a message costs besides its bytes */
 #define RF_CHANNEL_AHEAD_MAX_BYTES 1048576u /* the same, after AHEAD */
 

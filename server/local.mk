@@ -28,6 +28,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session_signals.c %D%/session_signals.h \
 	%D%/session_listener.c %D%/session_listener.h \
 	%D%/session_message.c %D%/session_message.h \
+	%D%/session_peers.c %D%/session_peers.h \
 	%D%/session_stream.c %D%/session_stream.h \
 	%D%/session_streams.c %D%/session_streams.h \
 	%D%/session_terminal.c %D%/session_terminal.h \

@@ -7,40 +7,16 @@
 #include "server/session_listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "rfork/report.h"
 #include "server/descriptor.h"
 #include "server/log.h"
-
-int rf_listener_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd)
-{
-	struct stat status;
-	int flags = fcntl(fd, F_GETFL), error;
-
-	if (flags < 0 || !(flags & O_PATH) || fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode)) {
-		close(fd);
-		return -EBADMSG;
-	}
-	if (!rf_stream_can_ask()) {
-		close(fd);
-		return -EOPNOTSUPP; /* nothing would tell what the child has accepted */
-	}
-	error = rf_streams_add(streams, message->channel, message->stream, fd);
-	if (error == 0) {
-		streams->channels[message->channel]->accept.inode = message->inode;
-		streams->channels[message->channel]->accept.keeps_messages =
-			message->stream & RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
-	}
-	return error;
-}
 
 /* -- making a connection ------------------------------------------------------------------------ */
 
@@ -191,7 +167,7 @@ void rf_listener_check(struct rf_streams *streams, unsigned channel)
 {
 	const struct rf_stream *listener = streams->channels[channel];
 
-	if (!listener->takes || !rf_stream_is_gone(listener->accept.inode))
+	if (!listener->takes || !rf_stream_is_gone(listener->named))
 		return;
 	rf_listener_stop(streams, channel);
 	rf_streams_note(streams, channel);

@@ -9,10 +9,6 @@
 
 #include "server/session_streams.h"
 
-/* Adds the channel of a listening socket from what the shell has sent, which is checked but for fd: the name of
- * the child's socket, which is taken, also on failure. */
-int rf_listener_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd);
-
 /* Frames of the ghost: 0, or -EBADMSG if they break the rules. */
 int rf_listener_offer(struct rf_streams *streams, unsigned channel, const char *payload);
 int rf_listener_take_closed(struct rf_streams *streams, unsigned channel);

@@ -15,6 +15,7 @@
 
 #include "server/descriptor.h"
 #include "server/log.h"
+#include "server/session_peers.h"
 
 void rf_message_open(struct rf_stream *stream, uint32_t kind)
 {
@@ -25,6 +26,11 @@ void rf_message_open(struct rf_stream *stream, uint32_t kind)
 	stream->is_message = stream->messages.is_datagram || type == RF_STREAM_SEQPACKET;
 	if (!stream->is_message)
 		return;
+	stream->messages.sender = stream->messages.receiver = -1;
+	if (kind & RF_STREAM_HAS_NO_PEER) {
+		stream->messages.peers = rf_session_peers_new(stream->fd);
+		return;
+	}
 	/* as much as the kernel allows; a message for which that is not enough is told then */
 	(void)setsockopt(stream->fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
 }
@@ -34,6 +40,8 @@ void rf_message_close(struct rf_stream *stream)
 	if (!stream->is_message)
 		return;
 	rf_descriptor_close(&stream->messages.child);
+	rf_session_peers_free(stream->messages.peers);
+	stream->messages.peers = NULL;
 	stream->messages.in_bytes = 0;
 	stream->messages.is_whole = false;
 	rf_message_trim(stream);
@@ -62,22 +70,68 @@ void rf_message_let_go(struct rf_stream *stream)
 	stream->messages.is_closed = stream->may_give = true;
 }
 
+void rf_message_watch(struct rf_stream *stream, int epoll, unsigned channel)
+{
+	if (!stream->messages.peers)
+		return;
+	stream->messages.peers->epoll = epoll;
+	stream->messages.peers->channel = channel;
+}
+
+int rf_message_sender(const struct rf_stream *stream)
+{
+	return stream->messages.peers ? stream->messages.sender : stream->fd;
+}
+
+/* What comes before the bytes of a message. */
+static size_t head_of(const struct rf_stream *stream)
+{
+	return stream->messages.peers ? RF_MESSAGE_PEER_BYTES : 0;
+}
+
 /* -- from the ghost to the child -------------------------------------------------------------- */
 
-/* 0 if the message is in the child's socket, or nowhere any more; -EAGAIN if there is no room. */
-static int send_message(struct rf_stream *stream, const char *data, size_t bytes)
+/* Our socket for a message, by the correspondent before its bytes, if there is one; or a negative errno. */
+static int find_sender(struct rf_stream *stream, const char *message)
 {
-	if (send(stream->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
-		stream->unread_bytes = 1;
-		stream->messages.is_empty = bytes == 0;
-		stream->has_written = true;
+	uint32_t number;
+
+	if (!stream->messages.peers)
+		return stream->fd;
+	memcpy(&number, message, sizeof(number));
+	stream->messages.sender = rf_session_peers_find(stream->messages.peers, number);
+	return stream->messages.sender;
+}
+
+/* What becomes of a message that the child's socket did not take: -EAGAIN if that may change, else 0. */
+static int judge_failure(struct rf_stream *stream, int error, size_t bytes)
+{
+	if (error == EAGAIN || error == EINTR || error == EMFILE || error == ENFILE)
+		return -EAGAIN;
+	if (error == EPERM && stream->messages.peers) {
+		/* the child has chosen a peer, and hears no others */
+		stream->taken_bytes = 1;
 		return 0;
 	}
-	if (errno == EAGAIN || errno == EINTR)
-		return -EAGAIN;
-	if (errno == EMSGSIZE)
+	if (error == EMSGSIZE)
 		rf_log("a message of %zu bytes is longer than this machine's sockets allow", bytes);
 	rf_stream_stop_taking(stream);
+	return 0;
+}
+
+/* 0 if the message is in the child's socket, or nowhere any more; -EAGAIN if there is no room. */
+static int send_message(struct rf_stream *stream, const char *message, size_t bytes)
+{
+	size_t head = head_of(stream);
+	int fd = find_sender(stream, message);
+
+	if (fd < 0)
+		return judge_failure(stream, -fd, bytes);
+	if (send(fd, message + head, bytes - head, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return judge_failure(stream, errno, bytes);
+	stream->unread_bytes = 1;
+	stream->messages.is_empty = bytes == head;
+	stream->has_written = true;
 	return 0;
 }
 
@@ -116,7 +170,8 @@ int rf_message_take(struct rf_stream *stream, const char *piece, size_t bytes, b
 
 	if (!stream->is_message || stream->has_eof || stream->window_bytes ||
 	    (more && bytes != RF_FRAME_MAX_BYTES) ||
-	    bytes > RF_MESSAGE_MAX_BYTES - messages->in_bytes)
+	    bytes > RF_MESSAGE_MAX_BYTES - messages->in_bytes ||
+	    messages->in_bytes + bytes < head_of(stream))
 		return -EBADMSG;
 	if (!more)
 		stream->window_bytes = 1;
@@ -140,25 +195,56 @@ static bool is_end(const struct rf_stream *stream)
 	struct pollfd polled = { .fd = stream->fd, .events = POLLRDHUP };
 	int held = 0;
 
-	return poll(&polled, 1, 0) > 0 && polled.revents & (POLLRDHUP | POLLHUP) &&
+	return !stream->messages.peers && poll(&polled, 1, 0) > 0 &&
+	       polled.revents & (POLLRDHUP | POLLHUP) &&
 	       !(ioctl(stream->fd, FIONREAD, &held) == 0 && held > 0);
+}
+
+/* Finds the socket to read from; -EAGAIN if there is nothing in any. */
+static int find_receiver(struct rf_stream *stream)
+{
+	struct rf_stream_messages *messages = &stream->messages;
+
+	if (!messages->peers)
+		messages->receiver = stream->fd;
+	else if (messages->receiver < 0)
+		messages->receiver = rf_session_peers_next(messages->peers, &messages->from);
+	return messages->receiver;
 }
 
 /* The length of what comes next, which stays; -ENODATA at the end, -EAGAIN, or another errno. */
 static long peek(struct rf_stream *stream)
 {
+	int fd = find_receiver(stream);
 	ssize_t bytes;
 
+	if (fd < 0)
+		return fd;
 	do
-		bytes = recv(stream->fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+		bytes = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
 	while (bytes < 0 && errno == EINTR);
 	if (bytes < 0 && errno == ECONNRESET) {
-		stream->is_reset = true; /* said only once */
+		stream->is_reset = !stream->messages.peers; /* said only once */
 		return peek(stream);
 	}
-	if (bytes < 0)
+	if (bytes < 0) {
+		stream->messages.receiver = -1;
 		return -errno;
-	return bytes == 0 && is_end(stream) ? -ENODATA : bytes;
+	}
+	return bytes == 0 && is_end(stream) ? -ENODATA : bytes + (long)head_of(stream);
+}
+
+/* Receives a message of so many bytes, with the correspondent before it, if there is one; false if it
+ * has gone, which cannot be. */
+static bool receive(struct rf_stream *stream, char *message, size_t bytes)
+{
+	struct rf_stream_messages *messages = &stream->messages;
+	size_t head = head_of(stream);
+	ssize_t got = recv(messages->receiver, message + head, bytes - head, MSG_DONTWAIT);
+
+	memcpy(message, &messages->from, head);
+	messages->receiver = -1;
+	return got == (ssize_t)(bytes - head);
 }
 
 /* Reads into memory of its own what one frame does not take. */
@@ -169,7 +255,7 @@ static int receive_long(struct rf_stream *stream, size_t bytes)
 
 	if (out == MAP_FAILED)
 		return -ENOMEM;
-	if (recv(stream->fd, out, bytes, MSG_DONTWAIT) != (ssize_t)bytes) {
+	if (!receive(stream, out, bytes)) {
 		munmap(out, bytes);
 		return -EAGAIN;
 	}
@@ -208,7 +294,7 @@ static bool put_message(struct rf_stream *stream, size_t bytes, struct rf_stream
 		stream->credit_bytes -= rf_message_cost((uint32_t)bytes);
 		return put_piece(&stream->messages, frame, payload);
 	}
-	if (recv(stream->fd, payload, bytes, MSG_DONTWAIT) != (ssize_t)bytes)
+	if (!receive(stream, payload, bytes))
 		return false;
 	stream->credit_bytes -= rf_message_cost((uint32_t)bytes);
 	*frame = (struct rf_stream_frame){ .type = RF_FRAME_MESSAGE, .bytes = bytes };
@@ -258,7 +344,8 @@ int rf_message_drop(struct rf_stream *stream)
 
 	if (bytes < 0)
 		return bytes == -ENODATA ? 0 : (int)bytes;
-	(void)recv(stream->fd, NULL, 0, MSG_DONTWAIT);
+	(void)recv(stream->messages.receiver, NULL, 0, MSG_DONTWAIT);
+	stream->messages.receiver = -1;
 	return 1;
 }
 

@@ -27,6 +27,12 @@ int rf_message_hold(struct rf_stream *stream, int child);
  * no event tells. */
 void rf_message_let_go(struct rf_stream *stream);
 
+/* Where the sockets of correspondents are watched, and as which channel. */
+void rf_message_watch(struct rf_stream *stream, int epoll, unsigned channel);
+
+/* Our socket through which a message went to the child; for a stream of bytes the only one. */
+int rf_message_sender(const struct rf_stream *stream);
+
 /* A frame of the ghost, as rf_stream_take_data(). */
 int rf_message_take(struct rf_stream *stream, const char *piece, size_t bytes, bool more);
 

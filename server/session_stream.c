@@ -93,6 +93,7 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 		.fd = fd,
 		.is_socket = type != RF_STREAM_PIPE && type != RF_STREAM_LISTENER,
 		.accept.is_listener = type == RF_STREAM_LISTENER,
+		.accept.keeps_messages = kind & RF_STREAM_CONNECTIONS_KEEP_MESSAGES,
 		.messages.child = -1,
 		.gives = kind & RF_STREAM_WRITE,
 		.takes = kind & RF_STREAM_READ,
@@ -100,7 +101,7 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 		.limit_bytes = RF_CHANNEL_AHEAD_BYTES,
 		.pipe_bytes = RF_CHANNEL_AHEAD_BYTES, /* as they are made */
 	};
-	if (stream->is_socket)
+	if (stream->is_socket && !(kind & RF_STREAM_HAS_NO_PEER))
 		stream->peer = find_peer(fd);
 	rf_message_open(stream, kind);
 	fit_pipe(stream);
@@ -149,7 +150,7 @@ static uint32_t count_unread_socket(struct rf_stream *stream)
 	if (unread >= 0)
 		return (uint32_t)unread < stream->unread_bytes ? (uint32_t)unread
 							       : stream->unread_bytes;
-	if (ioctl(stream->fd, SIOCOUTQ, &queued) < 0 || queued > 1)
+	if (ioctl(rf_message_sender(stream), SIOCOUTQ, &queued) < 0 || queued > 1)
 		return stream->unread_bytes;
 	events = poll_now(stream);
 	/* no error tells of a message without bytes (unix_release_sock()): it counts as not read */
@@ -449,6 +450,8 @@ void rf_stream_snapshot(struct rf_stream *stream)
 
 bool rf_stream_has_peer(const struct rf_stream *stream)
 {
+	if (stream->named)
+		return !rf_stream_is_gone(stream->named);
 	return !stream->peer || rf_unix_diag_peer(diag, stream->fd) != 0;
 }
 
@@ -600,7 +603,7 @@ void rf_stream_event(struct rf_stream *stream, uint32_t events)
 
 	if (stream->fd < 0)
 		return;
-	if (stream->is_socket && events & EPOLLERR)
+	if (stream->is_socket && events & EPOLLERR && !stream->named)
 		stream->is_reset = true;
 	if (events & ~(uint32_t)EPOLLOUT)
 		stream->may_give = stream->may_give || stream->gives;

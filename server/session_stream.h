@@ -13,12 +13,17 @@
 #include "rfork/protocol.h"
 #include "server/pty.h"
 
+struct rf_session_peers;
+
 /* What a channel needs besides, if it carries messages: session_message.c. */
 struct rf_stream_messages {
 	bool is_datagram;
-	int child;	   /* another descriptor of the child's datagram socket; -1 = none */
-	bool is_closed;	   /* nobody has that socket open any more */
-	bool is_empty;	   /* the message in the child's socket has no bytes */
+	int child;	/* another descriptor of the child's datagram socket; -1 = none */
+	bool is_closed; /* nobody has that socket open any more */
+	bool is_empty;	/* the message in the child's socket has no bytes */
+	struct rf_session_peers *peers; /* of a socket without a peer, else NULL */
+	int sender, receiver; /* sockets: where a message is under way, and one is read next */
+	uint32_t from;	      /* whose the receiver is */
 	char *in;	   /* from the ghost, RF_MESSAGE_MAX_BYTES; NULL while there was no need */
 	uint32_t in_bytes; /* what has come of a message */
 	bool is_whole;	   /* it is complete, and the child's socket had no room */
@@ -33,7 +38,6 @@ struct rf_stream_accept {
 	bool is_connection;  /* made for a listener, and not by the image */
 	bool is_pending;     /* the child has not accepted it */
 	bool is_offered; /* at a listener: a connection waits at home, and none is made here yet */
-	uint32_t inode;	 /* at a listener: of the child's socket */
 	unsigned from;	 /* at a listener: the first number that a connection may have */
 	unsigned number; /* at a listener: of the connection that is made and not told; 0 = none.
 			       At a connection: of the listener */
@@ -46,6 +50,7 @@ struct rf_stream {
 				window_bytes and left_bytes count those */
 	struct rf_pty *pty;  /* whose output this is; else NULL */
 	uint32_t peer;	     /* inode of the child's socket, to ask the kernel about it; 0 = none */
+	uint32_t named;	     /* the same, if fd is the name of that socket, O_PATH */
 	bool gives;	     /* the child may write: DATA or EOF may follow */
 	bool gives_much;     /* the last piece was large: so will be the next */
 	bool may_give;	     /* perhaps there is something to read, or a NO_READER to tell */

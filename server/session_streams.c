@@ -131,6 +131,10 @@ static int check_message(const struct rf_streams *streams, const struct rf_shell
 		return message->end == RF_SHELL_END_SESSION && directions == RF_STREAM_READ
 			       ? 0
 			       : -EBADMSG;
+	if (message->stream & RF_STREAM_HAS_NO_PEER)
+		return message->stream == (RF_STREAM_DATAGRAM | both | RF_STREAM_HAS_NO_PEER)
+			       ? 0
+			       : -EBADMSG;
 	if (message->stream & ~(RF_STREAM_TYPE | both) || !directions)
 		return -EBADMSG;
 	if (message->end == RF_SHELL_END_CHILD)
@@ -153,7 +157,7 @@ static int type_of(uint32_t stream)
 }
 
 /* A socket whose peer is on this machine, so that no call on it waits for a network. */
-static int check_socket(int fd, int wanted_type)
+static int check_socket(int fd, int wanted_type, bool needs_peer)
 {
 	struct sockaddr_storage peer;
 	socklen_t bytes = sizeof(int);
@@ -163,6 +167,8 @@ static int check_socket(int fd, int wanted_type)
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) < 0 || domain != AF_UNIX ||
 	    type != wanted_type)
 		return -EBADMSG;
+	if (!needs_peer)
+		return 0;
 	bytes = sizeof(peer);
 	return getpeername(fd, (struct sockaddr *)&peer, &bytes) < 0 ? -EBADMSG : 0;
 }
@@ -192,15 +198,47 @@ static int reopen_pipe(int fd, bool child_reads)
 	return own < 0 ? -errno : own;
 }
 
+/* Whether what we get of a socket is its name, because we are to connect to it. */
+static bool is_named(uint32_t stream)
+{
+	return (stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER || stream & RF_STREAM_HAS_NO_PEER;
+}
+
+/* The name is gone from its folder; only the kernel can tell what the child has taken, and whether it has the
+ * socket still. */
+static int receive_name(struct rf_streams *streams, const struct rf_shell_stream *message, int fd)
+{
+	int flags = fcntl(fd, F_GETFL), error;
+	struct stat status;
+
+	if (flags < 0 || !(flags & O_PATH) || fstat(fd, &status) < 0 || !S_ISSOCK(status.st_mode) ||
+	    !message->inode) {
+		close(fd);
+		return -EBADMSG;
+	}
+	if (!rf_stream_can_ask()) {
+		close(fd);
+		return -EOPNOTSUPP;
+	}
+	error = rf_streams_add(streams, message->channel, message->stream, fd);
+	if (error < 0)
+		return error;
+	streams->channels[message->channel]->named = message->inode;
+	return message->stream & RF_STREAM_HAS_NO_PEER &&
+			       !streams->channels[message->channel]->messages.peers
+		       ? -ENOMEM
+		       : 0;
+}
+
 int rf_streams_receive(struct rf_streams *streams, const struct rf_shell_stream *message, int fd)
 {
 	int error = check_message(streams, message);
 	int own = -1;
 
-	if (error == 0 && (message->stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER)
-		return rf_listener_receive(streams, message, fd);
+	if (error == 0 && message->end == RF_SHELL_END_SESSION && is_named(message->stream))
+		return receive_name(streams, message, fd);
 	if (error == 0 && (message->stream & RF_STREAM_TYPE) != RF_STREAM_PIPE) {
-		error = check_socket(fd, type_of(message->stream));
+		error = check_socket(fd, type_of(message->stream), !is_named(message->stream));
 		if (error == 0 && message->end == RF_SHELL_END_CHILD)
 			return rf_message_hold(streams->channels[message->channel], fd);
 		if (error == 0)
@@ -231,10 +269,13 @@ int rf_streams_watch(struct rf_streams *streams, int epoll)
 {
 	streams->epoll = epoll;
 	for (unsigned i = 0; i < streams->count; i++) {
-		const struct rf_stream *stream = streams->channels[i];
+		struct rf_stream *stream = streams->channels[i];
 		struct epoll_event event = { .data.u64 = i };
 
-		if (!stream || stream->accept.is_listener)
+		if (!stream)
+			continue;
+		rf_message_watch(stream, epoll, i);
+		if (stream->named)
 			continue;
 		event.events = rf_stream_events(stream);
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, stream->fd, &event) < 0)

@@ -174,26 +174,55 @@ static int bind_unseen(int fd, uint32_t channel)
 	return name;
 }
 
-/* Makes a listening socket that only the session can connect to, which gets its name. */
+/* Gives the session the name of a socket of the child's, to which only the session can connect then. */
+static int send_name(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
+		     int fd)
+{
+	struct stat status;
+	int name = bind_unseen(fd, descriptor->file), error;
+
+	if (name < 0)
+		return name;
+	error = rf_sys_fstat(fd, &status);
+	if (error == 0)
+		error = send_end(high, descriptor, RF_SHELL_END_SESSION, name,
+				 (uint32_t)status.st_ino);
+	rf_sys_close(name);
+	return error;
+}
+
+/* Makes the child's listening socket. */
 static int open_listener(const struct high_fds *high, const struct rf_image_descriptor *descriptor)
 {
 	bool keeps_messages = descriptor->stream & RF_STREAM_CONNECTIONS_KEEP_MESSAGES;
 	int fd = (int)rf_syscall(SYS_socket, AF_UNIX, keeps_messages ? SOCK_SEQPACKET : SOCK_STREAM,
 				 0);
-	struct stat status = { 0 };
-	int name, error;
+	int error;
 
 	if (fd < 0)
 		return fd;
-	name = bind_unseen(fd, descriptor->file);
-	error = name < 0 ? name : (int)rf_syscall(SYS_listen, fd, SOMAXCONN);
+	error = send_name(high, descriptor, fd);
 	if (error == 0)
-		error = rf_sys_fstat(fd, &status);
+		error = (int)rf_syscall(SYS_listen, fd, SOMAXCONN);
 	if (error == 0)
-		error = send_end(high, descriptor, RF_SHELL_END_SESSION, name,
-				 (uint32_t)status.st_ino);
-	if (name >= 0)
-		rf_sys_close(name);
+		return fd;
+	rf_sys_close(fd);
+	return error;
+}
+
+/* Makes the child's datagram socket that has no peer. */
+static int open_without_peer(const struct high_fds *high,
+			     const struct rf_image_descriptor *descriptor)
+{
+	int fd = (int)rf_syscall(SYS_socket, AF_UNIX, SOCK_DGRAM, 0);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	set_send_buffer(fd, descriptor->offset);
+	error = send_name(high, descriptor, fd);
+	if (error == 0)
+		error = send_end(high, descriptor, RF_SHELL_END_CHILD, fd, 0);
 	if (error == 0)
 		return fd;
 	rf_sys_close(fd);
@@ -210,6 +239,8 @@ static int open_stream(const struct high_fds *high, const struct rf_image_descri
 		return (int)rf_syscall(SYS_dup, high->standard[descriptor->file]);
 	if ((descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER)
 		return open_listener(high, descriptor);
+	if (descriptor->stream & RF_STREAM_HAS_NO_PEER)
+		return open_without_peer(high, descriptor);
 	error = make_ends(descriptor, ends);
 	if (error < 0)
 		return error;

@@ -27,6 +27,7 @@
 #define TERMINAL 3
 #define MESSAGES 4  /* a datagram socket that the child never reads */
 #define LISTENER 6  /* a listening socket on which it accepts nothing */
+#define SERVER 7    /* a datagram socket without a peer, which it never reads */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define LOG_BYTES 65536
 
@@ -276,6 +277,11 @@ static void hang_up_twice(int fd)
 	put_word(fd, RF_FRAME_WINDOW, TERMINAL, 1000);
 }
 
+static void message_of_somebody(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, SERVER, RF_MESSAGE_PEER_BYTES);
+}
+
 /* -- what is not ------------------------------------------------------------------------------ */
 
 static void beyond_the_credit(int fd)
@@ -310,6 +316,11 @@ static void message_as_data(int fd)
 static void data_as_message(int fd)
 {
 	put(fd, RF_FRAME_MESSAGE, 0, IN, 1);
+}
+
+static void message_of_nobody(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, SERVER, RF_MESSAGE_PEER_BYTES - 1);
 }
 
 static void two_offers(int fd)
@@ -536,6 +547,7 @@ static const struct a_case cases[] = {
 	{ "an odd mode", odd_mode, NULL },
 	{ "a line unasked", unasked_line, NULL },
 	{ "a terminal hung up", hang_up_twice, NULL },
+	{ "a message of a correspondent", message_of_somebody, NULL },
 	{ "an offered connection", offered_connection, NULL },
 	{ "a connection without a number", connection_without_a_number, NULL },
 	{ "DATA beyond the credit", beyond_the_credit, RULES },
@@ -549,6 +561,7 @@ static const struct a_case cases[] = {
 	{ "a message as DATA", message_as_data, RULES },
 	{ "bytes as a MESSAGE", data_as_message, RULES },
 	{ "a short piece", short_piece, RULES },
+	{ "a message without a correspondent", message_of_nobody, RULES },
 	{ "two offers", two_offers, RULES },
 	{ "an offer at a stream", offer_at_a_stream, RULES },
 	{ "an offer of channel 0", offer_of_channel_0, RULES },
@@ -707,12 +720,13 @@ static void check_handshakes(void)
 /* Streams for all of its standard descriptors, whatever those of the test are. */
 static void record(void)
 {
-	int pair[2], input[2], reader, error_output;
+	int pair[2], input[2], server, reader, error_output;
 	struct listening listening;
 
 	/* first, so that their channels are the first, too */
 	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
 	CHECK(listening_start(&listening, LISTENING_UNIX));
+	server = CHECK_CALL(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	reader = test_pipe_output();
 	error_output = CHECK_CALL(fcntl(2, F_DUPFD_CLOEXEC, 3));
 	CHECK_CALL(pipe2(input, O_CLOEXEC));
@@ -729,6 +743,7 @@ static void record(void)
 	close(pair[0]);
 	close(pair[1]);
 	close(listening.fd);
+	close(server);
 }
 
 int main(void)

@@ -29,6 +29,7 @@
 #define TERMINAL 3
 #define MESSAGES 10 /* a datagram socket whose peer has taken nothing yet */
 #define LISTENER 12 /* a listening socket at which a connection waits */
+#define SERVER 14   /* a datagram socket without a peer, to which nobody has sent anything */
 #define NOBODYS 900 /* a channel that the child does not have */
 #define EXIT_CODE 23
 /* Far from all others. */
@@ -153,6 +154,14 @@ static void terminals(int fd)
 	put(fd, RF_FRAME_EOF, 0, TERMINAL, 0);
 	put(fd, RF_FRAME_NO_READER, 0, TERMINAL, 0);
 	put(fd, RF_FRAME_TAKE, 0, TERMINAL, 0);
+	finish(fd);
+}
+
+static void unknown_correspondent(int fd)
+{
+	put_word(fd, RF_FRAME_MESSAGE, SERVER, 0);
+	put_word(fd, RF_FRAME_MESSAGE, SERVER, 1);
+	put_word(fd, RF_FRAME_MESSAGE, SERVER, UINT32_MAX);
 	finish(fd);
 }
 
@@ -314,6 +323,11 @@ static void message_for_terminal(int fd)
 	put(fd, RF_FRAME_MESSAGE, 0, TERMINAL, 10);
 }
 
+static void no_correspondent(int fd)
+{
+	put(fd, RF_FRAME_MESSAGE, 0, SERVER, RF_MESSAGE_PEER_BYTES - 1);
+}
+
 static void unoffered_connection(int fd)
 {
 	put_word(fd, RF_FRAME_CONNECTION, OUT, 100);
@@ -424,6 +438,7 @@ static const struct a_case {
 	{ "EOF and NO_READER twice", ends_twice, true },
 	{ "CONTINUED without a stop", continued_without_stop, true },
 	{ "messages", messages, true },
+	{ "a message for nobody known", unknown_correspondent, true },
 	{ "AHEAD of all channels", limits_everywhere, true },
 	{ "a terminal", terminals, true },
 	{ "the end of the connection", hang_up, false },
@@ -453,6 +468,7 @@ static const struct a_case {
 	{ "ASK by SIGTERM", asked_by_term, false },
 	{ "CONSUMED of what was not typed", consumed_what_was_not_typed, false },
 	{ "a message for a terminal", message_for_terminal, false },
+	{ "a message without a correspondent", no_correspondent, false },
 	{ "CONNECTION without an offer", unoffered_connection, false },
 	{ "CONNECTION as a stream's channel", connection_as_a_stream, false },
 	{ "CONNECTION beyond the last channel", connection_beyond_the_last, false },
@@ -610,7 +626,7 @@ static void take_terminal(void)
 
 static int run(void)
 {
-	int to[2], from[2], input[2], pair[2], reader, client;
+	int to[2], from[2], input[2], pair[2], reader, server, client;
 	struct listening listening;
 	pid_t bystander;
 	sigset_t mask;
@@ -635,6 +651,8 @@ static int run(void)
 	CHECK(listening_start(&listening, LISTENING_TCP));
 	CHECK_EQUAL(listening.fd + 1, LISTENER);
 	client = listening_connect(&listening);
+	server = CHECK_CALL(socket(AF_INET, SOCK_DGRAM, 0));
+	CHECK_EQUAL(server + 1, SERVER);
 	signals_block_all(&mask);
 	check_all(to[1], from[0]);
 	/* the messages of the case that only sent good ones */
@@ -648,6 +666,7 @@ static int run(void)
 	check("a connection", take_connection, true);
 	CHECK_EQUAL(test_read(client, block, 6), 5);
 	close(client);
+	close(server);
 	close(listening.fd);
 	close(pair[0]);
 	close(pair[1]);

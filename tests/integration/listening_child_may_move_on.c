@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: a remote child that moves on takes its sockets along: after the second move it still accepts the
- * connections of a listening socket at home, and talks over a datagram socket, through both ghosts.
+ * connections of a listening socket at home, talks over a datagram socket, and answers the clients of one
+ * without a peer, through both ghosts.
  */
 #define _GNU_SOURCE
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +18,16 @@
 #define CLIENTS 3
 
 static struct node node;
+
+static void answer(int server)
+{
+	struct sockaddr_storage client;
+	socklen_t bytes = sizeof(client);
+	char byte;
+
+	CHECK_EQUAL(recvfrom(server, &byte, 1, 0, (struct sockaddr *)&client, &bytes), 1);
+	CHECK_EQUAL(sendto(server, &byte, 1, 0, (struct sockaddr *)&client, bytes), 1);
+}
 
 static void serve(int listener, int pair)
 {
@@ -38,11 +50,15 @@ static _Noreturn void go_on(int listener, int pair)
 	pid_t pid = node_move_returns_twice(&node, 0);
 
 	if (!pid) {
-		serve(listener, pair);
+		if (pair >= 0)
+			serve(listener, pair);
+		for (int i = 0; pair < 0 && i < CLIENTS; i++)
+			answer(listener);
 		_exit(42);
 	}
 	close(listener);
-	close(pair);
+	if (pair >= 0)
+		close(pair);
 	test_expect_exit(pid, 42);
 	_exit(43);
 }
@@ -83,12 +99,38 @@ static void check(enum listening_kind kind)
 	close(pair[0]);
 }
 
+/* The first node's socket is of AF_UNIX already: its correspondents are the session's sockets. */
+static void check_server(void)
+{
+	int server = CHECK_CALL(socket(AF_INET, SOCK_DGRAM, 0)), clients[2];
+	struct sockaddr_storage address = { .ss_family = AF_INET };
+	socklen_t bytes = sizeof(struct sockaddr_in);
+	pid_t pid;
+
+	CHECK_CALL(bind(server, (struct sockaddr *)&address, bytes));
+	CHECK_CALL(getsockname(server, (struct sockaddr *)&address, &bytes));
+	pid = node_move_returns_twice(&node, 0);
+	if (!pid)
+		go_on(server, -1);
+	close(server);
+	for (int i = 0; i < 2; i++) {
+		clients[i] = CHECK_CALL(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+		CHECK_CALL(connect(clients[i], (struct sockaddr *)&address, bytes));
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		expect_echo(clients[i % 2], (char)('0' + i));
+	test_expect_exit(pid, 43);
+	close(clients[0]);
+	close(clients[1]);
+}
+
 int main(void)
 {
 	test_begin();
 	node_start(&node, NULL);
 	check(LISTENING_TCP);
 	check(LISTENING_SEQPACKET);
+	check_server();
 	node_stop(&node);
 	return test_end();
 }

@@ -191,6 +191,7 @@ rf_integration_tests = \
 	%D%/threads_start_after_the_move \
 	%D%/timers_move_with_their_remaining_time \
 	%D%/two_pipes_make_a_coprocess \
+	%D%/udp_server_answers_its_clients \
 	%D%/udp_socket_is_served_by_the_child \
 	%D%/umask_and_directory_are_kept \
 	%D%/unix_socket_works \
@@ -429,6 +430,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_timers_move_with_their_remaining_time_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)
+%C%_udp_server_answers_its_clients_LDADD = $(rf_integration_ldadd)
 %C%_udp_socket_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)

@@ -20,6 +20,7 @@ rf_unit_tests = \
 	%D%/test_key \
 	%D%/test_maps \
 	%D%/test_pagemap \
+	%D%/test_peers \
 	%D%/test_plan \
 	%D%/test_reader \
 	%D%/test_reader_fuzz \
@@ -81,6 +82,11 @@ endif
 %C%_test_pagemap_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_pagemap_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_pagemap_LDADD = $(rf_unit_ldadd)
+
+%C%_test_peers_SOURCES = %D%/test_peers.c
+%C%_test_peers_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_peers_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_peers_LDADD = $(rf_unit_ldadd)
 
 %C%_test_plan_SOURCES = %D%/test_plan.c
 %C%_test_plan_CPPFLAGS = $(rf_unit_cppflags)

@@ -94,7 +94,9 @@ START_TEST(sockets_that_keep_messages_are_accepted)
 {
 	struct rf_image_descriptor *socket = sample_payload(&sample, RF_RECORD_DESCRIPTOR, 3);
 
-	socket->stream = (_i ? RF_STREAM_SEQPACKET : RF_STREAM_DATAGRAM) | RF_STREAM_READ;
+	socket->stream = (_i == 1 ? RF_STREAM_SEQPACKET : RF_STREAM_DATAGRAM) | RF_STREAM_READ;
+	if (_i == 2)
+		socket->stream |= RF_STREAM_WRITE | RF_STREAM_HAS_NO_PEER;
 	socket->offset = INT32_MAX;
 	assert_accepted();
 }
@@ -858,6 +860,8 @@ REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 5)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
 CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 6 | RF_STREAM_READ)
+CORRUPT(seqpacket_without_a_peer, descriptor(3)->stream = RF_STREAM_SEQPACKET | 0xb00)
+CORRUPT(without_a_peer_not_written, descriptor(3)->stream = RF_STREAM_DATAGRAM | 0x900)
 CORRUPT(listener_written_to, descriptor(3)->stream = RF_STREAM_LISTENER | 0x300)
 CORRUPT(listener_not_read, descriptor(3)->stream = RF_STREAM_LISTENER | 0x400)
 CORRUPT(listener_with_a_send_buffer, descriptor(3)->stream = RF_STREAM_LISTENER | RF_STREAM_READ;
@@ -1024,7 +1028,7 @@ static TCase *accepting_case(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, good_image_is_accepted);
-	tcase_add_loop_test(tcase, sockets_that_keep_messages_are_accepted, 0, 2);
+	tcase_add_loop_test(tcase, sockets_that_keep_messages_are_accepted, 0, 3);
 	tcase_add_loop_test(tcase, listening_sockets_are_accepted, 0, 2);
 	tcase_add_test(tcase, forecast_is_read_apart_from_the_layout);
 	tcase_add_test(tcase, nothing_behind_the_end_is_read);
