@@ -12,7 +12,7 @@
 #include "tests/support/node.h"
 #include "tests/support/process.h"
 
-#define BYTES (8ul << 20)
+#define BYTES (64ul << 20) /* a quarter is more than all that may be under way */
 #define STOPS 3u
 
 static unsigned char *sent, *got;
