@@ -6,6 +6,13 @@
 # shellcheck shell=bash
 server_pid=
 
+# What whoever runs the test has open is none of the test's, and must not travel: make's job
+# server, a lock.  255 is the script itself.
+for fd in "/proc/$$/fd/"*; do
+	fd=${fd##*/}
+	((fd < 3 || fd == 255)) || exec {fd}>&-
+done
+
 fail() {
 	printf 'failed: %s\n' "$*" >&2
 	[[ ! -e $directory/log ]] || sed 's/^/server: /' "$directory/log" >&2
