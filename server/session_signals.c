@@ -23,6 +23,10 @@
 
 #define LAST_SIGNAL 64u
 #define GENERATIONS_MAX 4096
+/* Words of /proc/PID/stat, from 1. */
+#define STATUS_NAME 2u
+#define STATUS_PARENT 4u
+#define STATUS_TERMINAL 7u
 /* What the child sent before its end, or before a stop, is in the queue then; what its descendants add
  * cannot delay the news for ever. */
 #define LATE_SIGNALS_MAX 65536u
@@ -57,21 +61,25 @@ void rf_job_close(struct rf_job *job)
 
 enum sender { SENDER_DESCENDANT, SENDER_GONE, SENDER_STRANGER };
 
-/* The parent, from the fourth word of /proc/PID/stat, as the second may hold anything; -1 if the
- * process is gone. */
-static pid_t read_parent(pid_t pid)
+/* A number of /proc/PID/stat behind the name, which may hold anything; -1 if the process is gone. */
+static long read_status(pid_t pid, unsigned word)
 {
 	char path[40];
 	char text[512];
-	const char *parenthesis;
+	const char *at;
 
 	rf_format(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (rf_io_read_file(path, text, sizeof(text)) < 0)
 		return -1;
-	parenthesis = strrchr(text, ')');
-	if (!parenthesis || strlen(parenthesis) < 5)
-		return -1;
-	return (pid_t)strtol(parenthesis + 4, NULL, 10);
+	at = strrchr(text, ')');
+	for (; at && word > STATUS_NAME; word--)
+		at = strchr(at + 1, ' ');
+	return at ? strtol(at, NULL, 10) : -1;
+}
+
+static pid_t read_parent(pid_t pid)
+{
+	return (pid_t)read_status(pid, STATUS_PARENT);
 }
 
 /* A process that is just being reaped has the parent 0, and is gone at the second look. */
@@ -168,6 +176,9 @@ static unsigned note_stop(struct rf_job *job, unsigned signal)
 	if (job->is_held && signal == SIGSTOP)
 		return 0; /* ours */
 	job->stop_signal = signal;
+	/* a terminal of the node stops whole groups, too */
+	if (signal != SIGSTOP && read_status(job->child, STATUS_TERMINAL) > 0)
+		job->is_group_stopped = true;
 	job->may_have_others = true;
 	job->late_signals = LATE_SIGNALS_MAX;
 	/* It went on and has stopped again before we looked: the ghost is told both. */
@@ -241,7 +252,24 @@ static pid_t group_of(pid_t child)
 	return group <= 0 || group == getpgrp() ? 0 : group;
 }
 
-int rf_job_send(const struct rf_job *job, const struct rf_frame_signal *signal)
+/* Whether a signal is for all of the group: one of a terminal, or the end of a stop by such a one.  What
+ * stopped the child alone has nothing to do with its own children, which may be stopped as well. */
+static bool is_for_group(struct rf_job *job, const struct rf_frame_signal *signal)
+{
+	bool was_group_stopped = job->is_group_stopped;
+
+	if (signal->signal == SIGCONT) {
+		job->is_group_stopped = false;
+		return was_group_stopped || signal->code == SI_KERNEL;
+	}
+	if (signal->code != SI_KERNEL)
+		return false;
+	job->is_group_stopped = signal->signal == SIGTSTP || signal->signal == SIGTTIN ||
+				signal->signal == SIGTTOU || was_group_stopped;
+	return true;
+}
+
+int rf_job_send(struct rf_job *job, const struct rf_frame_signal *signal)
 {
 	siginfo_t info = { .si_signo = (int)signal->signal, .si_code = signal->code };
 	pid_t group = 0;
@@ -251,7 +279,7 @@ int rf_job_send(const struct rf_job *job, const struct rf_frame_signal *signal)
 		return -EBADMSG;
 	if (job->has_ended)
 		return 0;
-	if (signal->code == SI_KERNEL || signal->signal == SIGCONT)
+	if (is_for_group(job, signal))
 		group = group_of(job->child);
 	/* A full queue of the child drops it, as it would drop the sender's. */
 	if (group) {

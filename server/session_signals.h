@@ -25,8 +25,9 @@ struct rf_job {
 	bool awaits_wake;      /* the ghost should be going on: nothing of it has come since */
 	bool is_held;	       /* we have stopped the child, because the ghost is stopped */
 	bool is_ping_sent;     /* and not answered */
+	bool is_group_stopped; /* by a terminal: all of it is to go on together */
 	bool may_have_others;  /* `others` may be readable */
-	unsigned late_signals; /* how many more are read after the end */
+	unsigned late_signals; /* how many more are read after the end or stop */
 	struct rf_frame_signal pending[3]; /* to be sent: of SIGCHLD, SIGTERM, another; 0 = none */
 };
 
@@ -56,7 +57,7 @@ bool rf_job_take_other(struct rf_job *job);
 bool rf_job_next_signal(struct rf_job *job, struct rf_frame_signal *signal);
 
 /* A signal from the ghost to the child; 0, or -EBADMSG if there is no such signal. */
-int rf_job_send(const struct rf_job *job, const struct rf_frame_signal *signal);
+int rf_job_send(struct rf_job *job, const struct rf_frame_signal *signal);
 
 /* The child goes on after a stop that nobody has heard of. */
 void rf_job_resume(struct rf_job *job);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: in a chain of children on three nodes a signal's value goes from each process to the next, to the last one
- * and all the way back to the caller; a stop of the last shows to each parent in turn, SIGCONT at home continues
- * them all, and the status of the last comes home through all of them.
+ * and all the way back to the caller; a stop of the last shows to each parent in turn, each continues the next,
+ * and the status of the last comes home through all of them.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -50,6 +50,7 @@ static int be_the_child(unsigned number)
 	signals_queue(getppid(), UP, take_value(UP));
 	process_expect_stop_status(ghost, SIGSTOP);
 	CHECK_CALL(raise(SIGSTOP));
+	CHECK_CALL(kill(ghost, SIGCONT));
 	process_expect_continue_status(ghost);
 	signals_queue(ghost, DOWN, take_value(DOWN));
 	status = test_wait(ghost);

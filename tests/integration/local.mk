@@ -40,6 +40,7 @@ rf_integration_tests = \
 	%D%/connection_not_accepted_stays_at_home \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
+	%D%/continuing_the_child_leaves_its_children_stopped \
 	%D%/cut_streams_leave_nothing \
 	%D%/daemon_returns_when_ready \
 	%D%/daemons_keep_the_streams_of_the_child \
@@ -279,6 +280,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_connection_not_accepted_stays_at_home_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
+%C%_continuing_the_child_leaves_its_children_stopped_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_daemons_keep_the_streams_of_the_child_LDADD = $(rf_integration_ldadd)
