@@ -21,6 +21,8 @@
 
 #define EVENTS 64
 #define FRAMES_AT_ONCE 64
+/* How long a stop waits for readers that take nothing. */
+#define STOP_PATIENCE_MS 1000
 #define EVENT_CONNECTION (UINT64_C(1) << 32)
 #define EVENT_SIGNALS (UINT64_C(1) << 33)
 
@@ -332,6 +334,26 @@ static void take_stop(struct rf_relay *relay)
 	    stopped.signal != SIGTTOU)
 		rf_ghost_link_lose();
 	relay->stopped = stopped.signal;
+	relay->held = SIZE_MAX; /* patience begins with the first look */
+}
+
+/*
+ * Whether a reader still takes what the child had written before it stopped: at home it would have
+ * stopped only then, and nobody could have the rest from a ghost that is stopped.  But a reader
+ * that is stopped with the whole job takes nothing, and is not waited for.
+ */
+static bool is_being_read(struct rf_relay *relay)
+{
+	size_t held = 0;
+
+	for (uint32_t number = 0; number < relay->channel_count; number++) {
+		flush(relay, number);
+		held += relay->channels[number].used;
+	}
+	if (held < relay->held)
+		relay->stop_ns = rf_io_deadline_ns(STOP_PATIENCE_MS);
+	relay->held = held;
+	return held && rf_io_now_ns() < relay->stop_ns;
 }
 
 /* Stops as the child has: again, too, after a frame that was not about that. */
@@ -339,8 +361,8 @@ static void stop(struct rf_relay *relay)
 {
 	const struct rf_frame_signal continued = { .signal = SIGCONT };
 
-	for (uint32_t number = 0; number < relay->channel_count; number++)
-		flush(relay, number);
+	if (is_being_read(relay))
+		return;
 	forward_signals(relay);
 	if (!relay->stopped)
 		return;
@@ -633,9 +655,11 @@ int rf_ghost_prepare_relay(struct rf_relay *relay)
 	return error < 0 ? error : watch(relay, relay->signals, EVENT_SIGNALS);
 }
 
-/* How long to wait for events: for ever, but for a link that may be lost. */
+/* How long to wait for events: for ever, but for a link that may be lost, or a stop that waits. */
 static int find_timeout(struct rf_relay *relay)
 {
+	if (relay->stopped)
+		return STOP_PATIENCE_MS;
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		rf_channel_rest(&relay->channels[number]);
 	return rf_ghost_link_timeout_ms(&relay->link);

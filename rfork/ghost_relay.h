@@ -18,6 +18,8 @@ struct rf_relay {
 	bool is_left;	  /* the child has ended: this is the stand-in of its descendants */
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
 	struct rf_ghost_terminal terminal;
+	size_t held;	  /* bytes that a stop waits for, and until when */
+	int64_t stop_ns;
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;
 	uint32_t accepted_from; /* those that the image has given are below; above, as many as there is need,

@@ -59,6 +59,7 @@ struct relay {
 	struct rf_session_terminal terminal;
 	bool is_sample_due; /* CONSUMED is to be sent, if there is any */
 	bool is_ping_due;
+	bool is_stop_due;   /* nobody reads what the child wrote before it stopped */
 	bool is_detaching;  /* DETACHED is to be sent, and then nothing more */
 	bool is_detached;   /* it was */
 	bool is_left;	    /* EXITED is told, and descendants still hold channels */
@@ -222,6 +223,14 @@ static bool is_muted(const struct relay *r)
 	return r->job.is_stop_told && !r->job.tell_continued && !r->job.has_ended;
 }
 
+/* The child has stopped, and for want of credit not all has gone out that it had written before.  At
+ * home it would have stopped only then; but a reader that has stopped, too, is not waited for. */
+static bool is_still_read(const struct relay *r)
+{
+	return r->job.stop_signal && !r->job.is_stop_told && !r->is_stop_due &&
+	       !rf_streams_are_sent(r->streams);
+}
+
 /*
  * What the child did after it had written what has gone out by now: a signal, a stop, its end.
  * False if there is nothing of that kind that may be sent now.
@@ -236,6 +245,8 @@ static bool put_event(struct relay *r)
 		return false;
 	if (r->job.has_ended && !rf_streams_are_sent(r->streams))
 		return false; /* for want of credit */
+	if (is_still_read(r))
+		return false;
 	if (rf_job_next_signal(&r->job, &signal))
 		put_signal(r, &signal);
 	else if ((r->job.has_ended || r->job.stop_signal) && rf_job_take_other(&r->job))
@@ -291,7 +302,8 @@ static bool produce(struct relay *r)
 		if (put_event(r))
 			return true;
 		/* What else there is to read comes after the event. */
-		if (r->streams->limit == RF_STREAM_SNAPSHOT && !is_muted(r) && !r->job.has_ended) {
+		if (r->streams->limit == RF_STREAM_SNAPSHOT && !is_muted(r) && !is_still_read(r) &&
+		    !r->job.has_ended) {
 			rf_streams_release_snapshot(r->streams);
 			return produce(r);
 		}
@@ -415,8 +427,10 @@ static void take_news(struct relay *r, unsigned news)
 		lose(r, "the server ends");
 	if (news & RF_JOB_ENDED)
 		rf_pty_leave(r->terminal.pty);
-	if (news & RF_JOB_STOPPED)
+	if (news & RF_JOB_STOPPED) {
 		rf_session_terminal_stopped(&r->terminal);
+		r->is_stop_due = false;
+	}
 	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL | RF_JOB_ENDED) && !r->is_left)
 		rf_streams_snapshot(r->streams, false);
 	if (news & RF_JOB_ENDED) {
@@ -469,6 +483,7 @@ static void pass_silence(struct relay *r)
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
 	rf_streams_trim(r->streams);
 	rf_link_trim(&r->link);
+	r->is_stop_due = true;
 	if (r->is_left)
 		rf_streams_let_go(r->streams);
 	else

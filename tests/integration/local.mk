@@ -125,6 +125,7 @@ rf_integration_tests = \
 	%D%/other_streams_pass_bulk \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
+	%D%/output_before_a_stop_can_be_read \
 	%D%/oversized_counts_are_refused \
 	%D%/pending_signals_move \
 	%D%/pipe_from_the_parent_works \
@@ -365,6 +366,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_other_streams_pass_bulk_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
+%C%_output_before_a_stop_can_be_read_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
