@@ -415,15 +415,47 @@ int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes)
 	return 0;
 }
 
-/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE. */
+static ssize_t read_some(struct rf_stream *stream, enum rf_stream_limit limit, char *payload,
+			 size_t bytes)
+{
+	ssize_t got;
+
+	if (stream->pty)
+		return rf_pty_read(stream->pty, limit != RF_STREAM_ALL, payload, bytes);
+	do
+		got = stream->is_socket ? recv(stream->fd, payload, bytes, MSG_DONTWAIT)
+					: read(stream->fd, payload, bytes);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno == ECONNRESET)
+		stream->is_reset = true; /* said only once */
+	return got < 0 ? -errno : got;
+}
+
+/* Drops what there is to read, without waiting; -EAGAIN if more may come. */
+static ssize_t drop_readable(struct rf_stream *stream)
+{
+	static char dropped[16384];
+	ssize_t got;
+
+	do
+		got = stream->is_message
+			      ? rf_message_drop(stream)
+			      : read_some(stream, RF_STREAM_ALL, dropped, sizeof(dropped));
+	while (got > 0);
+	return got;
+}
+
+/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE.  Not ECONNRESET, which it
+ * would get if something were left in the socket that is closed; and a socket that stays full would
+ * not tell a child that waits for room. */
 void rf_stream_take_no_reader(struct rf_stream *stream)
 {
 	if (!stream->gives)
 		return;
 	stream->gives = false;
 	stream->left_bytes = 0;
-	if (stream->is_socket)
-		(void)shutdown(stream->fd, SHUT_RD);
+	if (stream->is_socket && shutdown(stream->fd, SHUT_RD) == 0)
+		(void)drop_readable(stream);
 	release(stream);
 }
 
@@ -436,6 +468,9 @@ static uint32_t count_readable(const struct rf_stream *stream)
 
 void rf_stream_snapshot(struct rf_stream *stream)
 {
+	/* Nor has its event been heard yet, if the child has just closed the end. */
+	if (stream->takes && !stream->is_socket && poll_now(stream) & POLLERR)
+		rf_stream_stop_taking(stream);
 	if (!stream->gives)
 		return;
 	if (stream->is_message)
@@ -485,22 +520,6 @@ bool rf_stream_put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
 static bool has_ended_unread(const struct rf_stream *stream)
 {
 	return poll_now(stream) & (POLLHUP | POLLRDHUP) && count_readable(stream) == 0;
-}
-
-static ssize_t read_some(struct rf_stream *stream, enum rf_stream_limit limit, char *payload,
-			 size_t bytes)
-{
-	ssize_t got;
-
-	if (stream->pty)
-		return rf_pty_read(stream->pty, limit != RF_STREAM_ALL, payload, bytes);
-	do
-		got = stream->is_socket ? recv(stream->fd, payload, bytes, MSG_DONTWAIT)
-					: read(stream->fd, payload, bytes);
-	while (got < 0 && errno == EINTR);
-	if (got < 0 && errno == ECONNRESET)
-		stream->is_reset = true; /* said only once */
-	return got < 0 ? -errno : got;
 }
 
 /* Pages change hands, without a copy. */
@@ -573,14 +592,7 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 
 void rf_stream_drain(struct rf_stream *stream)
 {
-	static char dropped[16384];
-	ssize_t got = 1;
-
-	while (stream->gives && got > 0)
-		got = stream->is_message
-			      ? rf_message_drop(stream)
-			      : read_some(stream, RF_STREAM_ALL, dropped, sizeof(dropped));
-	if (stream->gives && got == -EAGAIN)
+	if (stream->gives && drop_readable(stream) == -EAGAIN)
 		return;
 	stream->gives = false;
 	stream->may_give = stream->tell_no_reader = false;

@@ -18,6 +18,7 @@ rf_integration_tests = \
 	%D%/broken_nodes_are_reported \
 	%D%/broken_nodes_lose_only_their_ghost \
 	%D%/broken_nodes_lose_what_stays \
+	%D%/broken_socket_is_not_reset \
 	%D%/busy_threads_do_not_matter \
 	%D%/callee_saved_registers_are_kept \
 	%D%/caller_may_close_stdio \
@@ -32,6 +33,7 @@ rf_integration_tests = \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_go_on \
+	%D%/closed_ends_show_before_signals \
 	%D%/closed_listener_refuses_clients \
 	%D%/closed_reader_is_sigpipe \
 	%D%/closing_with_unread_bytes_is_seen_at_home \
@@ -259,6 +261,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_lose_only_their_ghost_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_lose_what_stays_LDADD = $(rf_integration_ldadd)
+%C%_broken_socket_is_not_reset_LDADD = $(rf_integration_ldadd)
 %C%_busy_threads_do_not_matter_LDADD = $(rf_integration_ldadd)
 %C%_callee_saved_registers_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_caller_may_close_stdio_LDADD = $(rf_integration_ldadd)
@@ -273,6 +276,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
+%C%_closed_ends_show_before_signals_LDADD = $(rf_integration_ldadd)
 %C%_closed_listener_refuses_clients_LDADD = $(rf_integration_ldadd)
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_closing_with_unread_bytes_is_seen_at_home_LDADD = $(rf_integration_ldadd)
