@@ -14,19 +14,22 @@ CLEANFILES += $(rf_long_tests) $(rf_long_runs:=.long.log)
 
 rf_long_runs = \
 	tests/integration/stopped_peers_are_not_lost$(EXEEXT) \
+	tests/model/random_scripts_agree$(EXEEXT) \
 	$(rf_long_tests:=$(EXEEXT))
 if UNIT_TESTS
 rf_long_runs += tests/unit/test_reader_fuzz$(EXEEXT)
 endif
 
-# A seed of its own each time, which the programs print; peers that are stopped for a minute.
+# A seed of its own each time, which the programs print; peers that are stopped for a minute; thousands
+# of random scripts.
 .PHONY: check-long
 check-long: all $(rf_long_runs)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
 	RFORK_TEST_SEED=$${RFORK_TEST_SEED:-$$(date +%s)}; \
 	RFORK_FUZZ_ROUNDS=$${RFORK_FUZZ_ROUNDS:-1000000}; \
 	RFORK_TEST_STOPPED_S=$${RFORK_TEST_STOPPED_S:-60}; \
-	export RFORK_TEST_SEED RFORK_FUZZ_ROUNDS RFORK_TEST_STOPPED_S; \
+	RFORK_TEST_SCRIPTS=$${RFORK_TEST_SCRIPTS:-5000}; \
+	export RFORK_TEST_SEED RFORK_FUZZ_ROUNDS RFORK_TEST_STOPPED_S RFORK_TEST_SCRIPTS; \
 	for program in $(rf_long_runs); do \
 		$$program >$$program.long.log 2>&1; result=$$?; \
 		case $$result in \
