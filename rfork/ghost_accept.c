@@ -45,9 +45,9 @@ static void set_guard_action(void)
 }
 
 /*
- * Neither O_NONBLOCK nor a time limit may be set on a socket that the caller has as well, and accept(2) has no
- * flag like MSG_DONTWAIT.  So a timer interrupts it, again and again, for the first signal may come
- * before it waits.
+ * Neither O_NONBLOCK nor a time limit may be set on a socket that the caller has as well, and
+ * accept(2) has no flag like MSG_DONTWAIT.  So a timer interrupts it, again and again, for the
+ * first signal may come before it waits.
  */
 int rf_accept_now(int listener)
 {

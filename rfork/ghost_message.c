@@ -240,8 +240,8 @@ static uint32_t find_number(struct rf_channel *channel, const struct sockaddr_st
 	return rf_ghost_peers_number(channel->messages.peers, sender, sender_bytes);
 }
 
-/* The length of the next message, of which as much as fits comes into the buffer; for a socket without a peer
- * with the sender's number before it. */
+/* The length of the next message, of which as much as fits comes into the buffer; for a socket
+ * without a peer with the sender's number before it. */
 static long peek(struct rf_channel *channel, unsigned char *buffer, size_t bytes)
 {
 	size_t head = channel->messages.has_no_peer ? RF_MESSAGE_PEER_BYTES : 0;

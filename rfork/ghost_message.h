@@ -14,9 +14,10 @@
 /* Whether what is of this kind, RF_STREAM_*, has messages. */
 bool rf_message_is_kept(uint32_t stream);
 
-/* Takes a piece of a message from the child; more: it goes on in the next one.  Sends the message when
- * it is complete, as far as the original takes it.  Results as of rf_channel_put(); a message that
- * cannot be sent and does not end the channel is dropped, and channel->messages.error says why. */
+/* Takes a piece of a message from the child; more: it goes on in the next one.  Sends the
+ * message when it is complete, as far as the original takes it.  Results as of
+ * rf_channel_put(); a message that cannot be sent and does not end the channel is dropped, and
+ * channel->messages.error says why. */
 int rf_message_put(struct rf_channel *channel, const unsigned char *piece, uint32_t bytes,
 		   bool more);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of addresses and their numbers.  Called by ghost_message.c.  A number is used once, so that an
- * answer never reaches another than whom it was meant for.
+ * A table of addresses and their numbers.  Called by ghost_message.c.  A number is used once, so
+ * that an answer never reaches another than whom it was meant for.
  */
 #define _GNU_SOURCE
 #include "rfork/ghost_peers.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The correspondents of a datagram socket without a peer: who has sent something to it, and may be answered.
- * The node knows them by number only.  For ghost_message.c.
+ * The correspondents of a datagram socket without a peer: who has sent something to it, and may
+ * be answered.  The node knows them by number only.  For ghost_message.c.
  */
 #ifndef RF_GHOST_PEERS_H
 #define RF_GHOST_PEERS_H
@@ -24,8 +24,8 @@ struct rf_ghost_peers {
 	struct rf_ghost_peer places[RF_GHOST_PEERS_MAX];
 };
 
-/* The number of an address, which never was another's; whoever was not heard of for longest is forgotten for
- * a new one.  0 for no address. */
+/* The number of an address, which never was another's; whoever was not heard of for longest is
+ * forgotten for a new one.  0 for no address. */
 uint32_t rf_ghost_peers_number(struct rf_ghost_peers *peers, const struct sockaddr_storage *address,
 			       socklen_t address_bytes);
 

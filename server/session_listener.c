@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that we make to the child's listening sockets.  Called by session_streams.c.  Nobody else can
- * make one: the name of the socket was removed before the child ran, and we hold what it named.
+ * Connections that we make to the child's listening sockets.  Called by session_streams.c.  Nobody
+ * else can make one: the name of the socket was removed before the child ran, and we hold what it
+ * named.
  */
 #define _GNU_SOURCE
 #include "server/session_listener.h"
@@ -125,8 +126,9 @@ int rf_listener_offer(struct rf_streams *streams, unsigned channel, const char *
 
 enum fate { WAITS, ACCEPTED, REFUSED };
 
-/* A socket in the queue of a listening one has no inode yet.  That of one which the child has closed is gone;
- * if it never was accepted, because the child has closed the listening socket, there is an error, too. */
+/* A socket in the queue of a listening one has no inode yet.  That of one which the child has
+ * closed is gone; if it never was accepted, because the child has closed the listening socket,
+ * there is an error, too. */
 static enum fate find_fate(struct rf_stream *connection)
 {
 	struct pollfd polled = { .fd = connection->fd, .events = POLLIN | POLLRDHUP };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets of the child: a connection that waits at home is offered by the ghost, and stands in
- * the child's queue as one that we have made.  When the child has accepted it, the ghost takes the
- * original.  Called by session_streams.c; at most one connection of a socket is on its way.
+ * Listening sockets of the child: a connection that waits at home is offered by the ghost, and
+ * stands in the child's queue as one that we have made.  When the child has accepted it, the
+ * ghost takes the original.  Called by session_streams.c; at most one connection of a socket is
+ * on its way.
  */
 #ifndef RF_SESSION_LISTENER_H
 #define RF_SESSION_LISTENER_H

@@ -91,7 +91,8 @@ static size_t head_of(const struct rf_stream *stream)
 
 /* -- from the ghost to the child -------------------------------------------------------------- */
 
-/* Our socket for a message, by the correspondent before its bytes, if there is one; or a negative errno. */
+/* Our socket for a message, by the correspondent before its bytes, if there is one; or a
+ * negative errno. */
 static int find_sender(struct rf_stream *stream, const char *message)
 {
 	uint32_t number;
@@ -103,7 +104,8 @@ static int find_sender(struct rf_stream *stream, const char *message)
 	return stream->messages.sender;
 }
 
-/* What becomes of a message that the child's socket did not take: -EAGAIN if that may change, else 0. */
+/* What becomes of a message that the child's socket did not take: -EAGAIN if that may change,
+ * else 0. */
 static int judge_failure(struct rf_stream *stream, int error, size_t bytes)
 {
 	if (error == EAGAIN || error == EINTR || error == EMFILE || error == ENFILE)
@@ -234,8 +236,8 @@ static long peek(struct rf_stream *stream)
 	return bytes == 0 && is_end(stream) ? -ENODATA : bytes + (long)head_of(stream);
 }
 
-/* Receives a message of so many bytes, with the correspondent before it, if there is one; false if it
- * has gone, which cannot be. */
+/* Receives a message of so many bytes, with the correspondent before it, if there is one;
+ * false if it has gone, which cannot be. */
 static bool receive(struct rf_stream *stream, char *message, size_t bytes)
 {
 	struct rf_stream_messages *messages = &stream->messages;

@@ -8,8 +8,8 @@
 
 #include "server/session_stream.h"
 
-/* How many messages may precede an event that was noticed when they came: more than a socket holds; what
- * others than the child add cannot delay the event for ever. */
+/* How many messages may precede an event that was noticed when they came: more than a socket
+ * holds; what others than the child add cannot delay the event for ever. */
 #define RF_MESSAGES_SNAPSHOT_MAX 65536u
 
 /* Fills what stream->messages needs; does nothing for a stream of bytes. */
@@ -17,14 +17,15 @@ void rf_message_open(struct rf_stream *stream, uint32_t kind);
 void rf_message_close(struct rf_stream *stream);
 
 /*
- * Takes another descriptor of the child's datagram socket, also on failure.  As long as it is held, what
- * the child has not read when it closes the socket stays in the queue, where it can be counted: no
- * error would tell of it, as one does where the socket is a seqpacket's.  0 or -EBADMSG.
+ * Takes another descriptor of the child's datagram socket, also on failure.  As long as it is
+ * held, what the child has not read when it closes the socket stays in the queue, where it can be
+ * counted: no error would tell of it, as one does where the socket is a seqpacket's.  0 or
+ * -EBADMSG.
  */
 int rf_message_hold(struct rf_stream *stream, int child);
 
-/* The child has ended: closes what is held, and finds out whether descendants have the socket open, which
- * no event tells. */
+/* The child has ended: closes what is held, and finds out whether descendants have the socket
+ * open, which no event tells. */
 void rf_message_let_go(struct rf_stream *stream);
 
 /* Where the sockets of correspondents are watched, and as which channel. */

@@ -40,7 +40,8 @@ void rf_session_peers_free(struct rf_session_peers *peers)
 	free(peers);
 }
 
-/* The kernel finds a name for it, of so few bytes that it fits where a program keeps one of AF_INET. */
+/* The kernel finds a name for it, of so few bytes that it fits where a program keeps one of
+ * AF_INET. */
 static int open_socket(const struct rf_session_peers *peers)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -77,7 +78,8 @@ static bool is_busy(const struct rf_session_peer *place)
 	return has_input(place->fd) || (ioctl(place->fd, SIOCOUTQ, &queued) == 0 && queued > 1);
 }
 
-/* A place for a new one: a free one, or that of the oldest who has nothing under way; NULL if there is none. */
+/* A place for a new one: a free one, or that of the oldest who has nothing under way; NULL if
+ * there is none. */
 static struct rf_session_peer *find_place(struct rf_session_peers *peers)
 {
 	struct rf_session_peer *oldest = NULL;

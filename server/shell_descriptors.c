@@ -325,7 +325,7 @@ static const char *name_what(const struct rf_shell *shell,
 		return "pipe";
 	return descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE
 		       ? shell->image.files[descriptor->file].path
-		       : "standard stream or duplicate";
+		       : "a stream or a duplicate";
 }
 
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)

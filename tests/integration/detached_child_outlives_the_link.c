@@ -24,7 +24,7 @@ static int call_home(void)
 	return fd;
 }
 
-_Noreturn static void live_on(int input)
+_Noreturn static void live_on(int input, int datagrams, int packets)
 {
 	static const char block[65536];
 	char byte;
@@ -34,6 +34,12 @@ _Noreturn static void live_on(int input)
 	CHECK_EQUAL(read(input, &byte, 1), 0);
 	for (int i = 0; i < 64; i++)
 		CHECK_EQUAL(write(STDOUT_FILENO, block, sizeof(block)), sizeof(block));
+	/* more than their buffers hold */
+	for (int i = 0; i < 1000; i++) {
+		CHECK_EQUAL(send(datagrams, block, i, 0), i);
+		CHECK_EQUAL(send(packets, block, i, 0), i);
+	}
+	CHECK_EQUAL(recv(packets, &byte, 1, 0), 0);
 	stream_tell(home);
 	stream_hear(home);
 	_exit(17);
@@ -61,7 +67,7 @@ static void await_refusal(const struct node *node)
 int main(void)
 {
 	struct rfork_options options = { .size = sizeof(options), .flags = RFORK_DETACH };
-	int listener, home, input[2];
+	int listener, home, input[2], datagrams[2], packets[2];
 	struct node node;
 	pid_t pid;
 
@@ -72,10 +78,11 @@ int main(void)
 	CHECK_CALL(bind(listener, (struct sockaddr *)&address, sizeof(address)));
 	CHECK_CALL(listen(listener, 1));
 	CHECK_CALL(pipe(input));
-	options.flags |= RFORK_CLOSE_OTHERS; /* the listener */
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagrams));
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, packets));
 	pid = rfork_with(node.host, &options);
 	if (!pid)
-		live_on(input[0]);
+		live_on(input[0], datagrams[1], packets[1]);
 	if (pid < 0)
 		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
 	test_expect_exit(pid, 0);

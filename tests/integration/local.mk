@@ -44,6 +44,7 @@ rf_integration_tests = \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/continuing_the_child_leaves_its_children_stopped \
 	%D%/cut_streams_leave_nothing \
+	%D%/daemon_accepts_after_the_child_has_ended \
 	%D%/daemon_returns_when_ready \
 	%D%/daemons_keep_the_streams_of_the_child \
 	%D%/daemons_of_detached_children_survive \
@@ -287,6 +288,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_the_child_leaves_its_children_stopped_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
+%C%_daemon_accepts_after_the_child_has_ended_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_daemons_keep_the_streams_of_the_child_LDADD = $(rf_integration_ldadd)
 %C%_daemons_of_detached_children_survive_LDADD = $(rf_integration_ldadd)
