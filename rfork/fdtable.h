@@ -19,7 +19,8 @@ struct rf_fd {
 	struct rf_image_descriptor image; /* file is filled in by the snapshot */
 	struct rf_image_file identity;	  /* of kind FILE */
 	const char *path;		  /* of kind FILE */
-	int witness_fd;			  /* of fdproof; -1 = none */
+	bool is_held;	/* the ghost of a moved process keeps it, for a lock's sake */
+	int witness_fd; /* of fdproof; -1 = none */
 };
 
 struct rf_fdtable {

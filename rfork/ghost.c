@@ -573,7 +573,7 @@ static void close_originals(struct ghost *ghost)
 			entry++;
 		if (entry < fds->count &&
 		    (int)fds->entries[entry].image.number == fds->numbers[i] &&
-		    is_original(&fds->entries[entry]))
+		    (is_original(&fds->entries[entry]) || fds->entries[entry].is_held))
 			continue;
 		rf_sys_close(fds->numbers[i]);
 	}

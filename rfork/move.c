@@ -93,22 +93,50 @@ int rf_move_check(uint32_t flags, struct rf_report *report)
 
 /* -- locks ------------------------------------------------------------------------------------ */
 
-/* Record locks, those of flock(2), leases: a line for each that was made through the descriptor, see
- * proc_pid_fdinfo(5). */
-static bool has_locks(uint32_t number)
+enum locks {
+	LOCKS_NONE,
+	LOCKS_OF_DESCRIPTION, /* flock(2), F_OFD_SETLK */
+	LOCKS_OF_PROCESS,     /* record locks, leases */
+};
+
+/* There is a line for each lock that was made through the descriptor, see proc_pid_fdinfo(5). */
+static enum locks find_locks(uint32_t number)
 {
 	char path[48], text[4096];
+	enum locks found = LOCKS_NONE;
+	const char *line;
 
 	rf_format(path, sizeof(path), "/proc/self/fdinfo/%u", number);
-	return rf_io_read_file(path, text, sizeof(text)) > 0 && strstr(text, "\nlock:");
+	if (rf_io_read_file(path, text, sizeof(text)) <= 0)
+		return LOCKS_NONE;
+	for (line = strstr(text, "\nlock:"); line; line = strstr(line + 1, "\nlock:")) {
+		const char *kind = strstr(line, ": ");
+
+		if (!kind || (strncmp(kind, ": FLOCK ", 8) && strncmp(kind, ": OFDLCK ", 9)))
+			return LOCKS_OF_PROCESS;
+		found = LOCKS_OF_DESCRIPTION;
+	}
+	return found;
 }
 
-int rf_move_check_locks(const struct rf_fdtable *fds, struct rf_report *report)
+/* Under the same number, as who inherits it has it. */
+static bool has_parent(uint32_t number)
+{
+	return rf_syscall(SYS_kcmp, rf_syscall(SYS_getpid), rf_syscall(SYS_getppid), KCMP_FILE,
+			  number, number) == 0;
+}
+
+int rf_move_check_locks(struct rf_fdtable *fds, struct rf_report *report)
 {
 	for (size_t i = 0; i < fds->count; i++) {
-		const struct rf_fd *fd = &fds->entries[i];
+		struct rf_fd *fd = &fds->entries[i];
+		enum locks locks = fd->image.kind == RF_DESCRIPTOR_FILE
+					   ? find_locks(fd->image.number)
+					   : LOCKS_NONE;
 
-		if (fd->image.kind == RF_DESCRIPTOR_FILE && has_locks(fd->image.number))
+		if (locks == LOCKS_OF_DESCRIPTION && has_parent(fd->image.number))
+			fd->is_held = true;
+		else if (locks != LOCKS_NONE)
 			return rf_report(report, ENOTSUP,
 					 "descriptor %u (%s): a lock on a file cannot travel",
 					 fd->image.number, fd->path);

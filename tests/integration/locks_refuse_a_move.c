@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: a process that holds a lock on a file does not move, whatever kind of lock it is; the sentence
- * names the file, the lock is held on, and once it is released the process moves.
+ * names the file, the lock is held on, and once it is released the process moves.  A lock that it has
+ * inherited is not its own: it is held as long as the process lives, wherever that is.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/mover.h"
+#include "tests/support/stream.h"
 
 static char path[] = "/tmp/rfork-test-XXXXXX";
 
@@ -80,6 +83,34 @@ static int hold_whole_file(const struct node *node)
 	return 0;
 }
 
+static int go[2];
+
+static int live_on_the_node(const struct node *node)
+{
+	mover_go(node);
+	stream_tell(go[1]);
+	stream_hear(go[1]);
+	return 0;
+}
+
+static void check_inherited_lock(const struct node *node)
+{
+	int fd = CHECK_CALL(open(path, O_RDWR));
+	pid_t pid;
+
+	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, go));
+	CHECK_CALL(flock(fd, LOCK_EX));
+	pid = mover_start(node, live_on_the_node);
+	stream_hear(go[0]);
+	close(fd);
+	CHECK(is_locked());
+	stream_tell(go[0]);
+	test_expect_exit(pid, 0);
+	CHECK(!is_locked());
+	close(go[0]);
+	close(go[1]);
+}
+
 int main(void)
 {
 	struct node node;
@@ -90,6 +121,7 @@ int main(void)
 	mover_run(&node, hold_record_lock);
 	mover_run(&node, hold_description_lock);
 	mover_run(&node, hold_whole_file);
+	check_inherited_lock(&node);
 	node_stop(&node);
 	CHECK_CALL(unlink(path));
 	return test_end();
