@@ -398,6 +398,19 @@ static void flush_all(struct rf_relay *relay)
 	}
 }
 
+/* What was written out at the child's end has not been told: nobody was to write any more. */
+static void settle_all(struct rf_relay *relay)
+{
+	for (uint32_t number = 0; number < relay->channel_count; number++) {
+		const struct rf_channel *channel = &relay->channels[number];
+
+		if (channel->stream & RF_STREAM_WRITE && !channel->writes)
+			rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
+		else
+			return_credit(relay, number);
+	}
+}
+
 /*
  * Somebody has to end now, as the child has; and somebody to go on, for the descendants that hold its
  * streams: an orphan, as they are.  True in the latter.
@@ -418,6 +431,7 @@ static bool stay_behind(struct rf_relay *relay)
 	rf_sys_close(relay->signals);
 	rf_ghost_release_signals();
 	relay->is_left = true;
+	settle_all(relay);
 	relay->stopped = 0;
 	relay->terminal.is_open = false; /* the terminal is the caller's again, but for output */
 	return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: what stays of a ghost after its child's end relays what descendants write, exits with 0 when
- * the node closes, and dies by SIGKILL when the node breaks the protocol or speaks of a child that has
+ * Claim: what stays of a ghost after its child's end relays what descendants write, gives back the credit
+ * that the child has used up, exits with 0 when the node closes, and dies by SIGKILL when the node breaks the protocol or speaks of a child that has
  * ended; the caller has its status, and gets no signal.
  */
 #define _GNU_SOURCE
@@ -82,6 +82,30 @@ static void end_again(int fd)
 	put_word(fd, RF_FRAME_EXITED, 0, 0);
 }
 
+/* All that may be under way, which the ghost can write out only at its end. */
+static void use_up_credit(int fd)
+{
+	static const char block[RF_FRAME_MAX_BYTES];
+	static char payload[RF_FRAME_MAX_BYTES];
+	struct rf_frame_header header;
+	struct rf_frame_window window;
+	uint32_t credit = 0;
+
+	for (unsigned i = 0; i < RF_CHANNEL_CREDIT_BYTES / sizeof(block); i++)
+		scripted_node_put(fd, RF_FRAME_DATA, 0, OUT, block, sizeof(block));
+	put_word(fd, RF_FRAME_EXITED, RF_EXITED_STAYS, EXIT_CODE << 8);
+	while (credit < RF_CHANNEL_CREDIT_BYTES * 3 / 4) {
+		CHECK_EQUAL(test_read(fd, &header, sizeof(header)), sizeof(header));
+		CHECK_AT_MOST(header.length_bytes, sizeof(payload));
+		CHECK_EQUAL(test_read(fd, payload, header.length_bytes), header.length_bytes);
+		if (header.type != RF_FRAME_WINDOW || header.channel != OUT)
+			continue; /* of standard input */
+		memcpy(&window, payload, sizeof(window));
+		credit += window.credit_bytes;
+	}
+	CHECK_CALL(shutdown(fd, SHUT_WR));
+}
+
 static const struct a_case {
 	const char *what;
 	void (*act)(int fd);
@@ -131,6 +155,30 @@ static void check(const struct node *node, const struct a_case *the)
 	close(go_on[1]);
 }
 
+/* A daemon without credit would wait for ever. */
+static void check_credit(const struct node *node)
+{
+	const struct rfork_options options = { .size = sizeof(options),
+					       .flags = RFORK_CLOSE_OTHERS };
+	static char output[RF_CHANNEL_CREDIT_BYTES];
+	struct scripted_node scripted;
+	pid_t ghost;
+	int reader;
+
+	scripted_node_start(&scripted, node->key, use_up_credit);
+	reader = test_pipe_output();
+	ghost = rfork_with(scripted.host, &options);
+	if (ghost <= 0)
+		test_fail(__FILE__, __LINE__, "rfork: %s", rfork_error());
+	test_release_output();
+	CHECK(!test_has_ended(ghost, STREAM_QUIET_MS)); /* nobody reads */
+	CHECK_EQUAL(test_read(reader, output, sizeof(output)), sizeof(output));
+	test_expect_exit(ghost, EXIT_CODE);
+	stream_expect_end(reader);
+	scripted_node_finish(&scripted);
+	close(reader);
+}
+
 int main(void)
 {
 	struct node node;
@@ -141,6 +189,7 @@ int main(void)
 	signals_block_all(&mask);
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check(&node, &cases[i]);
+	check_credit(&node);
 	signals_restore(&mask);
 	node_stop(&node);
 	return test_end();

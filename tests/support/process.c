@@ -204,8 +204,10 @@ static unsigned find_shells(const struct node *node, pid_t *shells)
 void process_signal_shells(const struct node *node, int number)
 {
 	pid_t shells[MOST_DESCENDANTS];
-	unsigned count = find_shells(node, shells);
+	unsigned count;
 
+	node_settle(node); /* one that is started later would not have the signal */
+	count = find_shells(node, shells);
 	for (unsigned i = 0; i < count; i++)
 		CHECK_CALL(kill(shells[i], number));
 }
