@@ -22,8 +22,8 @@ struct rf_pty {
 
 	/* the mode */
 	struct rf_terminal_mode mode; /* the terminal's, without EXTPROC */
-	struct rf_terminal_mode
-		home;	  /* as home has it: a pseudo-terminal cannot be set to everything */
+	/* as home has it: a pseudo-terminal cannot be set to everything */
+	struct rf_terminal_mode home;
 	uint32_t news;	  /* RF_MODE_*, to be sent */
 	bool is_due;	  /* the child has changed it, and it has not been looked at */
 	size_t due_bytes; /* how much is read before it is */

@@ -54,15 +54,21 @@ static void give_end(struct rf_pty *pty)
 {
 	char end = (char)pty->mode.characters[VEOF];
 
-	if (pty->mode.local & ICANON && end && !pty->unread_bytes)
+	if (pty->mode.local & ICANON && end)
 		give(pty, &end, 1);
 	else
 		pty->taken_bytes++;
 }
 
+/* The ghost sends nothing before it has heard that everything was read. */
+static bool is_out_of_turn(const struct rf_pty *pty)
+{
+	return pty->unread_bytes || pty->taken_bytes;
+}
+
 int rf_pty_take_data(struct rf_pty *pty, const char *data, size_t bytes)
 {
-	if (bytes > RF_TERMINAL_AHEAD_BYTES - pty->unread_bytes - pty->taken_bytes)
+	if (bytes > RF_TERMINAL_AHEAD_BYTES || is_out_of_turn(pty))
 		return -EBADMSG;
 	if (rf_pty_is_open(pty))
 		give(pty, data, bytes);
@@ -142,6 +148,8 @@ int rf_pty_take_state(struct rf_pty *pty, const struct rf_frame_terminal *home)
 		return -EBADMSG;
 	if (!rf_pty_is_open(pty))
 		return 0;
+	if (home->flags & RF_TERMINAL_END_OF_FILE && is_out_of_turn(pty))
+		return -EBADMSG;
 	take_mode(pty, home);
 	rf_pty_set_size(pty, &home->size);
 	rf_pty_set_foreground(pty, home->flags & RF_TERMINAL_FOREGROUND);

@@ -245,7 +245,7 @@ static void put_terminal(int fd, uint32_t flags, uint32_t reserved)
 
 static void terminals(int fd)
 {
-	for (uint32_t flags = 0; flags <= RF_TERMINAL_KNOWN_FLAGS; flags++)
+	for (uint32_t flags = 0; flags <= RF_TERMINAL_END_OF_FILE; flags++)
 		put_terminal(fd, flags, 0);
 	put_terminal(fd, RF_TERMINAL_FOREGROUND, 0);
 }
@@ -374,6 +374,18 @@ static void line_beyond_the_credit(int fd)
 {
 	put(fd, RF_FRAME_DATA, 0, TERMINAL, RF_TERMINAL_AHEAD_BYTES);
 	put(fd, RF_FRAME_DATA, 0, TERMINAL, 1);
+}
+
+static void end_behind_a_line(int fd)
+{
+	put(fd, RF_FRAME_DATA, 0, TERMINAL, 1);
+	put_terminal(fd, RF_TERMINAL_FOREGROUND | RF_TERMINAL_END_OF_FILE, 0);
+}
+
+static void two_ends(int fd)
+{
+	put_terminal(fd, RF_TERMINAL_FOREGROUND | RF_TERMINAL_END_OF_FILE, 0);
+	put_terminal(fd, RF_TERMINAL_FOREGROUND | RF_TERMINAL_END_OF_FILE, 0);
 }
 
 static void long_line(int fd)
@@ -553,6 +565,8 @@ static const struct a_case cases[] = {
 	{ "DATA beyond the credit", beyond_the_credit, RULES },
 	{ "a line beyond the credit", line_beyond_the_credit, RULES },
 	{ "a line that is too long", long_line, RULES },
+	{ "an end of file behind an unread line", end_behind_a_line, RULES },
+	{ "two ends of file at once", two_ends, RULES },
 	{ "a message for a terminal", message_for_terminal, RULES },
 	{ "TERMINAL with an unknown flag", terminal_with_a_flag, RULES },
 	{ "TERMINAL with a reserved field", terminal_of_reserved, RULES },
