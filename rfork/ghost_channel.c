@@ -359,7 +359,7 @@ static uint32_t count_held(const struct rf_channel *channel)
 
 /*
  * A look passes all that is ahead.  While the child has much to read it is put off until that pays: when
- * more is there, or when the child has taken some (the node tells as soon as that is a quarter).
+ * more is there, or when the child has taken some, which the node tells as soon as it is much.
  */
 static bool is_too_early(const struct rf_channel *channel)
 {

@@ -30,7 +30,9 @@
 #define TERMINAL_BYTES ((uint32_t)128 << 10)
 /* What a socket holds in any case. */
 #define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
-/* A child that has taken so much, a quarter of a window and more at a time, gets a larger one; so does one
+/* Of this size are large pieces. */
+#define MUCH_TAKEN_BYTES (RF_CHANNEL_AHEAD_BYTES / 4)
+/* A child that has taken so much in large pieces gets a larger window; so does one
  * whose writing has been taken by the original, more than that holds. */
 #define SHORT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 #define SHORT_OUTPUT_BYTES (4 * RF_CHANNEL_CREDIT_BYTES)
@@ -355,7 +357,7 @@ struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
 		news.accepted = stream->accept.number;
 		stream->accept.number = 0;
 	}
-	if (stream->taken_bytes >= stream->limit_bytes / 4)
+	if (stream->taken_bytes >= MUCH_TAKEN_BYTES)
 		stream->passed_bytes += stream->taken_bytes;
 	stream->window_bytes -= stream->taken_bytes;
 	stream->taken_bytes = 0;
@@ -366,6 +368,14 @@ struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
 	stream->ask_bytes = 0;
 	fit_pipe(stream);
 	return news;
+}
+
+/* A quarter of a small window, an eighth of a large one: neither side of the loop is to wait for the other. */
+bool rf_stream_has_much_taken(const struct rf_stream *stream)
+{
+	uint32_t share = stream->limit_bytes / 8;
+
+	return stream->taken_bytes >= (share > MUCH_TAKEN_BYTES ? share : MUCH_TAKEN_BYTES);
 }
 
 bool rf_stream_is_short(const struct rf_stream *stream)

@@ -131,6 +131,9 @@ struct rf_stream_news {
 };
 struct rf_stream_news rf_stream_tell(struct rf_stream *stream);
 
+/* Whether the child has taken so much that the ghost should know at once. */
+bool rf_stream_has_much_taken(const struct rf_stream *stream);
+
 /* Whether the child would be faster with a larger window. */
 bool rf_stream_is_short(const struct rf_stream *stream);
 

@@ -66,7 +66,7 @@ void rf_streams_note(struct rf_streams *streams, unsigned channel)
 	assign_bit(streams->window, channel,
 		   stream->unread_bytes || stream->taken_bytes || stream->ask_bytes ||
 			   stream->accept.is_offered);
-	if (stream->taken_bytes >= (is_counted ? 1 : stream->limit_bytes / 4))
+	if (is_counted ? stream->taken_bytes > 0 : rf_stream_has_much_taken(stream))
 		streams->has_much_taken = true;
 	streams->gives_much = streams->gives_much || stream->gives_much;
 	streams->has_written = streams->has_written || stream->has_written;
