@@ -245,14 +245,14 @@ static bool put_event(struct relay *r)
 		return false;
 	if (r->job.has_ended && !rf_streams_are_sent(r->streams))
 		return false; /* for want of credit */
-	if (is_still_read(r))
-		return false;
 	if (rf_job_next_signal(&r->job, &signal))
 		put_signal(r, &signal);
 	else if ((r->job.has_ended || r->job.stop_signal) && rf_job_take_other(&r->job))
 		return put_event(r);
 	else if (r->job.has_ended)
 		put_exited(r);
+	else if (is_still_read(r))
+		return false;
 	else if (r->job.stop_signal && r->terminal.ask == RF_TERMINAL_ASKING)
 		put_ask(r);
 	else if (r->job.stop_signal && r->terminal.ask == RF_TERMINAL_QUIET && !r->job.is_stop_told)

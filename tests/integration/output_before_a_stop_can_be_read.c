@@ -11,8 +11,8 @@
 #include "tests/support/process.h"
 #include "tests/support/signals.h"
 
-/* More than a pipe holds, and less than is held on the way. */
-#define BYTES ((size_t)200000)
+/* More than a pipe and a channel's credit, and less than is held on the way with the child's pipe. */
+#define BYTES ((size_t)350000)
 #define SEED 7
 
 static unsigned char bytes[BYTES], got[BYTES + 1];
