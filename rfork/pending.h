@@ -28,7 +28,7 @@ int rf_pending_take(struct rf_pending *pending, struct rf_report *report);
 /* Takes the arena's memory in which they are, once there will be no more.  0 or -ENOMEM with a report. */
 int rf_pending_keep(struct rf_pending *pending, struct rf_arena *arena, struct rf_report *report);
 
-/* Queues them again, before those that have come since.  Uses what the arena has behind them. */
+/* Queues them again, before those that have come since, but for what is sent at this very moment.  Uses what the arena has behind them. */
 void rf_pending_put_back(struct rf_pending *pending);
 
 /* Writes PENDING, if there are any.  No malloc, no errno. */
