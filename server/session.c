@@ -561,6 +561,7 @@ static void relay(struct session *session)
 	const struct rf_session_relay setup = {
 		.connection = session->connection,
 		.listener = CHANNEL_FD,
+		.listener_pid = session->setup->listener,
 		.signals = session->signals,
 		.dead_after_s = session->handover.dead_after_s,
 		.child = session->shell.pid,

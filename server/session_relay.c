@@ -588,7 +588,7 @@ static int open_relay(struct relay *r, const struct rf_session_relay *setup)
 	r->sample_ns = r->shrink_ns = r->close_ns = RF_NO_DEADLINE;
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
 	rf_link_open(&r->link, setup->connection, setup->dead_after_s);
-	error = rf_job_open(&r->job, setup->child, setup->signals);
+	error = rf_job_open(&r->job, setup->child, setup->listener_pid, setup->signals);
 	if (error < 0)
 		return error;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);

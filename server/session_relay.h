@@ -13,6 +13,7 @@
 struct rf_session_relay {
 	int connection; /* taken over */
 	int listener;	/* the channel to it */
+	pid_t listener_pid;
 	int signals;	/* signalfd of SIGCHLD and SIGTERM; all signals are blocked */
 	unsigned dead_after_s;
 	pid_t child;

@@ -40,11 +40,13 @@ void rf_signals_block(void)
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
 }
 
-int rf_job_open(struct rf_job *job, pid_t child, int urgent)
+int rf_job_open(struct rf_job *job, pid_t child, pid_t listener, int urgent)
 {
 	sigset_t mask;
 
-	*job = (struct rf_job){ .child = child, .urgent = urgent, .may_have_others = true };
+	*job = (struct rf_job){
+		.child = child, .listener = listener, .urgent = urgent, .may_have_others = true
+	};
 	memset(&mask, 0xff, sizeof(mask)); /* sigfillset() leaves two out */
 	sigdelset(&mask, SIGCHLD);
 	sigdelset(&mask, SIGTERM);
@@ -90,13 +92,14 @@ static pid_t parent_of(pid_t pid)
 	return parent ? parent : read_parent(pid);
 }
 
-/* Only processes have codes of 0 and less; the kernel's own signals are about us. */
+/* Only processes have codes of 0 and less; the kernel's own signals are about us.  A parent-death signal
+ * looks as if the listener had sent it, which may be gone by now. */
 static enum sender find_sender(const struct rf_job *job, const struct signalfd_siginfo *info)
 {
 	pid_t session = getpid();
 	pid_t pid = (pid_t)info->ssi_pid;
 
-	if (info->ssi_code > 0 || pid <= 0 || pid == session)
+	if (info->ssi_code > 0 || pid <= 0 || pid == session || pid == job->listener)
 		return SENDER_STRANGER;
 	for (int i = 0; pid != job->child && i < GENERATIONS_MAX; i++) {
 		pid = parent_of(pid);

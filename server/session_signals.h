@@ -14,6 +14,7 @@
 
 struct rf_job {
 	pid_t child;
+	pid_t listener; /* our parent, as long as it lives */
 	int urgent;	   /* signalfd of SIGCHLD and SIGTERM */
 	int others;	   /* signalfd of all others */
 	bool has_ended;	   /* the child; then status says how */
@@ -36,7 +37,7 @@ void rf_signals_block(void);
 
 /* urgent: a signalfd of SIGCHLD and SIGTERM, which are blocked as all others are; stays the
  * caller's.  0 or a negative errno. */
-int rf_job_open(struct rf_job *job, pid_t child, int urgent);
+int rf_job_open(struct rf_job *job, pid_t child, pid_t listener, int urgent);
 void rf_job_close(struct rf_job *job);
 
 /* What has happened; flags. */

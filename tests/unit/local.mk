@@ -17,6 +17,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
+	%D%/test_job \
 	%D%/test_key \
 	%D%/test_maps \
 	%D%/test_pagemap \
@@ -67,6 +68,12 @@ endif
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_job_SOURCES = %D%/test_job.c server/session_signals.c server/session_signals.h \
+	server/descriptor.c server/descriptor.h
+%C%_test_job_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_job_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_job_LDADD = $(rf_unit_ldadd)
 
 %C%_test_key_SOURCES = %D%/test_key.c
 %C%_test_key_CPPFLAGS = $(rf_unit_cppflags)
