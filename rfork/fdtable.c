@@ -10,12 +10,15 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "rfork/file_identity.h"
+#include "rfork/ghost_accept.h"
+#include "rfork/ghost_channel.h"
 #include "rfork/sys.h"
 
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
@@ -440,4 +443,34 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		table->count += (size_t)taken;
 	}
 	return 0;
+}
+
+/* Errors and ends are told unasked. */
+static short events_of(const struct rf_image_descriptor *image)
+{
+	return image->stream & RF_STREAM_READ || rf_accept_is_listener(image->stream)
+		       ? POLLIN | POLLRDHUP
+		       : 0;
+}
+
+bool rf_fdtable_has_news(const struct rf_fdtable *table, struct rf_arena *arena)
+{
+	struct pollfd *polled = rf_arena_take(arena, (table->count + 1) * sizeof(*polled));
+	nfds_t count = 0;
+
+	if (!polled)
+		return true;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct rf_image_descriptor *image = &table->entries[i].image;
+
+		if (image->kind != RF_DESCRIPTOR_RELAY || image->same_as != RF_IMAGE_NONE ||
+		    (image->stream & RF_STREAM_TYPE) == RF_STREAM_TERMINAL)
+			continue;
+		if (image->stream == (RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE) &&
+		    rf_channel_is_shut((int)image->number))
+			return true;
+		polled[count++] =
+			(struct pollfd){ .fd = (int)image->number, .events = events_of(image) };
+	}
+	return count && rf_sys_poll(polled, (unsigned)count, 0) != 0;
 }

@@ -41,4 +41,9 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
 		       struct rf_report *report);
 
+/* Whether a relayed original has anything to show at this moment: something to read, an end, a connection,
+ * or that nobody reads it.  Not what is typed at the terminal.  Memory comes from the arena; without any,
+ * true. */
+bool rf_fdtable_has_news(const struct rf_fdtable *table, struct rf_arena *arena);
+
 #endif

@@ -102,6 +102,7 @@ static void plan_relay(struct ghost *ghost)
 	struct rf_relay *relay = &ghost->relay;
 
 	relay->link.connection = ghost->order->connection;
+	relay->is_expected = ghost->order->is_expecting;
 	relay->signals = relay->tools.epoll = relay->tools.null = -1;
 	relay->tools.scratch[0] = relay->tools.scratch[1] = -1;
 	relay->caller = ghost->order->caller;
@@ -248,7 +249,7 @@ static unsigned known_flags(unsigned type)
 	case RF_FRAME_NEED:
 		return RF_NEED_LAST;
 	case RF_FRAME_RUNNING:
-		return RF_RUNNING_WAITS;
+		return RF_RUNNING_WAITS | RF_RUNNING_EXPECTS;
 	}
 	return 0;
 }
@@ -311,6 +312,14 @@ static int send_what_node_needs(struct ghost *ghost)
 	return error;
 }
 
+/* What the captured code is going to wait for. */
+static unsigned expected_flags(const struct ghost *ghost)
+{
+	if (ghost->is_moved)
+		return RF_RUNNING_WAITS;
+	return ghost->order->is_expecting ? RF_RUNNING_EXPECTS : 0;
+}
+
 static int await_child(struct ghost *ghost)
 {
 	struct rf_frame_header header;
@@ -319,7 +328,7 @@ static int await_child(struct ghost *ghost)
 	if (error < 0)
 		return error;
 	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running) ||
-	    header.flags != (ghost->is_moved ? RF_RUNNING_WAITS : 0))
+	    header.flags != expected_flags(ghost))
 		return connection_error(ghost, -EBADMSG);
 	memcpy(&ghost->running, ghost->frame, sizeof(ghost->running));
 	return 0;

@@ -25,6 +25,7 @@ struct rf_ghost_order {
 	int connection;
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
+	bool is_expecting; /* the child executes nothing before it has what the originals hold */
 	bool is_async; /* the caller does not wait: failures are told on its standard error */
 	struct rf_fdtable fds;
 	struct rf_terminal terminal; /* device 0: the child has none */

@@ -265,6 +265,15 @@ bool rf_channel_has_no_reader(const struct rf_channel *channel, uint32_t events)
 		events & (EPOLLERR | EPOLLHUP));
 }
 
+/* A stream takes nothing of no bytes, but looks first whether it would take any (unix_stream_sendmsg(),
+ * tcp_sendmsg_locked()). */
+bool rf_channel_is_shut(int fd)
+{
+	struct msghdr nothing = { 0 };
+
+	return rf_sys_sendmsg(fd, &nothing, MSG_NOSIGNAL | MSG_DONTWAIT) == -EPIPE;
+}
+
 void rf_channel_end_output(struct rf_channel *channel, bool shut)
 {
 	channel->ends = true;

@@ -99,6 +99,9 @@ uint32_t rf_channel_take_credit(struct rf_channel *channel);
 /* Whether events of the original say that nobody can read from it any more. */
 bool rf_channel_has_no_reader(const struct rf_channel *channel, uint32_t events);
 
+/* Whether a stream socket has been shut down for writing, of which no event tells. */
+bool rf_channel_is_shut(int fd);
+
 /* The child's side writes no more; shut: it was shut down, and so is the original. */
 void rf_channel_end_output(struct rf_channel *channel, bool shut);
 

@@ -708,6 +708,28 @@ static void take_turn(struct rf_relay *relay)
 	rf_accept_tell_closed(relay);
 }
 
+/* Whatever a local child would find there at once is to be on the node before the child executes. */
+static void show_what_is_there(struct rf_relay *relay)
+{
+	struct epoll_event events[EVENTS];
+	long count;
+
+	do {
+		count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, 0, NULL, 0);
+		for (long i = 0; i < count; i++)
+			if (events[i].data.u64 < EVENT_CONNECTION)
+				take_event(relay, (uint32_t)events[i].data.u64, events[i].events);
+	} while (count == EVENTS);
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		if (relay->channels[number].kind == RF_CHANNEL_SOCKET &&
+		    relay->channels[number].writes &&
+		    rf_channel_is_shut(relay->channels[number].fd))
+			take_event(relay, number, EPOLLHUP);
+	while (look_at_all(relay))
+		;
+	rf_ghost_link_send(&relay->link, RF_FRAME_GO, 0, NULL, 0);
+}
+
 _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 {
 	long flags = rf_syscall(SYS_fcntl, relay->link.connection, F_GETFL);
@@ -718,6 +740,8 @@ _Noreturn void rf_ghost_relay(struct rf_relay *relay)
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		if (relay->channels[number].fd >= 0)
 			rf_channel_open(&relay->channels[number], &relay->tools, number);
+	if (relay->is_expected)
+		show_what_is_there(relay);
 	for (;;)
 		take_turn(relay);
 }

@@ -15,10 +15,11 @@ struct rf_relay {
 	struct rf_ghost_link link; /* of which the caller sets the connection */
 	int signals;		   /* signalfd */
 	pid_t caller;
+	bool is_expected; /* the child waits for GO, behind what the originals hold */
 	bool is_left;	  /* the child has ended: this is the stand-in of its descendants */
 	uint32_t stopped; /* the signal by which the child has been stopped; 0 = it runs */
 	struct rf_ghost_terminal terminal;
-	size_t held;	  /* bytes that a stop waits for, and until when */
+	size_t held; /* bytes that a stop waits for, and until when */
 	int64_t stop_ns;
 	struct rf_channel *channels; /* by number; those without an original have fd -1 */
 	uint32_t channel_count;

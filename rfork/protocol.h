@@ -68,6 +68,7 @@ enum rf_frame_type {
 
 #define RF_NEED_LAST 1u
 #define RF_RUNNING_WAITS 1u
+#define RF_RUNNING_EXPECTS 2u
 #define RF_EOF_SHUTDOWN 1u
 #define RF_EXITED_STAYS 1u
 #define RF_MESSAGE_MORE 1u

@@ -40,11 +40,12 @@ struct rf_plan {
 };
 
 enum rf_shell_report_kind {
-	RF_SHELL_RUNNING = 1,  /* the restored thread executes */
-	RF_SHELL_FAILED = 2,   /* the shell gave up; error and sentence tell why */
-	RF_SHELL_RESTORER = 3, /* a step failed; error, step and number tell which */
-	RF_SHELL_STREAM = 4,   /* not a report: struct rf_shell_stream comes with a descriptor */
-	RF_SHELL_WAITING = 5,  /* as RUNNING, but the thread waits for one message on the socket */
+	RF_SHELL_RUNNING = 1,	/* the restored thread executes */
+	RF_SHELL_FAILED = 2,	/* the shell gave up; error and sentence tell why */
+	RF_SHELL_RESTORER = 3,	/* a step failed; error, step and number tell which */
+	RF_SHELL_STREAM = 4,	/* not a report: struct rf_shell_stream comes with a descriptor */
+	RF_SHELL_WAITING = 5,	/* as RUNNING, but the thread waits for one message on the socket */
+	RF_SHELL_EXPECTING = 6, /* as WAITING, and the relay is to begin meanwhile */
 };
 
 /* One message on the shell's SOCK_SEQPACKET to its session. */

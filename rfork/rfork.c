@@ -305,7 +305,7 @@ static void arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind k
 	last_report = (struct rf_report){ .sentence = "no error" };
 	/* Without a session to hear it the connection is lost, and the child about to be killed. */
 	rf_io_write_full(here.report_fd, &report, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
-	if (kind == RF_SHELL_WAITING &&
+	if (kind != RF_SHELL_RUNNING &&
 	    rf_io_read_full(here.report_fd, &go, sizeof(go), RF_NO_DEADLINE) < 0)
 		rf_sys_exit(1);
 	rf_sys_close(here.report_fd);
@@ -317,6 +317,9 @@ static void arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind k
  */
 static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order *order)
 {
+	/* the order itself is no part of the image */
+	enum rf_shell_report_kind kind = order->is_expecting ? RF_SHELL_EXPECTING
+							     : RF_SHELL_RUNNING;
 	struct rf_arrival *arrival;
 	pid_t pid = fork();
 
@@ -326,7 +329,7 @@ static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order 
 	order->arena = flight->arena;
 	order->status_fd = flight->status_write;
 	arrival = rf_ghost_become(order);
-	arrive(arrival, RF_SHELL_RUNNING);
+	arrive(arrival, kind);
 	return 0;
 }
 
@@ -399,6 +402,8 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	pthread_sigmask(SIG_SETMASK, &all, &original);
 	memcpy(&order->request.signal_mask, &original, sizeof(order->request.signal_mask));
 	was_pending = is_sigchld_pending();
+	order->is_expecting = !(options->flags & RFORK_DETACH) &&
+			      rf_fdtable_has_news(&order->fds, &flight->arena);
 	pid = fork_returns_twice(flight, order);
 	if (pid == 0)
 		return 0;

@@ -61,7 +61,8 @@ struct session {
 	struct rf_key key;
 	struct rf_handover handover;
 	struct rf_streams *streams;
-	bool is_waiting; /* the child is restored, and waits for the ghost's word */
+	bool is_waiting;   /* the child is restored, and waits for the ghost's word */
+	bool is_expecting; /* the same, and the relay begins meanwhile */
 	struct rf_pty *pty;
 	bool has_terminal; /* the caller */
 	struct rf_frame_terminal terminal;
@@ -389,6 +390,9 @@ static int judge_report(struct session *session, const struct rf_shell_report *s
 	case RF_SHELL_WAITING:
 		session->is_waiting = true;
 		return 0;
+	case RF_SHELL_EXPECTING:
+		session->is_expecting = true;
+		return 0;
 	case RF_SHELL_RUNNING:
 		return 0;
 	case RF_SHELL_FAILED:
@@ -525,10 +529,12 @@ static void release_descriptors(struct session *session)
 
 static void announce_child(struct session *session)
 {
-	rf_descriptor_close(&session->shell.socket);
+	if (!session->is_expecting)
+		rf_descriptor_close(&session->shell.socket);
 	rf_log("running as process %d", (int)session->shell.pid);
 	if (!session->is_waiting)
-		rf_release_announce(session->connection, session->shell.pid, false);
+		rf_release_announce(session->connection, session->shell.pid,
+				    session->is_expecting ? RF_RUNNING_EXPECTS : 0);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
 }
 
@@ -558,7 +564,7 @@ static void drop_child(struct session *session, const struct rf_report *report)
 
 static void relay(struct session *session)
 {
-	const struct rf_session_relay setup = {
+	struct rf_session_relay setup = {
 		.connection = session->connection,
 		.listener = CHANNEL_FD,
 		.listener_pid = session->setup->listener,
@@ -571,6 +577,7 @@ static void relay(struct session *session)
 
 	release_descriptors(session);
 	announce_child(session);
+	setup.child_socket = session->shell.socket;
 	rf_session_relay(&setup);
 }
 

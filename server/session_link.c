@@ -162,6 +162,7 @@ static long length_of(const struct rf_frame_header *header)
 			       : -EBADMSG;
 	case RF_FRAME_PONG:
 	case RF_FRAME_DETACH:
+	case RF_FRAME_GO:
 		return header->channel ? -EBADMSG : 0;
 	case RF_FRAME_CONNECTION:
 		return sizeof(struct rf_frame_connection);

@@ -52,6 +52,7 @@ struct relay {
 	enum phase phase;
 	int epoll;
 	int listener;
+	int child_socket; /* -1: the child runs */
 	uint32_t watched; /* events of the connection */
 	struct rf_link link;
 	struct rf_job job;
@@ -212,6 +213,7 @@ static void put_detached(struct relay *r)
 	rf_link_put(&r->link, RF_FRAME_DETACHED, 0, 0, NULL, 0);
 	rf_streams_detach(r->streams);
 	rf_session_terminal_detach(&r->terminal);
+	rf_descriptor_close(&r->child_socket);
 	r->is_detached = true;
 	r->sample_ns = RF_NO_DEADLINE;
 	r->phase = PHASE_CLOSING;
@@ -340,6 +342,19 @@ static void send_batches(struct relay *r)
 
 /* -- from the ghost --------------------------------------------------------------------------- */
 
+/* The child has what the originals held, and executes from now on. */
+static int let_go(struct relay *r)
+{
+	const char go = 0;
+
+	if (r->child_socket < 0)
+		return -EBADMSG;
+	/* one that is dead will be found so */
+	(void)send(r->child_socket, &go, sizeof(go), MSG_NOSIGNAL);
+	rf_descriptor_close(&r->child_socket);
+	return 0;
+}
+
 static int take_frame(struct relay *r, const struct rf_frame_header *header, const char *payload)
 {
 	struct rf_frame_signal signal;
@@ -349,6 +364,8 @@ static int take_frame(struct relay *r, const struct rf_frame_header *header, con
 	switch (header->type) {
 	case RF_FRAME_PONG:
 		return 0;
+	case RF_FRAME_GO:
+		return let_go(r);
 	case RF_FRAME_DETACH:
 		r->is_detaching = true;
 		return 0;
@@ -581,6 +598,7 @@ static int open_relay(struct relay *r, const struct rf_session_relay *setup)
 	int error;
 
 	r->listener = setup->listener;
+	r->child_socket = setup->child_socket;
 	r->streams = setup->streams;
 	r->terminal = (struct rf_session_terminal){
 		.pty = setup->pty, .link = &r->link, .job = &r->job, .streams = r->streams
@@ -632,4 +650,5 @@ void rf_session_relay(const struct rf_session_relay *setup)
 	rf_link_close(&r->link);
 	rf_job_close(&r->job);
 	rf_descriptor_close(&r->epoll);
+	rf_descriptor_close(&r->child_socket);
 }

@@ -14,9 +14,10 @@ struct rf_session_relay {
 	int connection; /* taken over */
 	int listener;	/* the channel to it */
 	pid_t listener_pid;
-	int signals;	/* signalfd of SIGCHLD and SIGTERM; all signals are blocked */
+	int signals; /* signalfd of SIGCHLD and SIGTERM; all signals are blocked */
 	unsigned dead_after_s;
 	pid_t child;
+	int child_socket; /* the child waits for a byte on it, until the ghost's GO; -1 = it does not */
 	struct rf_streams *streams; /* closed at the end */
 	struct rf_pty *pty;	    /* the child's terminal; likewise */
 };

@@ -21,12 +21,12 @@
 #define SEND_TIMEOUT_MS 10000
 #define LINK_LOOK_MS 1000
 
-void rf_release_announce(int connection, pid_t child, bool waits)
+void rf_release_announce(int connection, pid_t child, unsigned flags)
 {
 	struct rf_frame_running running = { .pid = (uint32_t)child };
 
-	if (rf_frame_send(connection, RF_FRAME_RUNNING, waits ? RF_RUNNING_WAITS : 0, 0, &running,
-			  sizeof(running), rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
+	if (rf_frame_send(connection, RF_FRAME_RUNNING, flags, 0, &running, sizeof(running),
+			  rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
 		shutdown(connection, SHUT_RDWR);
 }
 
@@ -94,7 +94,7 @@ int rf_release_child(struct rf_release *release, struct rf_report *report)
 	const char go = 0;
 	int error;
 
-	rf_release_announce(release->connection, release->child, true);
+	rf_release_announce(release->connection, release->child, RF_RUNNING_WAITS);
 	error = await_word(release, report);
 	if (error == 0)
 		error = receive_go(release->connection, report);

@@ -6,7 +6,6 @@
 #ifndef RF_SESSION_RELEASE_H
 #define RF_SESSION_RELEASE_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "rfork/report.h"
@@ -20,9 +19,9 @@ struct rf_release {
 	pid_t child; /* 0 once it has been waited for */
 };
 
-/* Tells the ghost that the child runs, or that it waits.  A failure shows when the connection is read
- * next. */
-void rf_release_announce(int connection, pid_t child, bool waits);
+/* Tells the ghost that the child runs, or with RF_RUNNING_* that it waits.  A failure shows when the connection
+ * is read next. */
+void rf_release_announce(int connection, pid_t child, unsigned flags);
 
 /* Tells the ghost that the child waits, and lets it go on by the ghost's word.  0, or a negative errno with
  * a report when it is not to go on. */

@@ -14,7 +14,7 @@
 
 struct rf_job {
 	pid_t child;
-	pid_t listener; /* our parent, as long as it lives */
+	pid_t listener;	   /* our parent, as long as it lives */
 	int urgent;	   /* signalfd of SIGCHLD and SIGTERM */
 	int others;	   /* signalfd of all others */
 	bool has_ended;	   /* the child; then status says how */

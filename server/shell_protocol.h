@@ -11,7 +11,7 @@
  * end attached, and for a datagram socket a second one with the child's end.  Its answer is one
  * struct rf_shell_report (rfork/restore_plan.h): from the shell
  * when it gives up, from the restorer when a step fails, or from the restored thread.  A thread that
- * reports RF_SHELL_WAITING then waits for one byte from the session.
+ * reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the session.
  */
 #ifndef RF_SHELL_PROTOCOL_H
 #define RF_SHELL_PROTOCOL_H

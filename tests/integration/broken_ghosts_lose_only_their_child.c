@@ -398,6 +398,11 @@ static void message_for_terminal(int fd)
 	put(fd, RF_FRAME_MESSAGE, 0, TERMINAL, 10);
 }
 
+static void go_to_one_that_runs(int fd)
+{
+	put(fd, RF_FRAME_GO, 0, 0, 0);
+}
+
 static void terminal_with_a_flag(int fd)
 {
 	put_terminal(fd, RF_TERMINAL_KNOWN_FLAGS + 1, 0);
@@ -514,6 +519,7 @@ static const struct bad_frame {
 	{ "HELLO", RF_FRAME_HELLO, 0, 0, sizeof(struct rf_frame_hello) },
 	{ "REFUSED", RF_FRAME_REFUSED, 0, 0, 20 },
 	{ "RUNNING", RF_FRAME_RUNNING, 0, 0, 8 },
+	{ "GO on a channel", RF_FRAME_GO, 0, MESSAGES, 0 },
 	{ "EXITED", RF_FRAME_EXITED, 0, 0, 4 },
 	{ "STOPPED", RF_FRAME_STOPPED, 0, 0, 4 },
 	{ "CONTINUED", RF_FRAME_CONTINUED, 0, 0, 0 },
@@ -569,6 +575,7 @@ static const struct a_case cases[] = {
 	{ "two ends of file at once", two_ends, RULES },
 	{ "a message for a terminal", message_for_terminal, RULES },
 	{ "TERMINAL with an unknown flag", terminal_with_a_flag, RULES },
+	{ "GO to one that runs", go_to_one_that_runs, RULES },
 	{ "TERMINAL with a reserved field", terminal_of_reserved, RULES },
 	{ "WINDOW overflow of a terminal", window_of_a_terminal, RULES },
 	{ "two messages at once", two_messages, RULES },

@@ -510,6 +510,7 @@ static const struct bad_frame {
 	{ "REFUSED", RF_FRAME_REFUSED, 0, 0, 20 },
 	{ "NEED", RF_FRAME_NEED, RF_NEED_LAST, 0, 0 },
 	{ "RUNNING", RF_FRAME_RUNNING, 0, 0, 8 },
+	{ "GO", RF_FRAME_GO, 0, 0, 0 },
 	{ "WINDOW", RF_FRAME_WINDOW, 0, IN, 4 },
 	{ "PONG", RF_FRAME_PONG, 0, 0, 0 },
 	{ "DETACH", RF_FRAME_DETACH, 0, 0, 0 },
@@ -654,6 +655,7 @@ static int run(void)
 	server = CHECK_CALL(socket(AF_INET, SOCK_DGRAM, 0));
 	CHECK_EQUAL(server + 1, SERVER);
 	signals_block_all(&mask);
+	scripted_node_running_flags = RF_RUNNING_EXPECTS;
 	check_all(to[1], from[0]);
 	/* the messages of the case that only sent good ones */
 	CHECK_EQUAL(recv(pair[1], block, sizeof(block), MSG_TRUNC | MSG_DONTWAIT), 0);

@@ -210,6 +210,7 @@ rf_integration_tests = \
 	%D%/user_is_dropped_for_good \
 	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/waiting_processes_go_on_by_one_word \
+	%D%/what_is_there_is_seen_at_once \
 	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
 	%D%/writable_files_are_known_by_a_lock \
@@ -454,6 +455,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_waiting_processes_go_on_by_one_word_LDADD = $(rf_integration_ldadd)
+%C%_what_is_there_is_seen_at_once_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)

@@ -584,7 +584,7 @@ static void fork_process(struct world *world, const struct script_step *step)
 	child->parent = step->process;
 	child->seen_alive = 0;
 	for (unsigned end = 0; end < SCRIPT_ENDS; end++) {
-		child->seen[end] = 0; /* what the original holds comes later than the child */
+		child->seen[end] = count_settled(world, step->process, end);
 		if (!knows_reads(&world->streams[end], &parent->clocks.known))
 			child->is_stale[end] = true;
 	}

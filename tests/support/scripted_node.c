@@ -90,6 +90,8 @@ static bool is_open(int fd)
 	return recv(fd, scratch, sizeof(scratch), 0) > 0;
 }
 
+unsigned scripted_node_running_flags;
+
 static _Noreturn void become_node(int listener, const unsigned char *key, bool says_running,
 				  void (*script)(int))
 {
@@ -103,7 +105,8 @@ static _Noreturn void become_node(int listener, const unsigned char *key, bool s
 	scripted_node_put(fd, RF_FRAME_NEED, RF_NEED_LAST, 0, NULL, 0);
 	skip_image(fd);
 	if (says_running)
-		scripted_node_put(fd, RF_FRAME_RUNNING, 0, 0, &running, sizeof(running));
+		scripted_node_put(fd, RF_FRAME_RUNNING, scripted_node_running_flags, 0, &running,
+				  sizeof(running));
 	script(fd);
 	while (is_open(fd))
 		;

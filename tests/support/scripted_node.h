@@ -18,6 +18,10 @@ struct scripted_node {
 void scripted_node_start(struct scripted_node *scripted, const unsigned char key[32],
 			 void (*script)(int connection));
 
+/* RF_RUNNING_*, of what the caller's image waits for: RF_RUNNING_EXPECTS if its originals have anything to
+ * show.  0 at first. */
+extern unsigned scripted_node_running_flags;
+
 /* The script begins once the image has ended, and nothing has been said of it. */
 void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned char key[32],
 				void (*script)(int connection));
