@@ -584,6 +584,9 @@ bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
 	}
 	if (stream->is_message)
 		return rf_message_produce(stream, limit, frame, payload);
+	/* one is too few to read there, and the snapshot is more than the terminal held */
+	if (stream->pty && stream->left_bytes == 1)
+		stream->left_bytes = 0;
 	if (limit != RF_STREAM_ALL && !stream->left_bytes)
 		return limit == RF_STREAM_FINAL && rf_stream_put_eof(stream, limit, frame);
 	if (limit != RF_STREAM_ALL && bytes > stream->left_bytes)
