@@ -21,8 +21,6 @@
 /* What a pipe takes after POLLOUT without waiting (PIPE_BUF), and a share of a terminal's room. */
 #define PIPE_PIECE_BYTES 4096u
 #define TTY_PIECE_BYTES 512u
-/* Credit goes back in pieces of this size: less would cost a frame for every line that the child writes. */
-#define CREDIT_PIECE_BYTES (RF_CHANNEL_CREDIT_BYTES / 4)
 /* From here on pages are passed on instead of copied. */
 #define SPLICE_BYTES 16384u
 /* Holds, with room for buffers that are not full, all that may be ahead. */
@@ -247,11 +245,12 @@ int rf_channel_put(struct rf_channel *channel, const unsigned char *data, uint32
 	return (uint32_t)put < bytes ? keep(channel, data + put, bytes - (uint32_t)put) : 0;
 }
 
+/* In pieces: less would cost a frame for every line that the child writes. */
 uint32_t rf_channel_take_credit(struct rf_channel *channel)
 {
 	uint32_t credit = channel->owed;
 
-	if (credit < CREDIT_PIECE_BYTES)
+	if (credit < RF_CREDIT_PIECE_BYTES)
 		return 0;
 	channel->owed = 0;
 	return credit;

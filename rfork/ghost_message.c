@@ -16,12 +16,13 @@
 #include "rfork/ghost_peers.h"
 #include "rfork/sys.h"
 
-/* What waits is either within the credit, or one message that needs all of it. */
-#define STORE_BYTES (RF_MESSAGE_MAX_BYTES + 4096u)
+/* One message that costs less than its bytes, and what the rest of the credit allows. */
+#define STORE_BYTES (RF_MESSAGE_MAX_BYTES + RF_CREDIT_PIECE_BYTES + 4096u)
 /* A socket tells an error of an earlier message once, and has room for another by then. */
 #define ATTEMPTS 3
 
 _Static_assert(STORE_BYTES > RF_CHANNEL_CREDIT_BYTES, "holds what the credit allows");
+_Static_assert(2 * RF_MESSAGE_COST_MAX_BYTES > RF_CHANNEL_CREDIT_BYTES, "of which one is long");
 _Static_assert(RF_MESSAGE_CREDIT_BYTES > sizeof(uint32_t), "so do the lengths before them");
 
 bool rf_message_is_kept(uint32_t stream)
@@ -178,12 +179,19 @@ static void complete(struct rf_channel *channel)
 	messages->has_part = false;
 }
 
+static bool is_sent(const struct rf_channel *channel)
+{
+	return channel->writes && !channel->ends;
+}
+
 static bool is_allowed(const struct rf_channel *channel, uint32_t bytes, bool more)
 {
 	uint32_t credit = RF_CHANNEL_CREDIT_BYTES - channel->used - channel->owed;
 	uint32_t part = channel->messages.part_bytes;
 
-	if (channel->messages.has_no_peer && part + bytes < RF_MESSAGE_PEER_BYTES)
+	/* of what is dropped the pieces are not counted */
+	if (channel->messages.has_no_peer && is_sent(channel) &&
+	    part + bytes < RF_MESSAGE_PEER_BYTES)
 		return false;
 	return (!more || bytes == RF_FRAME_MAX_BYTES) && bytes <= RF_MESSAGE_MAX_BYTES - part &&
 	       rf_message_cost(part + bytes) <= credit;
@@ -196,8 +204,11 @@ int rf_message_put(struct rf_channel *channel, const unsigned char *piece, uint3
 
 	if (!is_allowed(channel, bytes, more))
 		return -EBADMSG;
-	if (!channel->writes || channel->ends)
+	if (!is_sent(channel)) {
+		channel->messages.part_bytes = 0;
+		channel->messages.has_part = false;
 		return 0; /* it crossed with our word that nobody reads */
+	}
 	if (!more && !channel->messages.has_part && !channel->used)
 		error = send_message(channel, piece, bytes);
 	if (error == 0)

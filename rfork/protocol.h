@@ -29,8 +29,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is littl
 #define RF_CHANNEL_AHEAD_BYTES 65536u	/* from the ghost to the node */
 #define RF_TERMINAL_AHEAD_BYTES 4095u	/* likewise, of a terminal: a full line */
 #define RF_MESSAGE_MAX_BYTES 1048576u
-#define RF_MESSAGE_PEER_BYTES 4u	    /* the correspondent, u32, before the bytes */
-#define RF_MESSAGE_CREDIT_BYTES 512u	    /* what a message costs besides its bytes */
+#define RF_MESSAGE_PEER_BYTES 4u     /* the correspondent, u32, before the bytes */
+#define RF_MESSAGE_CREDIT_BYTES 512u /* what a message costs besides its bytes */
+/* The ghost gives credit back in pieces, and may keep back less than one. */
+#define RF_CREDIT_PIECE_BYTES (RF_CHANNEL_CREDIT_BYTES / 4)
+#define RF_MESSAGE_COST_MAX_BYTES (RF_CHANNEL_CREDIT_BYTES - RF_CREDIT_PIECE_BYTES)
 #define RF_CHANNEL_AHEAD_MAX_BYTES 1048576u /* the same, after AHEAD */
 
 enum rf_frame_type {
@@ -176,9 +179,9 @@ struct rf_frame_running {
 /* The credit that a message from the node uses up. */
 static inline uint32_t rf_message_cost(uint32_t bytes)
 {
-	return bytes < RF_CHANNEL_CREDIT_BYTES - RF_MESSAGE_CREDIT_BYTES
+	return bytes < RF_MESSAGE_COST_MAX_BYTES - RF_MESSAGE_CREDIT_BYTES
 		       ? bytes + RF_MESSAGE_CREDIT_BYTES
-		       : RF_CHANNEL_CREDIT_BYTES;
+		       : RF_MESSAGE_COST_MAX_BYTES;
 }
 
 struct rf_frame_window {

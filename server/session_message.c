@@ -173,7 +173,7 @@ int rf_message_take(struct rf_stream *stream, const char *piece, size_t bytes, b
 	if (!stream->is_message || stream->has_eof || stream->window_bytes ||
 	    (more && bytes != RF_FRAME_MAX_BYTES) ||
 	    bytes > RF_MESSAGE_MAX_BYTES - messages->in_bytes ||
-	    messages->in_bytes + bytes < head_of(stream))
+	    (stream->takes && messages->in_bytes + bytes < head_of(stream)))
 		return -EBADMSG;
 	if (!more)
 		stream->window_bytes = 1;

@@ -100,6 +100,7 @@ rf_integration_tests = \
 	%D%/large_output_arrives \
 	%D%/listening_child_may_move_on \
 	%D%/locks_refuse_a_move \
+	%D%/long_messages_follow_short_ones \
 	%D%/losing_the_link_ends_the_child \
 	%D%/lost_output_is_told \
 	%D%/malloc_works_after_the_move \
@@ -346,6 +347,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_locks_refuse_a_move_LDADD = $(rf_integration_ldadd)
+%C%_long_messages_follow_short_ones_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
