@@ -387,13 +387,34 @@ static bool is_end(uint32_t status)
 	       signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU && signal != SIGCONT;
 }
 
-static void flush_all(struct rf_relay *relay)
+/* Nobody reads or writes any more: an original that waits for the other end of its own is not to find
+ * that here.  The terminal is closed with the ghost. */
+static void leave_the_rest(struct rf_relay *relay)
 {
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
 
-		while (channel->used && flush_channel(relay, number) == 0 && channel->used)
-			rf_io_wait(channel->fd, POLLOUT, RF_NO_DEADLINE);
+		if (number == RF_CHANNEL_TERMINAL)
+			continue;
+		rf_channel_stop_input(channel);
+		if (!channel->ends)
+			rf_channel_end_output(channel, false);
+	}
+}
+
+/* Writes out what is left; but who goes on for descendants goes on with that, too, if nobody takes any for
+ * a second: perhaps only those could. */
+static void flush_all(struct rf_relay *relay, bool stays)
+{
+	for (uint32_t number = 0; number < relay->channel_count; number++) {
+		struct rf_channel *channel = &relay->channels[number];
+		int error = 0;
+
+		while (error == 0 && channel->used && flush_channel(relay, number) == 0 &&
+		       channel->used)
+			error = rf_io_wait(channel->fd, POLLOUT,
+					   stays ? rf_io_deadline_ns(STOP_PATIENCE_MS)
+						 : RF_NO_DEADLINE);
 		rf_channel_leave(channel);
 	}
 }
@@ -445,7 +466,9 @@ static void finish(struct rf_relay *relay, bool stays)
 	rf_ghost_link_read(&relay->link, &exited, sizeof(exited));
 	if (!is_end(exited.status))
 		rf_ghost_link_lose();
-	flush_all(relay);
+	if (!stays)
+		leave_the_rest(relay);
+	flush_all(relay, stays);
 	if (stays && stay_behind(relay))
 		return;
 	if (WIFSIGNALED(exited.status))
@@ -550,7 +573,8 @@ static void take_frame(struct rf_relay *relay)
 	struct rf_channel *channel;
 
 	if (relay->is_left && rf_ghost_link_has_ended(&relay->link)) {
-		flush_all(relay);
+		leave_the_rest(relay);
+		flush_all(relay, false);
 		rf_sys_exit(0); /* nobody on the node holds a stream any more */
 	}
 	rf_ghost_link_read(&relay->link, &header, sizeof(header));

@@ -48,6 +48,7 @@ rf_integration_tests = \
 	%D%/daemon_returns_when_ready \
 	%D%/daemons_keep_the_streams_of_the_child \
 	%D%/daemons_of_detached_children_survive \
+	%D%/daemons_with_full_streams_hold_up_no_end \
 	%D%/daemons_without_streams_cost_nothing_at_home \
 	%D%/datagrams_keep_their_boundaries \
 	%D%/dead_spare_is_replaced \
@@ -295,6 +296,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
 %C%_daemons_keep_the_streams_of_the_child_LDADD = $(rf_integration_ldadd)
 %C%_daemons_of_detached_children_survive_LDADD = $(rf_integration_ldadd)
+%C%_daemons_with_full_streams_hold_up_no_end_LDADD = $(rf_integration_ldadd)
 %C%_daemons_without_streams_cost_nothing_at_home_LDADD = $(rf_integration_ldadd)
 %C%_datagrams_keep_their_boundaries_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
