@@ -83,9 +83,19 @@ void rf_channel_leave(struct rf_channel *channel)
 		rf_ghost_pipe_shrink(channel, channel->tools);
 }
 
+/*
+ * The child has shut the socket down and read all of it, and has it still, as far as we know: so have we.  If
+ * ours was the last descriptor, another session that looks at the socket next would find it closed, and
+ * could not tell that it was shut down before.
+ */
+static bool is_kept(const struct rf_channel *channel)
+{
+	return channel->shuts && channel->at_end && !channel->is_accepted;
+}
+
 static void close_if_done(struct rf_channel *channel)
 {
-	if (channel->fd < 0 || channel->writes || channel->reads)
+	if (channel->fd < 0 || channel->writes || channel->reads || is_kept(channel))
 		return;
 	/* the caller has it open as well: closing alone would not end the watch */
 	rf_syscall(SYS_epoll_ctl, channel->tools->epoll, EPOLL_CTL_DEL, channel->fd, NULL);
@@ -497,6 +507,7 @@ void rf_channel_stop_input(struct rf_channel *channel)
 {
 	channel->reads = false;
 	channel->may_look = false;
+	channel->at_end = false; /* for the child, it is closed */
 	channel->ahead = 0;
 	close_if_done(channel);
 }

@@ -161,6 +161,7 @@ rf_integration_tests = \
 	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/shell_with_job_control_runs_on_the_node \
 	%D%/shutdown_and_socket_errors \
+	%D%/shutdown_two_hops_away_comes_home \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
 	%D%/signals_before_a_stop_come_first \
@@ -409,6 +410,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_shell_with_job_control_runs_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_shutdown_and_socket_errors_LDADD = $(rf_integration_ldadd)
+%C%_shutdown_two_hops_away_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
 %C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
