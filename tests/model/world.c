@@ -421,7 +421,12 @@ static bool may_leave(const struct world *world, unsigned process, const struct 
 	const struct world_stream *from = &world->streams[end];
 	const struct world_stream *to = &world->streams[script_far(end)];
 
-	if (world->processes[process].copies[end] == 0 || world_holders(world, end) > 1)
+	if (world->processes[process].copies[end] == 0)
+		return true;
+	/* that may be all that is seen of a shutdown(), and who waits for that would wait for others */
+	if (to->is_shut && !knows_reads(to, known))
+		return false;
+	if (world_holders(world, end) > 1)
 		return true;
 	if (world_writes(world, end) && !knows_looks(to, known))
 		return false;
