@@ -360,6 +360,19 @@ static void gather(struct generator *g)
 			tell(g, g->world.processes[i].parent, i, SIGNAL_DOWN);
 }
 
+/* Where it is not known that all a child wrote has come, SIGKILL is not allowed. */
+static void kill_parked(struct generator *g, unsigned child)
+{
+	struct script_step step = { .op = SCRIPT_KILL,
+				    .process = g->world.processes[child].parent,
+				    .other = child,
+				    .signal = ANY(g, deadly_signals) };
+
+	if (step.signal == SIGKILL && !world_allows(&g->world, &step))
+		step.signal = SIGTERM;
+	must_add(g, step);
+}
+
 static void end_all(struct generator *g)
 {
 	for (unsigned i = g->world.process_count; i-- > 1;) {
@@ -373,10 +386,7 @@ static void end_all(struct generator *g)
 							  .process = i,
 							  .value = (int)below(g, 256) });
 		else
-			must_add(g, (struct script_step){ .op = SCRIPT_KILL,
-							  .process = parent,
-							  .other = i,
-							  .signal = ANY(g, deadly_signals) });
+			kill_parked(g, i);
 		must_add(g,
 			 (struct script_step){ .op = SCRIPT_WAIT, .process = parent, .other = i });
 	}

@@ -282,11 +282,10 @@ static bool may_write_broken(const struct world *world, const struct script_step
 	/* what is written before a shutdown is heard of would be read */
 	if (!now && world_holders(world, end))
 		return false;
-	/* Of a socket that is shut while it is written to, Linux says EPIPE and may send no signal. */
-	if (!now && !process->ignores_pipe_signal)
-		return world->objects[script_object(end)].kind != SCRIPT_SOCKETS;
+	/* Of a socket that is shut while it is written to, Linux says EPIPE and may send no signal, or
+	 * ECONNRESET if something was left in it. */
 	if (!now)
-		return true;
+		return world->objects[script_object(end)].kind != SCRIPT_SOCKETS;
 	/* Two streams have no order: that nobody reads may be heard after what was said later. */
 	for (; settled < stream->event_count; settled++)
 		if (stream->events[settled].change != WORLD_WROTE &&
