@@ -404,7 +404,7 @@ static void leave_the_rest(struct rf_relay *relay)
 
 /* Writes out what is left; but who goes on for descendants goes on with that, too, if nobody takes any for
  * a second: perhaps only those could. */
-static void flush_all(struct rf_relay *relay, bool stays)
+static void flush_all(struct rf_relay *relay, bool is_patient)
 {
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
 		struct rf_channel *channel = &relay->channels[number];
@@ -413,10 +413,19 @@ static void flush_all(struct rf_relay *relay, bool stays)
 		while (error == 0 && channel->used && flush_channel(relay, number) == 0 &&
 		       channel->used)
 			error = rf_io_wait(channel->fd, POLLOUT,
-					   stays ? rf_io_deadline_ns(STOP_PATIENCE_MS)
-						 : RF_NO_DEADLINE);
+					   is_patient ? RF_NO_DEADLINE
+						      : rf_io_deadline_ns(STOP_PATIENCE_MS));
 		rf_channel_leave(channel);
 	}
+}
+
+/* Whether something is left that the originals have no room for. */
+static bool has_rest(const struct rf_relay *relay)
+{
+	for (uint32_t number = 0; number < relay->channel_count; number++)
+		if (relay->channels[number].used)
+			return true;
+	return false;
 }
 
 /* What was written out at the child's end has not been told: nobody was to write any more. */
@@ -468,8 +477,8 @@ static void finish(struct rf_relay *relay, bool stays)
 		rf_ghost_link_lose();
 	if (!stays)
 		leave_the_rest(relay);
-	flush_all(relay, stays);
-	if (stays && stay_behind(relay))
+	flush_all(relay, false);
+	if ((stays || has_rest(relay)) && stay_behind(relay))
 		return;
 	if (WIFSIGNALED(exited.status))
 		rf_ghost_die(WTERMSIG(exited.status));
@@ -574,7 +583,7 @@ static void take_frame(struct rf_relay *relay)
 
 	if (relay->is_left && rf_ghost_link_has_ended(&relay->link)) {
 		leave_the_rest(relay);
-		flush_all(relay, false);
+		flush_all(relay, true);
 		rf_sys_exit(0); /* nobody on the node holds a stream any more */
 	}
 	rf_ghost_link_read(&relay->link, &header, sizeof(header));

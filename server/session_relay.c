@@ -63,6 +63,7 @@ struct relay {
 	bool is_stop_due;   /* nobody reads what the child wrote before it stopped */
 	bool is_detaching;  /* DETACHED is to be sent, and then nothing more */
 	bool is_detached;   /* it was */
+	bool is_end_due;    /* the child has ended, and nobody reads what it has left at home */
 	bool is_left;	    /* EXITED is told, and descendants still hold channels */
 	bool is_over_told;  /* the listener knows that nobody is left */
 	int64_t silence_ns; /* deadlines: nothing has come for a second */
@@ -175,14 +176,15 @@ static void put_exited(struct relay *r)
 	struct rf_frame_exited exited = { .status = (uint32_t)r->job.status };
 
 	put_consumed(r);
-	r->is_left = !r->job.is_childless && rf_streams_are_open(r->streams);
+	r->is_left = r->job.is_childless ? !rf_streams_are_sent(r->streams)
+					 : rf_streams_are_open(r->streams);
 	rf_link_put(&r->link, RF_FRAME_EXITED, r->is_left ? RF_EXITED_STAYS : 0, 0, &exited,
 		    sizeof(exited));
 	if (!r->is_left) {
 		end_streams(r);
 		return;
 	}
-	rf_log("descendants of the child hold its streams");
+	rf_log("the child is gone, and its streams are not");
 	rf_streams_release_snapshot(r->streams);
 }
 
@@ -245,7 +247,7 @@ static bool put_event(struct relay *r)
 		end_streams(r);
 	if (r->is_left || r->streams->limit == RF_STREAM_ALL)
 		return false;
-	if (r->job.has_ended && !rf_streams_are_sent(r->streams))
+	if (r->job.has_ended && !r->is_end_due && !rf_streams_are_sent(r->streams))
 		return false; /* for want of credit */
 	if (rf_job_next_signal(&r->job, &signal))
 		put_signal(r, &signal);
@@ -501,6 +503,7 @@ static void pass_silence(struct relay *r)
 	rf_streams_trim(r->streams);
 	rf_link_trim(&r->link);
 	r->is_stop_due = true;
+	r->is_end_due = r->job.has_ended;
 	if (r->is_left)
 		rf_streams_let_go(r->streams);
 	else

@@ -62,6 +62,7 @@ rf_integration_tests = \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
 	%D%/duplicates_share_one_stream \
+	%D%/end_comes_home_though_nobody_reads \
 	%D%/end_is_told_while_others_write_to_the_terminal \
 	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
@@ -311,6 +312,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
 %C%_duplicates_share_one_stream_LDADD = $(rf_integration_ldadd)
+%C%_end_comes_home_though_nobody_reads_LDADD = $(rf_integration_ldadd)
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
