@@ -412,7 +412,7 @@ static void receive(struct relay *r)
 	}
 	rf_job_heard(&r->job);
 	r->silence_ns = rf_io_deadline_ns(SILENCE_MS);
-	r->is_ping_due = false;
+	r->is_ping_due = r->is_end_due = false;
 	if (r->phase == PHASE_RELAYING)
 		take_frames(r);
 	else
@@ -453,6 +453,7 @@ static void take_news(struct relay *r, unsigned news)
 	if (news & (RF_JOB_STOPPED | RF_JOB_SIGNAL | RF_JOB_ENDED) && !r->is_left)
 		rf_streams_snapshot(r->streams, false);
 	if (news & RF_JOB_ENDED) {
+		r->silence_ns = rf_io_deadline_ns(SILENCE_MS); /* a whole one, for is_end_due */
 		rf_streams_let_go(r->streams);
 		r->is_ping_due = r->job.awaits_wake;
 		log_end(r->job.status);
