@@ -20,6 +20,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_FILES 65536u
 #define RF_IMAGE_MAX_DESCRIPTORS 65536u
 #define RF_IMAGE_MAX_MAPPINGS 262144u
+#define RF_IMAGE_MAX_THREADS 4096u
 #define RF_IMAGE_MAX_PATH_BYTES 4095u
 #define RF_IMAGE_MAX_AUXV_BYTES 1024u
 #define RF_IMAGE_MAX_XSAVE_BYTES 16384u
@@ -42,6 +43,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_PAGES_MAX_RUNS 256u
 #define RF_PAGES_MAX_DATA_PAGES 256u
 #define RF_IMAGE_NONE UINT32_MAX
+#define RF_IMAGE_MAX_SEGMENTS 1048576u
+#define RF_IMAGE_MAX_LOCKS 65536u
+#define RF_IMAGE_MAX_LOST_BYTES 65536u
+#define RF_IMAGE_ID_BYTES 16u
 #define RF_FORECAST_MAX_FILES 128u
 #define RF_FORECAST_MAX_MAPPINGS 128u
 #define RF_FORECAST_MAX_RUNS 256u
@@ -63,9 +68,15 @@ enum rf_record_type {
 	RF_RECORD_TIMERS = 13,
 	RF_RECORD_PENDING = 14,
 	RF_RECORD_PIPE = 15,
+	RF_RECORD_SEGMENTS = 16, /* from here on, of images at rest */
+	RF_RECORD_CHUNKS = 17,
+	RF_RECORD_ORIGIN = 18,
+	RF_RECORD_MACHINE = 19, /* struct rf_machine_facts, protocol.h */
+	RF_RECORD_LOCKS = 20,
+	RF_RECORD_LOST = 21, /* lines of text */
 };
 
-#define RF_RECORD_LAST RF_RECORD_PIPE
+#define RF_RECORD_LAST RF_RECORD_LOST
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -114,6 +125,10 @@ struct rf_image_registers {
 	uint64_t orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
 
+/* rf_image_thread.flags */
+#define RF_THREAD_INTERRUPTED                                                                      \
+	1u /* it goes on with these very registers; else it returns from a call */
+
 struct rf_image_thread {
 	struct rf_image_registers registers;
 	uint64_t signal_mask;
@@ -129,7 +144,7 @@ struct rf_image_thread {
 	uint64_t tid_address;
 	uint32_t mxcsr;
 	uint16_t x87_control;
-	uint16_t reserved1;
+	uint16_t flags;
 	uint32_t xsave_bytes;
 	uint32_t reserved2;
 };
@@ -169,6 +184,8 @@ enum rf_descriptor_kind {
 #define RF_DESCRIPTOR_MAY_CLOSE 2u
 #define RF_DESCRIPTOR_DIGEST 4u
 #define RF_DESCRIPTOR_WITNESS 8u
+#define RF_DESCRIPTOR_BY_PATH 16u /* whatever file has the path */
+#define RF_DESCRIPTOR_AT_END 32u  /* goes on at the file's end, not at offset */
 
 /* rf_image_descriptor.witness: far behind what any file holds */
 #define RF_WITNESS_FIRST ((uint64_t)1 << 60)
@@ -200,7 +217,11 @@ struct rf_image_descriptor {
 	uint64_t witness;
 };
 
-enum rf_mapping_kind { RF_MAPPING_ANONYMOUS = 0, RF_MAPPING_FILE = 1 };
+enum rf_mapping_kind {
+	RF_MAPPING_ANONYMOUS = 0,
+	RF_MAPPING_FILE = 1,
+	RF_MAPPING_CONTENTS = 2, /* anonymous memory; file and file_offset say whose bytes it had */
+};
 
 #define RF_PROTECTION_READ 1u
 #define RF_PROTECTION_WRITE 2u
@@ -209,6 +230,7 @@ enum rf_mapping_kind { RF_MAPPING_ANONYMOUS = 0, RF_MAPPING_FILE = 1 };
 #define RF_MAPPING_SHARED 1u
 #define RF_MAPPING_GROWSDOWN 2u
 #define RF_MAPPING_DIGEST 4u
+#define RF_MAPPING_LOCKED 8u /* mlock(2) */
 
 struct rf_image_mapping {
 	uint64_t start, end;
@@ -285,6 +307,65 @@ struct rf_image_pipe {
 	uint32_t bytes;
 };
 
+/* -- at rest ------------------------------------------------------------------------------- */
+
+#define RF_STATEFILE_NOTE_NAME "RFORK"
+#define RF_STATEFILE_NOTE_TYPE 1u
+#define RF_STATEFILE_VERSION 1u
+#define RF_CHUNK_BYTES ((uint64_t)1 << 20) /* of a segment: what one digest is of */
+
+/* The description of the ELF note that leads to the records. */
+struct rf_statefile_note {
+	uint32_t version;
+	uint32_t reserved1;
+	uint64_t records_offset;
+	uint64_t records_bytes;
+	uint64_t file_bytes;
+	uint8_t id[RF_IMAGE_ID_BYTES];
+	uint64_t reserved2;
+	uint64_t digest; /* of what precedes it */
+};
+
+enum rf_segment_kind {
+	RF_SEGMENT_DATA = 0,
+	RF_SEGMENT_ZERO = 1, /* reads as zero, whatever the parent or the file has there */
+	RF_SEGMENT_GUARD = 2,
+};
+
+struct rf_image_segment {
+	uint64_t address;
+	uint64_t bytes;
+	uint64_t offset; /* in the file, of DATA */
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+/* Followed by the parent's path. */
+struct rf_image_origin {
+	uint8_t id[RF_IMAGE_ID_BYTES];
+	uint8_t parent[RF_IMAGE_ID_BYTES]; /* 0 = none: the image is whole */
+	int64_t captured_ns;		   /* since 1970 */
+	uint32_t pid;
+	uint32_t path_bytes;
+};
+
+enum rf_lock_kind {
+	RF_LOCK_RECORD = 1,    /* fcntl(F_SETLK) */
+	RF_LOCK_OPEN_FILE = 2, /* fcntl(F_OFD_SETLK) */
+	RF_LOCK_WHOLE = 3,     /* flock(2) */
+};
+
+enum rf_lock_type { RF_LOCK_SHARED = 1, RF_LOCK_EXCLUSIVE = 2 };
+
+struct rf_image_lock {
+	uint32_t descriptor;
+	uint16_t kind;
+	uint16_t type;
+	uint64_t start;
+	uint64_t bytes; /* 0 = to the end, however far that will be */
+	uint64_t reserved;
+};
+
 struct rf_image_end {
 	uint64_t records;
 	uint64_t data_pages;
@@ -305,6 +386,10 @@ _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
 _Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");
+_Static_assert(sizeof(struct rf_statefile_note) == 64, "doc/image-format.txt, 18");
+_Static_assert(sizeof(struct rf_image_segment) == 32, "doc/image-format.txt, 19");
+_Static_assert(sizeof(struct rf_image_origin) == 48, "doc/image-format.txt, 21");
+_Static_assert(sizeof(struct rf_image_lock) == 32, "doc/image-format.txt, 23");
 _Static_assert(sizeof(struct rf_image_pending) == 136, "doc/image-format.txt, 16");
 
 #endif

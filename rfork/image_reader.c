@@ -40,8 +40,11 @@ int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint6
 	return reader->payload ? 0 : rf_report(report, ENOMEM, "no memory to read an image");
 }
 
-static void release_image(struct rf_image *image)
+void rf_image_release(struct rf_image *image)
 {
+	for (uint32_t i = 0; i < image->threads_read; i++)
+		free(image->threads[i].xsave);
+	free(image->threads);
 	for (uint32_t i = 0; i < image->files_read; i++)
 		free(image->files[i].path);
 	free(image->files);
@@ -52,26 +55,18 @@ static void release_image(struct rf_image *image)
 	for (uint32_t i = 0; i < image->pipe_count; i++)
 		free(image->pipes[i].lengths);
 	free(image->pipes);
-	image->files = NULL;
-	image->descriptors = NULL;
-	image->mappings = NULL;
-	image->timers = NULL;
-	image->pending = NULL;
-	image->pipes = NULL;
-	image->pipe_count = 0;
-	image->files_read = 0;
+	*image = (struct rf_image){ 0 };
 }
 
-void rf_reader_release(struct rf_reader *reader, struct rf_image *image)
+void rf_reader_release(struct rf_reader *reader)
 {
-	release_image(image);
 	free(reader->payload);
 	reader->payload = NULL;
 }
 
 void rf_reader_release_forecast(struct rf_reader_forecast *forecast)
 {
-	release_image(&forecast->image);
+	rf_image_release(&forecast->image);
 }
 
 /* -- records of the layout ---------------------------------------------------------------------- */
@@ -95,16 +90,15 @@ static int take_image(struct rf_reader *reader, struct rf_image *image, size_t b
 		return rf_record_corrupt(reader, "a reserved field is in use");
 	if (head->threads == 0)
 		return rf_record_corrupt(reader, "it has no thread");
-	if (head->threads != 1)
-		return rf_report(reader->report, ENOTSUP, "images of %u threads are not supported",
-				 head->threads);
-	if (head->files > RF_IMAGE_MAX_FILES || head->descriptors > RF_IMAGE_MAX_DESCRIPTORS ||
+	if (head->threads > RF_IMAGE_MAX_THREADS || head->files > RF_IMAGE_MAX_FILES ||
+	    head->descriptors > RF_IMAGE_MAX_DESCRIPTORS ||
 	    head->mappings > RF_IMAGE_MAX_MAPPINGS || head->mappings == 0)
 		return rf_record_corrupt(reader, "a count is over its limit");
+	image->threads = calloc(head->threads, sizeof(*image->threads));
 	image->files = calloc(head->files + 1, sizeof(*image->files));
 	image->descriptors = calloc(head->descriptors + 1, sizeof(*image->descriptors));
 	image->mappings = calloc(head->mappings, sizeof(*image->mappings));
-	if (!image->files || !image->descriptors || !image->mappings)
+	if (!image->threads || !image->files || !image->descriptors || !image->mappings)
 		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
 	return 0;
 }
@@ -146,25 +140,38 @@ static bool is_user_range(const struct rf_reader *reader, uint64_t start, uint64
 	       bytes <= reader->max_address - start;
 }
 
-static int take_thread(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+static int check_thread(struct rf_reader *reader, const struct rf_image_thread *thread)
 {
-	struct rf_image_thread *thread = &image->thread;
-
-	if (bytes < sizeof(*thread))
-		return rf_record_corrupt(reader, "THREAD is too short");
-	memcpy(thread, reader->payload, sizeof(*thread));
-	if (thread->xsave_bytes > sizeof(image->xsave) ||
-	    bytes != sizeof(*thread) + thread->xsave_bytes)
-		return rf_record_corrupt(reader, "THREAD has another length");
-	if (thread->reserved1 || thread->reserved2)
+	if (thread->flags & ~RF_THREAD_INTERRUPTED || thread->reserved2)
 		return rf_record_corrupt(reader, "a reserved field is in use");
 	if ((thread->rseq_address &&
 	     !is_user_range(reader, thread->rseq_address, thread->rseq_bytes)) ||
 	    (thread->tid_address && !is_user_range(reader, thread->tid_address, 4)) ||
 	    thread->tid_address % 4)
 		return rf_record_corrupt(reader, "THREAD has an address out of range");
-	memcpy(image->xsave, reader->payload + sizeof(*thread), thread->xsave_bytes);
 	return rf_arch_check_thread(thread, reader->report);
+}
+
+static int take_thread(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	struct rf_reader_thread *thread = &image->threads[image->threads_read];
+	size_t xsave_bytes = bytes - sizeof(thread->image);
+
+	if (image->threads_read == image->head.threads)
+		return rf_record_corrupt(reader, "more THREAD records than announced");
+	if (bytes < sizeof(thread->image))
+		return rf_record_corrupt(reader, "THREAD is too short");
+	memcpy(&thread->image, reader->payload, sizeof(thread->image));
+	if (xsave_bytes > RF_IMAGE_MAX_XSAVE_BYTES || thread->image.xsave_bytes != xsave_bytes)
+		return rf_record_corrupt(reader, "THREAD has another length");
+	if (xsave_bytes) {
+		thread->xsave = malloc(xsave_bytes);
+		if (!thread->xsave)
+			return rf_report(reader->report, ENOMEM, "no memory for a thread's state");
+		memcpy(thread->xsave, reader->payload + sizeof(thread->image), xsave_bytes);
+	}
+	image->threads_read++;
+	return check_thread(reader, &thread->image);
 }
 
 static int take_vdso(struct rf_reader *reader, struct rf_image *image, size_t bytes)
@@ -452,7 +459,7 @@ static int take_layout(struct rf_reader *reader, struct rf_image *image, size_t 
 {
 	if (bytes)
 		return rf_record_corrupt(reader, "LAYOUT has another length");
-	if (image->files_read != image->head.files ||
+	if (image->threads_read != image->head.threads || image->files_read != image->head.files ||
 	    image->descriptors_read != image->head.descriptors ||
 	    image->mappings_read != image->head.mappings)
 		return rf_record_corrupt(reader, "fewer records than announced");
@@ -468,7 +475,7 @@ static const struct {
 	{ take_image, RF_RECORD_IMAGE, true, false },
 	{ take_process, RF_RECORD_PROCESS, true, false },
 	{ take_sigactions, RF_RECORD_SIGACTIONS, true, false },
-	{ take_thread, RF_RECORD_THREAD, true, false },
+	{ take_thread, RF_RECORD_THREAD, true, true },
 	{ rf_record_take_timers, RF_RECORD_TIMERS, false, false },
 	{ rf_record_take_pending, RF_RECORD_PENDING, false, true },
 	{ take_vdso, RF_RECORD_VDSO, false, false },
@@ -514,8 +521,9 @@ static size_t least_left(const struct rf_reader *reader, const struct rf_image *
 		bytes += LEAST_PROCESS_BYTES;
 	if (reader->last_place < find_place(RF_RECORD_SIGACTIONS))
 		bytes += SIGACTIONS_BYTES;
-	if (reader->last_place < find_place(RF_RECORD_THREAD))
-		bytes += HEADER_BYTES + sizeof(struct rf_image_thread);
+	/* of a head that has not come yet: one thread */
+	bytes += (image->head.threads ? image->head.threads - image->threads_read : 1) *
+		 (HEADER_BYTES + sizeof(struct rf_image_thread));
 	bytes += (image->head.files - image->files_read) * LEAST_FILE_BYTES;
 	bytes += (image->head.descriptors - image->descriptors_read) *
 		 (HEADER_BYTES + sizeof(struct rf_image_descriptor));

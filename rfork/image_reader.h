@@ -26,15 +26,20 @@ struct rf_reader_pipe {
 	uint32_t used_ends; /* RF_STREAM_READ, RF_STREAM_WRITE: a descriptor has it */
 };
 
-/* A process, as far as the layout describes it.  Memory belongs to the reader. */
+struct rf_reader_thread {
+	struct rf_image_thread image;
+	unsigned char *xsave; /* image.xsave_bytes, NULL if 0 */
+};
+
+/* A process, as far as the layout describes it.  Whatever has no fixed size is malloc's, and freed by
+ * rf_image_release(). */
 struct rf_image {
 	struct rf_image_head head;
 	struct rf_image_process process;
 	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
 	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
 	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
-	struct rf_image_thread thread;
-	unsigned char xsave[RF_IMAGE_MAX_XSAVE_BYTES];
+	struct rf_reader_thread *threads; /* head.threads; the first is the main thread */
 	struct rf_image_vdso vdso;
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
 	struct rf_reader_file *files;
@@ -46,7 +51,7 @@ struct rf_image {
 	uint32_t timer_count, pending_count, pipe_count;
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
-	uint32_t files_read, descriptors_read, mappings_read;
+	uint32_t threads_read, files_read, descriptors_read, mappings_read;
 };
 
 /* What an image will probably say.  Of `image` only head.boot_id, files and mappings are in use. */
@@ -82,7 +87,8 @@ typedef int (*rf_reader_locate)(void *context, size_t mapping, const struct rf_i
 /* Prepares to read from fd; 0 or -ENOMEM. */
 int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint64_t max_address,
 		   struct rf_report *report);
-void rf_reader_release(struct rf_reader *reader, struct rf_image *image);
+void rf_image_release(struct rf_image *image);
+void rf_reader_release(struct rf_reader *reader);
 void rf_reader_release_forecast(struct rf_reader_forecast *forecast);
 
 /*

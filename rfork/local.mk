@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # librfork, from three convenience libraries: what both sides need, the caller's side, and the
-# node's side (which only tests link: rfork-shell compiles its own objects, see server/local.mk).
+# node's side (which undump and tests link: rfork-shell compiles its own objects, see server/local.mk).
 
 # Both sides.
 rf_common_sources = \
@@ -19,6 +19,7 @@ rf_common_sources = \
 	%D%/maps.c %D%/maps.h \
 	%D%/protocol.h \
 	%D%/report.c %D%/report.h \
+	%D%/statefile.h \
 	%D%/sys.h \
 	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \
@@ -54,6 +55,7 @@ rf_capture_sources = \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
+	%D%/statefile_writer.h \
 	%D%/state.c %D%/state.h \
 	%D%/terminal.c %D%/terminal.h \
 	%D%/timers.c %D%/timers.h \
@@ -61,6 +63,11 @@ rf_capture_sources = \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
 	%D%/x86_64/signal_return.S
+
+# Images at rest, as undump and what restarts them read them.
+rf_undump_sources = \
+	%D%/source.c %D%/source.h \
+	%D%/statefile_reader.h
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \
@@ -92,7 +99,12 @@ noinst_LTLIBRARIES += %D%/librfork_common.la %D%/librfork_capture.la
 %C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_capture_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 
-check_LTLIBRARIES += %D%/librfork_restore.la
+# For undump, and the unit tests; the reader of images is in the node's side.
+noinst_LTLIBRARIES += %D%/librfork_undump.la
+%C%_librfork_undump_la_SOURCES = $(rf_undump_sources)
+%C%_librfork_undump_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
+
+noinst_LTLIBRARIES += %D%/librfork_restore.la
 %C%_librfork_restore_la_SOURCES = $(rf_restore_sources)
 %C%_librfork_restore_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 

@@ -306,7 +306,7 @@ static void restore_actions(struct writer *writer, const struct rf_image *image,
 static void restore_thread(struct writer *writer, const struct rf_image *image,
 			   const struct rf_plan_shell *shell)
 {
-	const struct rf_image_thread *thread = &image->thread;
+	const struct rf_image_thread *thread = &image->threads[0].image;
 	struct rf_step *step;
 
 	add_step(writer, SYS_arch_prctl, ARCH_SET_FS, thread->registers.fs_base, 0, 0, 0);

@@ -50,11 +50,11 @@ static uint64_t code_bytes(void)
 uint64_t rf_shell_region_bytes(const struct rf_shell *shell)
 {
 	return code_bytes() +
-	       page_align(sizeof(struct region) +
-			  rf_plan_max_steps(&shell->image) * sizeof(struct rf_step) +
-			  FRAME_ALIGNMENT +
-			  rf_arch_signal_frame_bytes(&shell->facts, &shell->image.thread) +
-			  STACK_BYTES);
+	       page_align(
+		       sizeof(struct region) +
+		       rf_plan_max_steps(&shell->image) * sizeof(struct rf_step) + FRAME_ALIGNMENT +
+		       rf_arch_signal_frame_bytes(&shell->facts, &shell->image.threads[0].image) +
+		       STACK_BYTES);
 }
 
 static void fill_mm_map(struct region *region, const struct rf_image *image)
@@ -83,7 +83,7 @@ static void fill_mm_map(struct region *region, const struct rf_image *image)
 /* Whether the image's memory says that libc caches the thread's id where the kernel clears it. */
 static bool is_tid_cached(const struct rf_shell *shell)
 {
-	const struct rf_image_thread *thread = &shell->image.thread;
+	const struct rf_image_thread *thread = &shell->image.threads[0].image;
 	uint32_t cached;
 	size_t index;
 
@@ -153,7 +153,8 @@ static void finish_region(struct rf_shell *shell, struct region *region, size_t 
 		.count = steps,
 		.report_fd = shell->report_fd,
 		.stack = rf_arch_build_signal_frame((void *)(uintptr_t)frame, frame, &shell->facts,
-						    &shell->image.thread, shell->image.xsave,
+						    &shell->image.threads[0].image,
+						    shell->image.threads[0].xsave,
 						    (uintptr_t)&region->arrival),
 	};
 }

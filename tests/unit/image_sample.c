@@ -568,8 +568,8 @@ static const char *judge_process(const struct rf_image *image)
 	const struct rf_image_head *head = &image->head;
 
 	if (memcmp(head->magic, "RFORKIMG", 8) != 0 || head->version != 1 ||
-	    head->architecture != 1 || head->page_bytes != SAMPLE_PAGE || head->threads != 1 ||
-	    head->reserved1 || head->reserved2 || head->files > 65536 ||
+	    head->architecture != 1 || head->page_bytes != SAMPLE_PAGE || head->threads == 0 ||
+	    head->threads > 4096 || head->reserved1 || head->reserved2 || head->files > 65536 ||
 	    head->descriptors > 65536 || head->mappings > 262144 || head->mappings == 0)
 		return "the head is wrong";
 	if (image->files_read != head->files || image->descriptors_read != head->descriptors ||
@@ -579,10 +579,11 @@ static const char *judge_process(const struct rf_image *image)
 	    image->process.umask > 0777 || image->cwd[0] != '/' ||
 	    strlen(image->cwd) != image->process.cwd_bytes || image->process.comm[15])
 		return "the process is wrong";
-	if (image->thread.registers.cs != 0x33 || image->thread.registers.ss != 0x2b ||
-	    image->thread.registers.rip >= SAMPLE_MAX_ADDRESS ||
-	    image->thread.registers.rsp >= SAMPLE_MAX_ADDRESS ||
-	    image->thread.xsave_bytes > RF_IMAGE_MAX_XSAVE_BYTES)
+	if (image->threads[0].image.registers.cs != 0x33 ||
+	    image->threads[0].image.registers.ss != 0x2b ||
+	    image->threads[0].image.registers.rip >= SAMPLE_MAX_ADDRESS ||
+	    image->threads[0].image.registers.rsp >= SAMPLE_MAX_ADDRESS ||
+	    image->threads[0].image.xsave_bytes > RF_IMAGE_MAX_XSAVE_BYTES)
 		return "the thread is wrong";
 	return NULL;
 }
@@ -780,6 +781,12 @@ static int open_stream(const unsigned char *stream, size_t bytes)
 	return fd;
 }
 
+void sample_forget(struct sample_reading *reading)
+{
+	rf_image_release(&reading->image);
+	memset(reading, 0, sizeof(*reading));
+}
+
 int sample_read(struct sample_reading *reading, const unsigned char *stream, size_t bytes,
 		const char **fault)
 {
@@ -792,7 +799,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 	if (!scratch)
 		scratch = reserve(malloc(SCRATCH_PAGES * SAMPLE_PAGE));
 	target.scratch = scratch;
-	memset(reading, 0, sizeof(*reading));
+	sample_forget(reading);
 	*fault = NULL;
 	answer = rf_reader_init(&reader, fd, SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
 				&reading->report);
@@ -816,7 +823,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 	    (reading->report.error != -answer || !reading->report.sentence[0]))
 		*fault = "a refusal without a sentence";
 	reading->consumed = (size_t)lseek(fd, 0, SEEK_CUR);
-	rf_reader_release(&reader, &reading->image);
+	rf_reader_release(&reader);
 	rf_reader_release_forecast(&reading->forecast);
 	return answer;
 }

@@ -85,6 +85,9 @@ struct sample_reading {
 	unsigned char *pages[SAMPLE_MAPPINGS]; /* data pages of the good sample, where asked for */
 };
 
+/* Gives back what the last reading holds. */
+void sample_forget(struct sample_reading *reading);
+
 /*
  * Reads a stream; 0 or the reader's answer.  What is accepted is held against the format's rules
  * in words of this file's own; `fault` takes the first rule that is broken, or NULL.

@@ -5,7 +5,7 @@
 # shell's parts) is compiled in by name.
 
 rf_unit_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(LIBSODIUM_CFLAGS)
-rf_unit_ldadd = rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) \
+rf_unit_ldadd = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) \
 	$(LIBSODIUM_LIBS) $(CHECK_LIBS)
 
 if UNIT_TESTS

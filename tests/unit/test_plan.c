@@ -119,6 +119,7 @@ static struct {
 	struct rf_maps shell;
 	struct rf_image_mapping mappings[MAX_MAPPINGS];
 	struct rf_image image;
+	struct rf_reader_thread threads[1];
 	struct rf_vdso vdso;
 	struct rf_place place[MAX_MAPPINGS];
 	struct rf_places places;
@@ -276,7 +277,7 @@ static void check_other_step(const struct rf_step *step, unsigned *stage)
 			CHECK_CASE(arguments[0] == plan.facts.rseq_address);
 			return;
 		}
-		CHECK_CASE(arguments[0] == plan.image.thread.rseq_address);
+		CHECK_CASE(arguments[0] == plan.threads[0].image.rseq_address);
 		CHECK_CASE(step == &plan.steps[plan.step_count - 1]);
 		break;
 	case SYS_prctl:
@@ -362,7 +363,8 @@ static void set_facts(void)
 		.mm_map_address = plan.places.region_address + 2 * PAGE,
 		.mm_map_bytes = sizeof(struct prctl_mm_map),
 	};
-	plan.image.thread = (struct rf_image_thread){
+	plan.image.threads = plan.threads;
+	plan.threads[0].image = (struct rf_image_thread){
 		.rseq_address = plan.mappings[0].start,
 		.rseq_bytes = 32,
 		.rseq_signature = 0x53053053,

@@ -32,6 +32,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+	sample_forget(&reading);
 	sample_free(&sample);
 }
 
@@ -84,7 +85,7 @@ START_TEST(good_image_is_accepted)
 	ck_assert_mem_eq(reading.pages[SAMPLE_HEAP], data, 2 * PAGE);
 	ck_assert_mem_eq(reading.pages[SAMPLE_STACK], data + 2 * PAGE, PAGE);
 	ck_assert_str_eq(reading.image.cwd, "/home/user");
-	ck_assert_uint_eq(reading.image.thread.tid, 4711);
+	ck_assert_uint_eq(reading.image.threads[0].image.tid, 4711);
 	ck_assert_uint_eq(reading.image.vdso_areas[1].kind, RF_VDSO_CODE);
 	ck_assert_int_eq(reading.report.error, 0);
 }
@@ -136,7 +137,7 @@ START_TEST(forecast_is_read_apart_from_the_layout)
 	ck_assert_uint_eq(said->mappings[1].data_pages, 2);
 	ck_assert_uint_eq(reading.forecast.run_count, 2);
 	ck_assert_uint_eq(reading.forecast.runs[0].pages, 2);
-	rf_reader_release(&reader, &reading.image);
+	rf_reader_release(&reader);
 	rf_reader_release_forecast(&reading.forecast);
 	close(fds[0]);
 	close(fds[1]);
@@ -221,7 +222,8 @@ static void read_dribbled(size_t at_once)
 	ck_assert_msg(rf_reader_pages(&reader, &image, put_in_place, pages) == 0, "%s",
 		      report.sentence);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	rf_reader_release(&reader, &image);
+	rf_image_release(&image);
+	rf_reader_release(&reader);
 	rf_reader_release_forecast(&forecast);
 	close(ends[0]);
 	close(ends[1]);
@@ -351,7 +353,7 @@ START_TEST(vector_state_of_any_size_is_kept)
 	((struct rf_image_thread *)record->payload)->xsave_bytes = sizes[_i];
 	record->payload[record->bytes - 1] = 77;
 	assert_accepted();
-	ck_assert_uint_eq(reading.image.xsave[sizes[_i] - 1], 77);
+	ck_assert_uint_eq(reading.image.threads[0].xsave[sizes[_i] - 1], 77);
 }
 END_TEST
 
@@ -734,7 +736,8 @@ REFUSED(ENOEXEC, other_page_size, sample_head(&sample)->page_bytes = 16384)
 CORRUPT(head_reserved1, sample_head(&sample)->reserved1 = 1)
 CORRUPT(head_reserved2, sample_head(&sample)->reserved2 = 1)
 CORRUPT(no_thread, sample_head(&sample)->threads = 0)
-REFUSED(ENOTSUP, two_threads, sample_head(&sample)->threads = 2)
+CORRUPT(missing_thread, sample_head(&sample)->threads = 2)
+CORRUPT(too_many_threads, sample_head(&sample)->threads = 4097)
 CORRUPT(too_many_files, sample_head(&sample)->files = 65537)
 CORRUPT(too_many_descriptors, sample_head(&sample)->descriptors = 65537)
 CORRUPT(too_many_mappings, sample_head(&sample)->mappings = 262145)

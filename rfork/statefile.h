@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the records of a statefile or an executable are (doc/image-format.txt, 18): the ELF headers
+ * and the note, as bytes.  Shared by all that write, read or restart one.  No malloc, no errno.
+ */
+#ifndef RF_STATEFILE_H
+#define RF_STATEFILE_H
+
+#include <stdint.h>
+
+#include "rfork/image_format.h"
+#include "rfork/report.h"
+
+/* Bytes of the ELF header, program header and note of a statefile; pages of data may follow the next
+ * page boundary. */
+#define RF_STATEFILE_HEAD_BYTES 256u
+
+/* Makes the head of a statefile; a note of which all is zero stands for one that is not finished. */
+void rf_statefile_make_head(unsigned char head[RF_STATEFILE_HEAD_BYTES],
+			    const struct rf_statefile_note *note);
+
+/* Fills the note's digest. */
+void rf_statefile_seal_note(struct rf_statefile_note *note);
+
+/*
+ * Finds and checks the note of an open file.  note_offset: where its description begins; may be NULL.
+ * 0; -ENOEXEC if it is no statefile or executable of ours, -EBADMSG if it is a broken one (the
+ * report names the first fault and its offset), -EPROTONOSUPPORT for another version, or a negative errno of
+ * read(2); each with a report that begins with `path`.
+ */
+int rf_statefile_find_note(int fd, const char *path, struct rf_statefile_note *note,
+			   uint64_t *note_offset, struct rf_report *report);
+
+#endif
