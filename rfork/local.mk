@@ -28,6 +28,7 @@ rf_common_sources = \
 
 # The caller's side: capture, image writer, transport, ghost, public calls.
 rf_capture_sources = \
+	%D%/approach.c %D%/approach.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/fdproof.c %D%/fdproof.h \

@@ -16,18 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "rfork/auth.h"
+#include "rfork/approach.h"
 #include "rfork/fdproof.h"
-#include "rfork/frame.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
-#include "rfork/key.h"
-#include "rfork/machine_facts.h"
 #include "rfork/move.h"
 #include "rfork/options.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
-#include "rfork/transport.h"
 
 #define STRINGIFY(x) #x
 #define VERSION_STRING(a, b, c) STRINGIFY(a) "." STRINGIFY(b) "." STRINGIFY(c)
@@ -79,135 +75,6 @@ int rfork_undump(const char *path)
 
 /* -- before the fork ------------------------------------------------------------------------- */
 
-static uint16_t default_port(void)
-{
-	const char *text = secure_getenv("RFORK_PORT");
-	char *end;
-	unsigned long port = text ? strtoul(text, &end, 10) : 0;
-
-	return text && *text && !*end && port > 0 && port <= UINT16_MAX ? (uint16_t)port
-									: RFORK_DEFAULT_PORT;
-}
-
-/* Proves who we are, and asks with the facts of this machine and of its terminal. */
-static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *hello,
-			const struct rf_machine_facts *facts, const struct rf_terminal *terminal,
-			const struct rf_options *options, const char *host,
-			struct rf_report *report)
-{
-	struct rf_machine_facts request = *facts;
-	struct rf_key key;
-	int error;
-
-	request.flags = terminal->device ? RF_FACTS_TERMINAL : 0;
-	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
-	rf_state_lock();
-	error = rf_key_load(&key, options->key_file, report);
-	rf_state_unlock();
-	if (error < 0)
-		return error;
-	error = rf_auth_caller(flight->connection, hello, &key, &request, options->deadline_ns,
-			       host, report);
-	rf_key_wipe(&key);
-	if (error < 0 || !terminal->device)
-		return error;
-	error = rf_frame_send(flight->connection, RF_FRAME_TERMINAL, 0, 0, &terminal->state,
-			      sizeof(terminal->state), options->deadline_ns);
-	/* A node that has refused us closes: its sentence is read next. */
-	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
-		return 0;
-	return rf_report(report, -error, "connection to %s: %m", host);
-}
-
-/* Waits for the answer; fills the node's facts. */
-static int agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
-		 const struct rf_machine_facts *facts, struct rf_machine_facts *node,
-		 struct rf_report *report)
-{
-	int error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
-				    options->deadline_ns, host, report);
-
-	if (error == 0)
-		error = rf_machine_facts_compare(facts, node, report);
-	rf_report_sanitize(report); /* words of the node's may be in it */
-	return error;
-}
-
-static int reach_node(struct rf_flight *flight, const char *host, const struct rf_options *options,
-		      struct rf_frame_hello *hello, struct rf_report *report)
-{
-	struct rf_address address;
-	int error = rf_address_parse(&address, host, default_port(), report);
-
-	if (error < 0)
-		return error;
-	error = rf_transport_connect(&address, options->flags & RFORK_INSECURE_PLAINTEXT,
-				     options->deadline_ns, &flight->connection, report);
-	if (error < 0)
-		return error;
-	return rf_auth_hello(flight->connection, hello, options->deadline_ns, host, report);
-}
-
-static enum rf_frozen_check frozen_check(void)
-{
-	const char *value = secure_getenv("RFORK_CHECK_FROZEN");
-
-	if (!value || !*value)
-		return RF_FROZEN_TRUSTED;
-	return strcmp(value, "break") == 0 ? RF_FROZEN_BROKEN : RF_FROZEN_CHECKED;
-}
-
-static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_machine_facts *here)
-{
-	static const uint8_t unknown[sizeof(here->boot_id)];
-
-	return memcmp(node->boot_id, here->boot_id, sizeof(unknown)) == 0 &&
-	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
-}
-
-/* The way of the ghost's word to the caller; on failure the flight closes what there is. */
-static int open_status_pipe(struct rf_flight *flight, struct rf_report *report)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return rf_report(report, errno, "pipe: %m");
-	flight->status_read = rf_io_above_stdio(ends[0]);
-	flight->status_write = rf_io_above_stdio(ends[1]);
-	if (flight->status_read < 0 || flight->status_write < 0)
-		return rf_report(report, EMFILE, "pipe: %m");
-	return 0;
-}
-
-/* Begins the ghost's order in the flight's arena.  The caller holds the lock.  NULL with a report. */
-static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *host,
-					  const struct rf_options *options,
-					  struct rf_report *report)
-{
-	struct rf_ghost_order *order;
-	int error = rf_arena_map(&flight->arena, RF_ARENA_BYTES);
-
-	if (error < 0) {
-		rf_report(report, -error, "memory for the ghost: %m");
-		return NULL;
-	}
-	order = rf_arena_take(&flight->arena, sizeof(*order));
-	order->caller = getpid();
-	order->connection = flight->connection;
-	order->deadline_ns = options->deadline_ns;
-	order->is_async = options->flags & RFORK_ASYNC;
-	order->frozen = frozen_check();
-	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
-	rf_format(order->host, sizeof(order->host), "%s", host);
-	order->request.flags = options->flags;
-	order->request.fds = &order->fds;
-	order->writer = rf_arena_take(&flight->arena, sizeof(*order->writer));
-	rf_image_writer_init(order->writer, flight->connection, options->deadline_ns);
-	/* Not permitted to a process that has changed its uid; then the ghost does it. */
-	rf_procstate_read_ranges(&order->request.ranges, NULL);
-	return open_status_pipe(flight, report) < 0 ? NULL : order;
-}
-
 static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *order,
 			       const struct rf_terminal *terminal, struct rf_report *report)
 {
@@ -254,6 +121,14 @@ static int refuse_sandbox(struct rf_report *report)
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
 		return rf_report(report, ENOTSUP, "a seccomp filter cannot travel");
 	return 0;
+}
+
+static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_machine_facts *here)
+{
+	static const uint8_t unknown[sizeof(here->boot_id)];
+
+	return memcmp(node->boot_id, here->boot_id, sizeof(unknown)) == 0 &&
+	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
 }
 
 /* Adds to the order what depends on the node: another machine knows files by their digests. */
@@ -430,35 +305,6 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 
 /* -- the order of a call ----------------------------------------------------------------------- */
 
-/* Connects, and proves who we are: an order that is begun, or NULL with a report. */
-static struct rf_ghost_order *approach(struct rf_flight *flight, const char *host,
-				       const struct rf_options *options, struct rf_report *report)
-{
-	const struct rf_machine_facts *here;
-	struct rf_frame_hello hello;
-	struct rf_ghost_order *order;
-	int error = reach_node(flight, host, options, &hello, report);
-
-	if (error < 0)
-		return NULL;
-	here = rf_state_facts(&error);
-	if (!here) {
-		rf_report(report, -error, "the facts of this machine: %m");
-		return NULL;
-	}
-	/* The node makes its challenge meanwhile. */
-	rf_state_lock();
-	order = begin_order(flight, host, options, report);
-	if (order)
-		rf_terminal_find(&order->terminal);
-	rf_state_unlock();
-	if (!order)
-		return NULL;
-	if (authenticate(flight, &hello, here, &order->terminal, options, host, report) < 0)
-		return NULL;
-	return order;
-}
-
 /* Looks at the process and hears what the node is: the order is complete, and the forecast is sent. */
 static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 		  const struct rf_options *options, struct rf_report *report)
@@ -473,7 +319,7 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 	rf_state_unlock();
 	here = rf_state_facts(&(int){ 0 }); /* they are known by now */
 	if (error == 0)
-		error = agree(flight, options, order->host, here, &node, report);
+		error = rf_approach_agree(flight, options, order->host, here, &node, report);
 	if (error == 0)
 		error = lose_terminal(flight, order, &node, report);
 	if (error < 0)
@@ -486,7 +332,7 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 				 const struct rf_options *options, struct rf_report *report)
 {
-	struct rf_ghost_order *order = approach(flight, host, options, report);
+	struct rf_ghost_order *order = rf_approach(flight, host, options, NULL, report);
 	int error = order ? settle(flight, order, options, report) : -report->error;
 
 	return error < 0 ? error : hand_over(flight, order, options, report);
@@ -531,7 +377,7 @@ static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 
 	if (error < 0)
 		return error;
-	order = approach(flight, host, options, report);
+	order = rf_approach(flight, host, options, NULL, report);
 	if (!order)
 		return -report->error;
 	mask = rf_move_block_signals();
