@@ -2,6 +2,7 @@
 # Manual pages, and the documents that are normative for other implementations.
 
 dist_man_MANS += \
+	%D%/undump.1 \
 	%D%/rfork.3 \
 	%D%/rfork_checkpoint.3 \
 	%D%/rfork_commit.3 \

@@ -24,7 +24,7 @@ while read -r header; do
 	# Code of the library is compiled as gnu11 with the features its files ask for.
 	compile "$header" c gnu11 -D_GNU_SOURCE
 	count=$((count + 1))
-done < <(find include rfork server examples bench tests -name '*.h' | LC_ALL=C sort)
+done < <(find include rfork server tools examples bench tests -name '*.h' | LC_ALL=C sort)
 
 compile rfork.h c c11 -pedantic
 if echo | $CC -x c++ -fsyntax-only - 2>/dev/null; then

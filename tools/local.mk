@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+#
+# undump: shows, checks and turns into executables what rests in files.  undump.c has the command line;
+# each mode is a file of its own, which adds its line here and in the table of undump.c.
+
+bin_PROGRAMS += %D%/undump
+%C%_undump_SOURCES = \
+	%D%/open.c \
+	%D%/undump.c %D%/undump.h
+%C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS)
+%C%_undump_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_undump_LDADD = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_common) \
+	$(LIBELF_LIBS) $(LIBSODIUM_LIBS)
+%C%_undump_LDFLAGS = -Wl,-z,now -Wl,-z,relro -Wl,--as-needed

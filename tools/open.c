@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds out what an input file is, and opens it with the reader that knows it.  Called by the modes of
+ * undump; looks at no more than the ELF header itself.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rfork/io.h"
+#include "tools/undump.h"
+
+static int read_header(int fd, const char *path, Elf64_Ehdr *header, struct rf_report *report)
+{
+	ssize_t got = TEMP_FAILURE_RETRY(pread(fd, header, sizeof(*header), 0));
+
+	if (got < 0)
+		return rf_report(report, errno, "%s: %m", path);
+	if (got < SELFMAG || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+		return rf_report(report, ENOEXEC,
+				 "%s: offset 0: neither a statefile, nor an executable, nor a core",
+				 path);
+	if (got < EI_NIDENT)
+		return rf_report(report, ENOEXEC, "%s: offset %ld: it ends in the ELF header", path,
+				 (long)got);
+	if (header->e_ident[EI_CLASS] != ELFCLASS64)
+		return rf_report(report, ENOEXEC, "%s: offset %d: not of the 64-bit class", path,
+				 EI_CLASS);
+	if (header->e_ident[EI_DATA] != ELFDATA2LSB)
+		return rf_report(report, ENOEXEC, "%s: offset %d: not little-endian", path,
+				 EI_DATA);
+	if ((size_t)got < sizeof(*header))
+		return rf_report(report, ENOEXEC, "%s: offset %ld: it ends in the ELF header", path,
+				 (long)got);
+	return 0;
+}
+
+int undump_recognise(int fd, const char *path, struct rf_report *report)
+{
+	Elf64_Ehdr header;
+	int error = read_header(fd, path, &header, report);
+
+	if (error < 0)
+		return error;
+	if (header.e_machine != EM_X86_64)
+		return rf_report(report, ENOEXEC,
+				 "%s: offset %zu: of another machine (%u) than x86_64 (%d)", path,
+				 offsetof(Elf64_Ehdr, e_machine), header.e_machine, EM_X86_64);
+	switch (header.e_type) {
+	case ET_NONE:
+		return UNDUMP_STATEFILE;
+	case ET_EXEC:
+		return UNDUMP_EXECUTABLE;
+	case ET_CORE:
+		return UNDUMP_CORE;
+	}
+	return rf_report(
+		report, ENOEXEC,
+		"%s: offset %zu: of ELF type %u, which is neither a statefile, nor an executable, nor a core",
+		path, offsetof(Elf64_Ehdr, e_type), header.e_type);
+}
+
+static int open_regular(const char *path, struct rf_report *report)
+{
+	struct stat status;
+	int error;
+	/* O_NONBLOCK: a FIFO must not hang us before it is refused */
+	int fd = rf_io_above_stdio(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
+	if (fd < 0)
+		return rf_report(report, errno, "%s: %m", path);
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+		return fd;
+	error = rf_report(report, EINVAL, "%s: it is not a regular file", path);
+	close(fd);
+	return error;
+}
+
+int undump_open(struct rf_source *source, const char *path, struct rf_report *report)
+{
+	int fd = open_regular(path, report);
+	int kind;
+
+	rf_source_init(source);
+	if (fd < 0)
+		return fd;
+	kind = undump_recognise(fd, path, report);
+	close(fd);
+	if (kind < 0)
+		return kind;
+	switch (kind) {
+	case UNDUMP_CORE:
+		return rf_report(report, ENOTSUP, "%s: core files are not supported yet", path);
+	default:
+		return rf_report(report, ENOTSUP, "%s: statefiles are not supported yet", path);
+	}
+}

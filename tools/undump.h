@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of undump share.  undump.c parses the command line into a request and calls one mode;
+ * each mode opens its input by undump_open() and reads nothing but the rf_source.
+ */
+#ifndef TOOLS_UNDUMP_H
+#define TOOLS_UNDUMP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "rfork/report.h"
+#include "rfork/source.h"
+
+/* The command line. */
+struct undump_request {
+	int mode;	  /* key of the option that chose what to do; 0 = to write an executable */
+	const char *file; /* NULL = none given */
+	const char *output; /* -o; NULL = none given */
+};
+
+/* What one invocation does. */
+struct undump_mode {
+	int key;
+	/* 0, or a negative errno with a report that names the file; writes its result to standard output. */
+	int (*run)(const struct undump_request *request, struct rf_report *report);
+};
+
+/* What a file is, as far as its ELF header says. */
+enum undump_kind {
+	UNDUMP_STATEFILE, /* or what has no header of its own that we know: its reader says what is wrong */
+	UNDUMP_EXECUTABLE,
+	UNDUMP_CORE,
+};
+
+/*
+ * Looks at the beginning of an open file.  The kind, or -ENOEXEC with a report that begins with `path`:
+ * it is no ELF file, or of another class, byte order or machine; or a negative errno of read(2).
+ */
+int undump_recognise(int fd, const char *path, struct rf_report *report);
+
+/*
+ * Opens whatever undump takes as input: a statefile or an executable with their parents, or a core file.
+ * 0, or a negative errno with a report that begins with the path at fault; the source is then closed.
+ */
+int undump_open(struct rf_source *source, const char *path, struct rf_report *report);
+
+#endif
