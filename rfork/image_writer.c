@@ -37,12 +37,18 @@ void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_n
 	writer->bounce = bounce;
 }
 
+static bool is_optional(uint16_t type)
+{
+	return type == RF_RECORD_FORECAST || type == RF_RECORD_ORIGIN ||
+	       type == RF_RECORD_MACHINE || type == RF_RECORD_LOST;
+}
+
 static struct rf_record_header make_header(struct rf_image_writer *writer, uint16_t type,
 					   size_t length_bytes, uint64_t payload_digest)
 {
 	struct rf_record_header header = {
 		.type = type,
-		.flags = type == RF_RECORD_FORECAST ? RF_RECORD_OPTIONAL : 0,
+		.flags = is_optional(type) ? RF_RECORD_OPTIONAL : 0,
 		.length_bytes = (uint32_t)length_bytes,
 		.sequence = writer->sequence++,
 		.payload_digest = payload_digest,

@@ -68,6 +68,7 @@ rf_capture_sources = \
 # Images at rest, as undump and what restarts them read them.
 rf_undump_sources = \
 	%D%/source.c %D%/source.h \
+	%D%/source_writer.c %D%/source_writer.h \
 	%D%/statefile_reader.h
 
 # The node's side, but for what only rfork-shell can run.

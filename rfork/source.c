@@ -34,6 +34,7 @@ void rf_source_close(struct rf_source *source)
 	free(source->locks);
 	free(source->lost);
 	free(source->path);
+	free(source->parent_path);
 	rf_image_release(&source->image);
 	rf_source_init(source);
 }

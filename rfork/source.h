@@ -27,7 +27,8 @@ struct rf_segment {
 struct rf_source {
 	char *path;	       /* what it was made from, for sentences */
 	struct rf_image image; /* threads with their XSAVE area in standard format, as facts say */
-	struct rf_image_origin origin;
+	struct rf_image_origin origin; /* id 0: it has none */
+	char *parent_path;	       /* NULL = whole; of a chain that was read, too */
 	struct rf_machine_facts facts; /* of the machine that the process ran on */
 	bool has_facts;
 	struct rf_segment *segments; /* ascending, not overlapping, each within one mapping */

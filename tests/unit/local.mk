@@ -27,6 +27,7 @@ rf_unit_tests = \
 	%D%/test_reader_fuzz \
 	%D%/test_report \
 	%D%/test_signal_frame \
+	%D%/test_source \
 	%D%/test_transport \
 	%D%/test_writer
 
@@ -121,6 +122,11 @@ endif
 %C%_test_signal_frame_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_signal_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_signal_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_source_SOURCES = %D%/test_source.c %D%/image_sample.c %D%/image_sample.h
+%C%_test_source_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_source_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_source_LDADD = $(rf_unit_ldadd)
 
 %C%_test_transport_SOURCES = %D%/test_transport.c
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
