@@ -312,17 +312,20 @@ struct rf_image_pipe {
 #define RF_STATEFILE_NOTE_NAME "RFORK"
 #define RF_STATEFILE_NOTE_TYPE 1u
 #define RF_STATEFILE_VERSION 1u
+#define RF_STATEFILE_MAX_PROGRAM_HEADERS 64u
+#define RF_STATEFILE_MAX_NOTE_BYTES 65536u
+#define RF_STATEFILE_MAX_HEAD_PAGES 4096u
 #define RF_CHUNK_BYTES ((uint64_t)1 << 20) /* of a segment: what one digest is of */
 
 /* The description of the ELF note that leads to the records. */
 struct rf_statefile_note {
 	uint32_t version;
-	uint32_t reserved1;
+	uint32_t head_pages; /* ELF headers and code: page data begin behind them */
 	uint64_t records_offset;
 	uint64_t records_bytes;
 	uint64_t file_bytes;
 	uint8_t id[RF_IMAGE_ID_BYTES];
-	uint64_t reserved2;
+	uint64_t head_digest; /* of the head, where this description counts as zero */
 	uint64_t digest; /* of what precedes it */
 };
 

@@ -19,7 +19,7 @@ rf_common_sources = \
 	%D%/maps.c %D%/maps.h \
 	%D%/protocol.h \
 	%D%/report.c %D%/report.h \
-	%D%/statefile.h \
+	%D%/statefile.c %D%/statefile.h \
 	%D%/sys.h \
 	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \

@@ -15,15 +15,26 @@
  * page boundary. */
 #define RF_STATEFILE_HEAD_BYTES 256u
 
+/* Where the note's description begins in the head of a statefile. */
+#define RF_STATEFILE_NOTE_OFFSET 144u
+
 /* Makes the head of a statefile; a note of which all is zero stands for one that is not finished. */
 void rf_statefile_make_head(unsigned char head[RF_STATEFILE_HEAD_BYTES],
 			    const struct rf_statefile_note *note);
 
-/* Fills the note's digest. */
+/* Fills the note's digest: comes last. */
 void rf_statefile_seal_note(struct rf_statefile_note *note);
 
 /*
- * Finds and checks the note of an open file.  note_offset: where its description begins; may be NULL.
+ * Computes the digest of the head of an open file, note->head_pages long, whatever stands where the
+ * note's description is.  0 or a negative errno of mmap(2).
+ */
+int rf_statefile_digest_head(int fd, const struct rf_statefile_note *note, uint64_t note_offset,
+			     uint64_t *digest);
+
+/*
+ * Finds and checks the note of an open file; the head's digest is left to rf_statefile_digest_head().
+ * note_offset: where its description begins; may be NULL.
  * 0; -ENOEXEC if it is no statefile or executable of ours, -EBADMSG if it is a broken one (the
  * report names the first fault and its offset), -EPROTONOSUPPORT for another version, or a negative errno of
  * read(2); each with a report that begins with `path`.

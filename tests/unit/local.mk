@@ -28,6 +28,7 @@ rf_unit_tests = \
 	%D%/test_report \
 	%D%/test_signal_frame \
 	%D%/test_source \
+	%D%/test_statefile \
 	%D%/test_transport \
 	%D%/test_writer
 
@@ -127,6 +128,11 @@ endif
 %C%_test_source_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_source_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_source_LDADD = $(rf_unit_ldadd)
+
+%C%_test_statefile_SOURCES = %D%/test_statefile.c
+%C%_test_statefile_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_statefile_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_statefile_LDADD = $(rf_unit_ldadd)
 
 %C%_test_transport_SOURCES = %D%/test_transport.c
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
