@@ -65,7 +65,7 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
  * Builds at `buffer` the frame with which rt_sigreturn restores the thread's registers, vector
  * state, signal mask and alternate stack; `address` (64-byte aligned) is where the buffer will
  * be mapped when it runs.  xsave holds thread->xsave_bytes bytes.  `result` becomes the return
- * value of the captured call.  Returns the stack pointer for rt_sigreturn.
+ * value of the captured call; a thread that was interrupted keeps what it has.  Returns the stack pointer for rt_sigreturn.
  */
 uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
 				    const struct rf_machine_facts *facts,

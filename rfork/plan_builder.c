@@ -303,28 +303,6 @@ static void restore_actions(struct writer *writer, const struct rf_image *image,
 	}
 }
 
-static void restore_thread(struct writer *writer, const struct rf_image *image,
-			   const struct rf_plan_shell *shell)
-{
-	const struct rf_image_thread *thread = &image->threads[0].image;
-	struct rf_step *step;
-
-	add_step(writer, SYS_arch_prctl, ARCH_SET_FS, thread->registers.fs_base, 0, 0, 0);
-	add_step(writer, SYS_arch_prctl, ARCH_SET_GS, thread->registers.gs_base, 0, 0, 0);
-	/* also where the image has none: the shell's would be written to when the thread exits */
-	step = add_step(writer, SYS_set_tid_address, thread->tid_address, 0, 0, 0, 0);
-	if (thread->tid_address && shell->is_tid_cached) {
-		step->check = RF_STEP_STORES;
-		step->expected = thread->tid_address;
-	}
-	add_step(writer, SYS_set_robust_list, thread->robust_list,
-		 thread->robust_list ? thread->robust_list_bytes : sizeof(struct robust_list_head),
-		 0, 0, 0);
-	if (thread->rseq_address)
-		add_step(writer, SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
-			 thread->rseq_signature, 0);
-}
-
 size_t rf_plan_max_steps(const struct rf_image *image)
 {
 	/* for each mapping a gap before it, a move and a protection */
@@ -346,7 +324,40 @@ size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		add_step(&writer, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, shell->mm_map_address,
 			 shell->mm_map_bytes, 0);
 	restore_actions(&writer, image, shell->actions_address);
-	restore_thread(&writer, image, shell);
+	return writer.count;
+}
+
+size_t rf_plan_build_thread(struct rf_step *steps, const struct rf_image_thread *thread,
+			    bool is_tid_cached)
+{
+	struct writer writer = { .steps = steps };
+	struct rf_step *step;
+
+	add_step(&writer, SYS_arch_prctl, ARCH_SET_FS, thread->registers.fs_base, 0, 0, 0);
+	add_step(&writer, SYS_arch_prctl, ARCH_SET_GS, thread->registers.gs_base, 0, 0, 0);
+	/* also where the image has none: the shell's would be written to when the thread exits */
+	step = add_step(&writer, SYS_set_tid_address, thread->tid_address, 0, 0, 0, 0);
+	if (thread->tid_address && is_tid_cached) {
+		step->check = RF_STEP_STORES;
+		step->expected = thread->tid_address;
+	}
+	add_step(&writer, SYS_set_robust_list, thread->robust_list,
+		 thread->robust_list ? thread->robust_list_bytes : sizeof(struct robust_list_head),
+		 0, 0, 0);
+	if (thread->rseq_address)
+		add_step(&writer, SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
+			 thread->rseq_signature, 0);
+	return writer.count;
+}
+
+size_t rf_plan_build_last(struct rf_step *steps, int report_fd, uint64_t report_address)
+{
+	struct writer writer = { .steps = steps };
+
+	if (report_address)
+		add_step(&writer, SYS_write, (uint64_t)report_fd, report_address,
+			 RF_SHELL_REPORT_SHORT_BYTES, 0, 0);
+	add_step(&writer, SYS_close, (uint64_t)report_fd, 0, 0, 0, 0);
 	return writer.count;
 }
 

@@ -45,7 +45,6 @@ struct rf_plan_shell {
 	uint64_t rseq_address; /* 0 = none registered */
 	uint32_t rseq_bytes, rseq_signature;
 	bool has_mm_map;		   /* prctl(PR_SET_MM_MAP) works */
-	bool is_tid_cached;		   /* the image's tid_address holds its tid */
 	uint64_t min_address, max_address; /* what can be mapped here */
 	uint64_t actions_address;	   /* where the image's sigactions lie in the region */
 	uint64_t mm_map_address;	   /* where struct prctl_mm_map lies in the region */
@@ -56,11 +55,24 @@ struct rf_plan_shell {
 size_t rf_plan_max_steps(const struct rf_image *image);
 
 /*
- * Writes the steps; returns their number.  The shell's vdso must have the same areas as the
- * image's (rf_plan_vdso_fits).
+ * Writes the steps that the process needs, whatever its threads are; returns their number.  The shell's
+ * vdso must have the same areas as the image's (rf_plan_vdso_fits).
  */
 size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		     const struct rf_places *places, const struct rf_plan_shell *shell);
+
+#define RF_PLAN_THREAD_STEPS 5u
+
+/* Writes what a thread does for itself, at most RF_PLAN_THREAD_STEPS; returns how much that is.
+ * is_tid_cached: the image's tid_address holds its tid, and is to hold the new one. */
+size_t rf_plan_build_thread(struct rf_step *steps, const struct rf_image_thread *thread,
+			    bool is_tid_cached);
+
+#define RF_PLAN_LAST_STEPS 2u
+
+/* Writes what is done in the name of an image whose main thread was interrupted, for no code of ours will run in
+ * it: it reports what lies at report_address, if that is not 0, and closes the descriptor. */
+size_t rf_plan_build_last(struct rf_step *steps, int report_fd, uint64_t report_address);
 
 /* Whether the image's vdso can be stood in for by the shell's: same build, same areas. */
 bool rf_plan_vdso_fits(const struct rf_image *image, const struct rf_vdso *vdso);

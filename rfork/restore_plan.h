@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The plan: the flat list of system calls that turn the shell into the image.
- * Built by restore_plan.c from validated input, executed by restorer/ without
+ * Built by plan_builder.c from validated input, executed by restorer/ without
  * another decision.  The only header that the restorer shares with the rest.
  */
 #ifndef RF_RESTORE_PLAN_H
@@ -26,16 +26,34 @@ struct rf_step {
  * leftovers of the restore, which it removes.  Lives in the restorer's region. */
 struct rf_arrival {
 	uint64_t region_address; /* of the restorer's region, to be unmapped */
-	uint64_t region_bytes;
-	int32_t report_fd; /* takes one struct rf_shell_report, then to be closed */
+	uint64_t region_bytes;	 /* 0 = other threads may still be leaving it: it stays */
+	int32_t report_fd; /* takes one struct rf_shell_report, then to be closed; -1 = none */
 	uint32_t reserved;
 };
 
-struct rf_plan {
+/* A thread beside the main one: what it does for itself, on a stack in the region. */
+struct rf_plan_thread {
 	const struct rf_step *steps;
 	uint64_t count;
-	uint64_t stack; /* stack pointer with which rt_sigreturn finds the signal frame */
+	uint64_t stack;	    /* stack pointer with which rt_sigreturn finds its signal frame */
+	uint64_t stack_top; /* of the stack on which the restorer runs it */
+};
+
+struct rf_plan {
+	const struct rf_step *steps; /* of the process and its main thread */
+	uint64_t count;
+	uint64_t stack; /* as in rf_plan_thread */
+	const struct rf_plan_thread *threads;
+	uint64_t thread_count;
+	const struct rf_step *last; /* the main thread's, when all threads have done theirs */
+	uint64_t last_count;
+	/* A failure goes to report_fd as a struct rf_shell_report; or, with a text, as a line that begins
+	 * with it. */
+	const char *failure;
+	uint64_t failure_bytes;
 	int32_t report_fd;
+	uint32_t ready; /* threads that have done their steps, a futex */
+	uint32_t gate;	/* 1 = they may leave, a futex */
 	uint32_t reserved;
 };
 
@@ -57,6 +75,9 @@ struct rf_shell_report {
 	uint64_t argument; /* the first one of the failed step */
 	char sentence[512];
 };
+
+/* Where a report says that thread `argument` could not be made: no step has that number. */
+#define RF_SHELL_REPORT_NO_STEP UINT64_MAX
 
 /* Bytes of a report without its sentence: all that the restorer and the restored thread send. */
 #define RF_SHELL_REPORT_SHORT_BYTES 32

@@ -175,7 +175,8 @@ static void arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind k
 	struct rf_shell_report report = { .kind = kind };
 	char go;
 
-	rf_sys_munmap(here.region_address, here.region_bytes);
+	if (here.region_bytes)
+		rf_sys_munmap(here.region_address, here.region_bytes);
 	rf_state_reset();
 	last_report = (struct rf_report){ .sentence = "no error" };
 	/* Without a session to hear it the connection is lost, and the child about to be killed. */

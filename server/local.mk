@@ -74,6 +74,7 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	rfork/io.c \
 	rfork/maps.c \
 	rfork/report.c \
+	rfork/restore_region.c rfork/restore_region.h \
 	rfork/vdso.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)

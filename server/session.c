@@ -400,6 +400,9 @@ static int judge_report(struct session *session, const struct rf_shell_report *s
 				 shell_report->sentence[0] ? shell_report->sentence
 							   : "the shell gave no reason");
 	case RF_SHELL_RESTORER:
+		if (shell_report->step == RF_SHELL_REPORT_NO_STEP)
+			return rf_report(report, error, "restoring: thread %lu of the image: %m",
+					 shell_report->argument);
 		return rf_report(report, error,
 				 "restoring: step %lu, system call %lu on 0x%lx failed: %m",
 				 shell_report->step, shell_report->number, shell_report->argument);

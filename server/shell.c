@@ -108,10 +108,6 @@ static int overlay(struct rf_shell *shell)
 	rf_io_spin(shell->connection, IMAGE_NS);
 	error = rf_reader_layout(&shell->reader, &shell->image);
 	shell->layout_ns = rf_io_now_ns();
-	if (error == 0 && shell->image.head.threads != 1)
-		error = rf_report(&shell->report, ENOTSUP,
-				  "images of %u threads are not supported",
-				  shell->image.head.threads);
 	if (error == 0 && !rf_plan_vdso_fits(&shell->image, &shell->vdso))
 		error = rf_report(
 			&shell->report, ENOEXEC,

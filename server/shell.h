@@ -130,9 +130,6 @@ int rf_shell_restore_under_way(struct rf_shell *shell);
 
 /* shell_overlay.c */
 
-/* Bytes of the restorer's region. */
-uint64_t rf_shell_region_bytes(const struct rf_shell *shell);
-
 /* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report. */
 int rf_shell_become_image(struct rf_shell *shell);
 

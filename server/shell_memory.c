@@ -12,6 +12,7 @@
 #include "rfork/arch.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
+#include "rfork/restore_region.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 
@@ -195,7 +196,7 @@ static int choose_places(struct rf_shell *shell)
 
 	if (error < 0)
 		return rf_report(&shell->report, -error, "the mappings of the shell: %m");
-	places->region_bytes = rf_shell_region_bytes(shell);
+	places->region_bytes = rf_restore_region_bytes(&shell->image, &shell->facts);
 	error = rf_plan_place(places, &shell->image, &shell->maps, &shell->vdso,
 			      shell->facts.min_address, shell->facts.max_address, &shell->report);
 	if (error < 0)

@@ -168,7 +168,8 @@ uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
 	ucontext->stack_flags = thread->altstack_flags;
 	ucontext->stack_bytes = thread->altstack_bytes;
 	ucontext->signal_mask = thread->signal_mask;
-	build_context(&ucontext->context, &thread->registers, result);
+	build_context(&ucontext->context, &thread->registers,
+		      thread->flags & RF_THREAD_INTERRUPTED ? thread->registers.rax : result);
 	ucontext->context.fpstate = address;
 	return address + offset + offsetof(struct signal_frame, ucontext);
 }

@@ -93,6 +93,7 @@ rf_integration_tests = \
 	%D%/idle_terminal_costs_nothing \
 	%D%/ignored_sigchld_leaves_no_zombie \
 	%D%/image_is_frozen \
+	%D%/images_may_have_several_threads \
 	%D%/key_is_never_in_the_image \
 	%D%/kill_zero_stays_among_its_own \
 	%D%/killing_the_ghost_ends_the_child \
@@ -343,6 +344,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_idle_terminal_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
+%C%_images_may_have_several_threads_LDADD = $(rf_integration_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
 %C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)

@@ -356,7 +356,6 @@ static void set_facts(void)
 		.rseq_bytes = 32,
 		.rseq_signature = 0x53053053,
 		.has_mm_map = true,
-		.is_tid_cached = true,
 		.min_address = plan.min_address,
 		.max_address = plan.max_address,
 		.actions_address = plan.places.region_address + PAGE,
@@ -391,9 +390,11 @@ static void carry_out(void)
 	map_everything();
 	set_facts();
 	/* exactly as much room as was promised, for the sanitizer to watch */
-	plan.steps = malloc(capacity * sizeof(*plan.steps));
+	plan.steps = malloc((capacity + RF_PLAN_THREAD_STEPS) * sizeof(*plan.steps));
 	plan.step_count = rf_plan_build(plan.steps, &plan.image, &plan.places, &plan.facts);
 	CHECK_CASE(plan.step_count <= capacity);
+	plan.step_count +=
+		rf_plan_build_thread(plan.steps + plan.step_count, &plan.threads[0].image, true);
 	execute();
 	check_end();
 }
@@ -586,10 +587,42 @@ START_TEST(cached_thread_id_is_renewed_only_where_there_is_one)
 			  plan.steps[i].number == SYS_set_tid_address &&
 			  plan.steps[i].expected == 0x500000;
 	ck_assert(stores);
-	plan.facts.is_tid_cached = false;
-	plan.step_count = rf_plan_build(plan.steps, &plan.image, &plan.places, &plan.facts);
+	plan.step_count = rf_plan_build_thread(plan.steps, &plan.threads[0].image, false);
 	for (size_t i = 0; i < plan.step_count; i++)
 		ck_assert_uint_ne(plan.steps[i].check, RF_STEP_STORES);
+}
+END_TEST
+
+START_TEST(thread_has_only_what_it_had)
+{
+	struct rf_step steps[RF_PLAN_THREAD_STEPS];
+	struct rf_image_thread thread = { .registers = { .fs_base = 1, .gs_base = 2 } };
+
+	/* also what it did not have, lest it is the shell's; but no rseq of nobody's */
+	ck_assert_uint_eq(rf_plan_build_thread(steps, &thread, true), RF_PLAN_THREAD_STEPS - 1);
+	for (size_t i = 0; i < RF_PLAN_THREAD_STEPS - 1; i++) {
+		ck_assert_uint_ne(steps[i].number, SYS_rseq);
+		ck_assert_uint_eq(steps[i].check, RF_STEP_SUCCEEDS);
+	}
+	thread.rseq_address = 0x1000;
+	ck_assert_uint_eq(rf_plan_build_thread(steps, &thread, true), RF_PLAN_THREAD_STEPS);
+	ck_assert_uint_eq(steps[RF_PLAN_THREAD_STEPS - 1].number, SYS_rseq);
+}
+END_TEST
+
+START_TEST(last_word_is_said_before_its_descriptor_is_closed)
+{
+	struct rf_step steps[RF_PLAN_LAST_STEPS];
+
+	ck_assert_uint_eq(rf_plan_build_last(steps, 7, 0x1000), 2);
+	ck_assert_uint_eq(steps[0].number, SYS_write);
+	ck_assert_uint_eq(steps[0].arguments[0], 7);
+	ck_assert_uint_eq(steps[0].arguments[1], 0x1000);
+	ck_assert_uint_eq(steps[0].arguments[2], RF_SHELL_REPORT_SHORT_BYTES);
+	ck_assert_uint_eq(steps[1].number, SYS_close);
+	ck_assert_uint_eq(steps[1].arguments[0], 7);
+	ck_assert_uint_eq(rf_plan_build_last(steps, 7, 0), 1);
+	ck_assert_uint_eq(steps[0].number, SYS_close);
 }
 END_TEST
 
@@ -780,6 +813,8 @@ int main(void)
 	tcase_add_loop_test(tcase, missing_gap_is_an_error, 0, 3);
 	tcase_add_test(tcase, huge_mappings_keep_their_offset_within_huge_pages);
 	tcase_add_test(tcase, cached_thread_id_is_renewed_only_where_there_is_one);
+	tcase_add_test(tcase, thread_has_only_what_it_had);
+	tcase_add_test(tcase, last_word_is_said_before_its_descriptor_is_closed);
 	tcase_add_test(tcase, default_actions_cost_nothing);
 	tcase_add_test(tcase, only_the_same_vdso_fits);
 	tcase_add_test(tcase, random_cases_end_as_planned);

@@ -132,9 +132,10 @@ static void land(const char *(*what)(void))
 static const char *judge_registers(void)
 {
 	const struct rf_image_registers *sent = &thread.registers;
+	const uint64_t rax = thread.flags & RF_THREAD_INTERRUPTED ? sent->rax : RESULT;
 	const struct landed expected = {
 		sent->r15, sent->r14, sent->r13, sent->r12, sent->rbp,	  sent->rbx,
-		sent->r11, sent->r10, sent->r9,	 sent->r8,  RESULT,	  sent->rcx,
+		sent->r11, sent->r10, sent->r9,	 sent->r8,  rax,	  sent->rcx,
 		sent->rdx, sent->rsi, sent->rdi, sent->rsp, sent->eflags,
 	};
 	static const char *const names[] = { "r15", "r14", "r13", "r12", "rbp",	  "rbx",
@@ -150,6 +151,14 @@ static const char *judge_registers(void)
 
 START_TEST(registers_arrive)
 {
+	land(judge_registers);
+}
+END_TEST
+
+START_TEST(interrupted_thread_keeps_its_result)
+{
+	thread.flags = RF_THREAD_INTERRUPTED;
+	thread.registers.rax = ~RESULT;
 	land(judge_registers);
 }
 END_TEST
@@ -391,6 +400,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, registers_arrive);
+	tcase_add_test(tcase, interrupted_thread_keeps_its_result);
 	tcase_add_loop_test(tcase, float_control_arrives, 0, 4);
 	tcase_add_test(tcase, float_control_arrives_without_xsave);
 	tcase_add_test(tcase, dead_vector_registers_are_zero);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fills the restorer's region and jumps into it: the last act of whoever becomes an image.
+ *
+ * The region, in this order: code; struct head; steps of the process and its main thread; for each other
+ * thread its steps, signal frame and stack; the main thread's signal frame, and the stack that the
+ * restorer begins on.
+ */
+#define _GNU_SOURCE
+#include "rfork/restore_region.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "rfork/arch.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES 4096u
+#define STACK_BYTES 4096u
+/* The restorer needs far less, and no signal arrives. */
+#define THREAD_STACK_BYTES 1024u
+#define ALIGNMENT 64u
+
+struct head {
+	struct rf_plan plan;
+	struct rf_arrival arrival;
+	unsigned char running[RF_SHELL_REPORT_SHORT_BYTES]; /* a report */
+	struct rf_step last[RF_PLAN_LAST_STEPS];
+	char failure[RF_REPORT_BYTES];
+	struct prctl_mm_map mm_map;
+	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
+	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
+};
+
+/* Of each thread but the main one, which has the same inside the region's other parts. */
+struct thread_part {
+	struct rf_step steps[RF_PLAN_THREAD_STEPS];
+	unsigned char stack[THREAD_STACK_BYTES];
+};
+
+static uint64_t align(uint64_t bytes, uint64_t alignment)
+{
+	return (bytes + alignment - 1) & ~(alignment - 1);
+}
+
+static uint64_t code_bytes(void)
+{
+	return align((uint64_t)(rf_restorer_blob_end - rf_restorer_blob), PAGE_BYTES);
+}
+
+static uint64_t frame_bytes(const struct rf_image *image, const struct rf_machine_facts *facts,
+			    uint32_t thread)
+{
+	return align(rf_arch_signal_frame_bytes(facts, &image->threads[thread].image), ALIGNMENT);
+}
+
+uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_machine_facts *facts)
+{
+	uint64_t steps = rf_plan_max_steps(image) + RF_PLAN_THREAD_STEPS;
+	uint64_t bytes = align(sizeof(struct head), ALIGNMENT) + steps * sizeof(struct rf_step) +
+			 frame_bytes(image, facts, 0) + STACK_BYTES;
+
+	for (uint32_t i = 1; i < image->head.threads; i++)
+		bytes += sizeof(struct rf_plan_thread) + sizeof(struct thread_part) +
+			 frame_bytes(image, facts, i);
+	return code_bytes() + align(bytes + 2 * ALIGNMENT, PAGE_BYTES);
+}
+
+/* -- the process -------------------------------------------------------------------------- */
+
+int rf_restore_process(const struct rf_image *image, struct rf_report *report)
+{
+	long error = rf_syscall(SYS_chdir, image->cwd);
+
+	if (error < 0)
+		return rf_report(report, ENOTSUP, "working directory %s: %s", image->cwd,
+				 strerrordesc_np((int)-error));
+	rf_syscall(SYS_umask, image->process.umask);
+	rf_sys_prctl(PR_SET_NAME, (unsigned long)image->process.comm, 0, 0, 0);
+	return 0;
+}
+
+static void fill_mm_map(struct head *head, const struct rf_image *image)
+{
+	const struct rf_image_process *process = &image->process;
+
+	memcpy(head->auxv, image->auxv, process->auxv_bytes);
+	head->mm_map = (struct prctl_mm_map){
+		.start_code = process->start_code,
+		.end_code = process->end_code,
+		.start_data = process->start_data,
+		.end_data = process->end_data,
+		.start_brk = process->start_brk,
+		.brk = process->brk,
+		.start_stack = process->start_stack,
+		.arg_start = process->arg_start,
+		.arg_end = process->arg_end,
+		.env_start = process->env_start,
+		.env_end = process->env_end,
+		.auxv = (void *)head->auxv,
+		.auxv_size = process->auxv_bytes,
+		.exe_fd = UINT32_MAX, /* needs no privilege */
+	};
+}
+
+/* -- threads ------------------------------------------------------------------------------- */
+
+/* Whether the image's memory says that libc caches the thread's id where the kernel clears it. */
+static bool is_tid_cached(const struct rf_restore *restore, const struct rf_image_thread *thread)
+{
+	const struct rf_image *image = restore->image;
+	const uint32_t needed = RF_PROTECTION_READ | RF_PROTECTION_WRITE;
+	uint32_t cached;
+	size_t index;
+
+	if (!thread->tid_address)
+		return false;
+	index = rf_image_find_mapping(image, thread->tid_address,
+				      thread->tid_address + sizeof(cached));
+	if (index == SIZE_MAX || (image->mappings[index].protection & needed) != needed)
+		return false;
+	memcpy(&cached,
+	       (const void *)(uintptr_t)(thread->tid_address - image->mappings[index].start +
+					 restore->places->mappings[index].address),
+	       sizeof(cached));
+	return cached == thread->tid;
+}
+
+static size_t build_thread(const struct rf_restore *restore, struct rf_step *steps, uint32_t thread)
+{
+	const struct rf_image_thread *image = &restore->image->threads[thread].image;
+
+	return rf_plan_build_thread(steps, image, is_tid_cached(restore, image));
+}
+
+/* Builds a thread's signal frame at *next, and moves that on; the stack pointer for the restorer. */
+static uint64_t build_frame(const struct rf_restore *restore, unsigned char **next, uint32_t thread,
+			    const struct rf_arrival *arrival)
+{
+	const struct rf_reader_thread *image = &restore->image->threads[thread];
+	uint64_t frame = align((uintptr_t)*next, ALIGNMENT);
+
+	*next = (unsigned char *)frame + frame_bytes(restore->image, restore->facts, thread);
+	return rf_arch_build_signal_frame((void *)frame, frame, restore->facts, &image->image,
+					  image->xsave, (uintptr_t)arrival);
+}
+
+static void fill_threads(const struct rf_restore *restore, struct head *head, unsigned char **next)
+{
+	struct rf_plan_thread *threads = (struct rf_plan_thread *)*next;
+	uint32_t count = restore->image->head.threads - 1;
+	struct thread_part *parts = (struct thread_part *)(threads + count);
+
+	*next = (unsigned char *)(parts + count);
+	for (uint32_t i = 0; i < count; i++)
+		threads[i] = (struct rf_plan_thread){
+			.steps = parts[i].steps,
+			.count = build_thread(restore, parts[i].steps, i + 1),
+			.stack_top = (uintptr_t)parts[i].stack + THREAD_STACK_BYTES,
+			.stack = build_frame(restore, next, i + 1, &head->arrival),
+		};
+	head->plan.threads = threads;
+	head->plan.thread_count = count;
+}
+
+/* -- the whole ---------------------------------------------------------------------------- */
+
+static bool is_interrupted(const struct rf_image *image)
+{
+	return image->threads[0].image.flags & RF_THREAD_INTERRUPTED;
+}
+
+static struct head *find_head(const struct rf_restore *restore)
+{
+	return (struct head *)(uintptr_t)(restore->places->region_address + code_bytes());
+}
+
+/* What is left for the main thread to do, or is done in its name. */
+static void fill_arrival(const struct rf_restore *restore, struct head *head)
+{
+	const struct rf_shell_report running = { .kind = RF_SHELL_RUNNING };
+	bool is_heard = !restore->failure;
+
+	head->arrival = (struct rf_arrival){
+		.region_address = restore->places->region_address,
+		.region_bytes = restore->image->head.threads == 1 ? restore->places->region_bytes
+								  : 0,
+		.report_fd = is_heard ? restore->report_fd : -1,
+	};
+	memcpy(head->running, &running, sizeof(head->running));
+	head->plan.last = head->last;
+	if (is_interrupted(restore->image) || !is_heard)
+		head->plan.last_count = rf_plan_build_last(head->last, restore->report_fd,
+							   is_heard ? (uintptr_t)head->running : 0);
+}
+
+static void fill_head(const struct rf_restore *restore, struct head *head)
+{
+	memcpy(head->sigactions, restore->image->sigactions, sizeof(head->sigactions));
+	fill_mm_map(head, restore->image);
+	fill_arrival(restore, head);
+	head->plan.report_fd = restore->report_fd;
+	if (!restore->failure)
+		return;
+	head->plan.failure = head->failure;
+	head->plan.failure_bytes =
+		rf_format(head->failure, sizeof(head->failure), "%s", restore->failure);
+}
+
+int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
+{
+	unsigned char *code = (unsigned char *)(uintptr_t)restore->places->region_address;
+	struct rf_plan_shell shell = restore->shell;
+	struct head *head = find_head(restore);
+	struct rf_step *steps = (struct rf_step *)align((uintptr_t)(head + 1), ALIGNMENT);
+	unsigned char *next;
+	int error;
+
+	memcpy(code, rf_restorer_blob, (size_t)(rf_restorer_blob_end - rf_restorer_blob));
+	fill_head(restore, head);
+	shell.actions_address = (uintptr_t)head->sigactions;
+	shell.mm_map_address = (uintptr_t)&head->mm_map;
+	shell.mm_map_bytes = sizeof(head->mm_map);
+	head->plan.steps = steps;
+	head->plan.count = rf_plan_build(steps, restore->image, restore->places, &shell);
+	head->plan.count += build_thread(restore, steps + head->plan.count, 0);
+	next = (unsigned char *)(steps + head->plan.count);
+	fill_threads(restore, head, &next);
+	head->plan.stack = build_frame(restore, &next, 0, &head->arrival);
+	error = (int)rf_syscall(SYS_mprotect, code, code_bytes(), PROT_READ | PROT_EXEC);
+	return error < 0 ? rf_report(report, -error, "the restorer's code: %m") : 0;
+}
+
+void rf_restore_leave(const struct rf_restore *restore)
+{
+	const struct rf_places *places = restore->places;
+
+	rf_arch_jump(places->region_address, (uintptr_t)&find_head(restore)->plan,
+		     places->region_address + places->region_bytes);
+}
