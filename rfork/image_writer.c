@@ -24,6 +24,7 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->data_pages = 0;
 	writer->used = 0;
 	writer->pages = (struct rf_image_pages){ 0 };
+	writer->keeps_zeros = false;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
 	writer->bounce = NULL;
@@ -207,31 +208,43 @@ static bool is_zero_page(const void *page)
 	return true;
 }
 
-int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
+/* Whether a page need not travel. */
+static bool is_left_out(const struct rf_image_writer *writer, const void *page)
 {
-	uint64_t end = address + pages * PAGE_BYTES;
+	return !writer->keeps_zeros && is_zero_page(page);
+}
+
+int rf_image_write_data(struct rf_image_writer *writer, uint64_t address, const void *data,
+			uint64_t pages)
+{
+	const char *next = data;
+	const char *end = next + pages * PAGE_BYTES;
 
 	writer->may_join = false;
-	while (address < end) {
-		uint64_t start;
-		uint64_t limit;
+	while (next < end) {
+		const char *start, *limit;
 		int error;
 
-		while (address < end && is_zero_page((const void *)address))
-			address += PAGE_BYTES;
-		start = address;
+		while (next < end && is_left_out(writer, next))
+			next += PAGE_BYTES;
+		start = next;
 		/* a record's worth at a time: what was just looked at is still in the cache */
 		limit = end - start < RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES
 				? end
 				: start + RF_PAGES_MAX_DATA_PAGES * PAGE_BYTES;
-		while (address < limit && !is_zero_page((const void *)address))
-			address += PAGE_BYTES;
-		error = add_data(writer, start, (const void *)start,
-				 (uint32_t)((address - start) / PAGE_BYTES));
+		while (next < limit && !is_left_out(writer, next))
+			next += PAGE_BYTES;
+		error = add_data(writer, address + (uint64_t)(start - (const char *)data), start,
+				 (uint32_t)((uint64_t)(next - start) / PAGE_BYTES));
 		if (error < 0)
 			return error;
 	}
 	return 0;
+}
+
+int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
+{
+	return rf_image_write_data(writer, address, (const void *)address, pages);
 }
 
 static int add_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
@@ -290,7 +303,7 @@ static int add_bounced(struct rf_image_writer *writer, uint64_t address, uint32_
 
 	writer->bounced_pages += count;
 	for (; count && !error; count--, data += PAGE_BYTES, address += PAGE_BYTES)
-		if (!is_zero_page(data))
+		if (!is_left_out(writer, data))
 			error = add_data(writer, address, data, 1);
 	return error;
 }

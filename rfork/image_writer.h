@@ -28,7 +28,8 @@ struct rf_image_writer {
 	/* the PAGES record that is being gathered */
 	struct rf_image_pages pages;
 	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
-	bool may_join; /* the next pages may continue the last run */
+	bool may_join;	  /* the next pages may continue the last run */
+	bool keeps_zeros; /* pages of zeros are data: beneath them is a file */
 	uint32_t gathered_pages;
 	uint32_t bounced_pages;
 	unsigned char *bounce;			 /* RF_PAGES_MAX_DATA_PAGES pages */
@@ -51,13 +52,16 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 
 /*
  * What one of the following calls appends must lie within one mapping: runs never reach from one
- * call into the next.
+ * call into the next.  Pages of zeros are left out, unless writer->keeps_zeros, as it must be for
+ * those of FILE mappings.
  */
 
-/*
- * Appends pages that can be read where they lie; pages of zeros are left out.  They are read until
- * rf_image_writer_flush() and must not change before.
- */
+/* Appends pages that belong at `address` and lie at `data`.  They are read until
+ * rf_image_writer_flush() and must not change before. */
+int rf_image_write_data(struct rf_image_writer *writer, uint64_t address, const void *data,
+			uint64_t pages);
+
+/* Appends pages that can be read where they lie, as above. */
 int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages);
 
 /*

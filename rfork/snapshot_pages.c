@@ -136,11 +136,15 @@ static int visit_write(void *context, const struct rf_snapshot_mapping *mapping,
 int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
-		int error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
+		int error;
 
+		/* a page of a file that was overwritten with zeros must not become the file's again */
+		writer->keeps_zeros = snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
+		error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
 		if (error < 0)
 			return error;
 	}
+	writer->keeps_zeros = false;
 	return rf_image_writer_flush(writer);
 }
 

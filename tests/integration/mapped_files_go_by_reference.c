@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: a mapped file is named in the child's list of mappings and its clean pages are the
- * file's; written private pages are carried; RFORK_SELF_CONTAINED carries all and names none;
+ * file's; written private pages are carried, those that were overwritten with zeros and those that may
+ * not be read too; RFORK_SELF_CONTAINED carries all and names none;
  * a deleted file's bytes are carried too.
  */
 #define _GNU_SOURCE
@@ -14,6 +15,9 @@
 #include "tests/support/node.h"
 
 #define FILE_BYTES (40 * TEST_PAGE_BYTES + 123)
+/* Offsets of pages that the process has overwritten with zeros. */
+#define ZEROED (8 * TEST_PAGE_BYTES)
+#define HIDDEN (12 * TEST_PAGE_BYTES)
 
 static struct node node;
 static struct footprint maps;
@@ -45,6 +49,9 @@ static void make_file(void)
 	close(fd);
 	dirty[5 * TEST_PAGE_BYTES + 1] = 0xee;
 	dirty[FILE_BYTES - 1] = 0xdd;
+	memset(dirty + ZEROED, 0, TEST_PAGE_BYTES);
+	memset(dirty + HIDDEN, 0, TEST_PAGE_BYTES);
+	CHECK_CALL(mprotect(dirty + HIDDEN, TEST_PAGE_BYTES, PROT_NONE));
 }
 
 static void check_content(void)
@@ -55,6 +62,9 @@ static void check_content(void)
 	CHECK(!memcmp(clean, expected + 4 * TEST_PAGE_BYTES, FILE_BYTES - 4 * TEST_PAGE_BYTES));
 	expected[5 * TEST_PAGE_BYTES + 1] = 0xee;
 	expected[FILE_BYTES - 1] = 0xdd;
+	memset(expected + ZEROED, 0, TEST_PAGE_BYTES);
+	memset(expected + HIDDEN, 0, TEST_PAGE_BYTES);
+	CHECK_CALL(mprotect(dirty + HIDDEN, TEST_PAGE_BYTES, PROT_READ | PROT_WRITE));
 	CHECK(!memcmp(dirty, expected, FILE_BYTES));
 }
 

@@ -260,6 +260,36 @@ START_TEST(hole_is_a_guard_or_nothing)
 }
 END_TEST
 
+START_TEST(zeros_over_a_file_are_data)
+{
+	unsigned char *memory = map(20);
+
+	memset(memory, 0, 20 * PAGE);
+	writer->keeps_zeros = true;
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 10), 0);
+	ck_assert_int_eq(
+		rf_image_write_pages_careful(writer, (uintptr_t)memory + 10 * PAGE, 10, false), 0);
+	check_equal(memory, 20, 20);
+}
+END_TEST
+
+START_TEST(data_need_not_lie_where_they_belong)
+{
+	unsigned char *memory = map(300);
+	unsigned char *arrived = calloc(300, PAGE);
+	uint64_t home = (uintptr_t)memory + 1000 * PAGE, guards = 0;
+
+	for (size_t i = 0; i < 300 * PAGE; i++)
+		memory[i] = (unsigned char)(i * 2654435761u >> 13 | 1);
+	memset(memory + 7 * PAGE, 0, PAGE);
+	ck_assert_int_eq(rf_image_write_data(writer, home, memory, 300), 0);
+	ck_assert_int_eq(rf_image_write_end(writer), 0);
+	ck_assert_uint_eq(apply_pages(home, arrived, 300 * PAGE, &guards), 299);
+	ck_assert_mem_eq(arrived, memory, 300 * PAGE);
+	free(arrived);
+}
+END_TEST
+
 START_TEST(lost_reader_is_an_error)
 {
 	unsigned char *memory = map(4);
@@ -291,6 +321,8 @@ int main(void)
 	tcase_add_test(tcase, unreadable_pages_arrive_by_the_kernel);
 	tcase_add_test(tcase, both_ways_of_reading_mix);
 	tcase_add_test(tcase, hole_is_a_guard_or_nothing);
+	tcase_add_test(tcase, zeros_over_a_file_are_data);
+	tcase_add_test(tcase, data_need_not_lie_where_they_belong);
 	tcase_add_test(tcase, lost_reader_is_an_error);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
