@@ -46,7 +46,8 @@ struct ghost {
 	size_t scratch; /* from here on the arena is needed only until the child runs */
 	struct rf_snapshot *snapshot;
 	struct rf_image_writer *writer;
-	unsigned char *frame; /* RF_FRAME_MAX_BYTES */
+	struct rf_ghost_cargo cargo; /* what is sent: the snapshot, or an image at rest */
+	unsigned char *frame;	     /* RF_FRAME_MAX_BYTES */
 	uint64_t digest;
 };
 
@@ -218,7 +219,7 @@ static void freeze(struct ghost *ghost)
 
 static int check_frozen(struct ghost *ghost)
 {
-	if (ghost->order->frozen == RF_FROZEN_TRUSTED ||
+	if (!ghost->snapshot || ghost->order->frozen == RF_FROZEN_TRUSTED ||
 	    ghost->digest == rf_snapshot_digest(ghost->snapshot))
 		return 0;
 	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
@@ -290,7 +291,8 @@ static int send_lacking(struct ghost *ghost, const struct rf_frame_header *heade
 	if (header->type != RF_FRAME_NEED || header->length_bytes % sizeof(*indexes))
 		return connection_error(ghost, -EBADMSG);
 	for (size_t i = 0; i < header->length_bytes / sizeof(*indexes); i++) {
-		int error = rf_snapshot_write_lacking(ghost->snapshot, ghost->writer, indexes[i]);
+		int error =
+			ghost->cargo.write_lacking(ghost->cargo.context, ghost->writer, indexes[i]);
 
 		if (error < 0)
 			return error == -EBADMSG ? connection_error(ghost, error)
@@ -364,16 +366,12 @@ static int detach(struct ghost *ghost)
  * shell would wait for the ghost, which waits for the shell. */
 static bool expects_long_need(const struct ghost *ghost)
 {
-	size_t files = 0;
-
-	for (size_t i = 0; i < ghost->snapshot->mapping_count; i++)
-		files += ghost->snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
-	return files > NEED_AT_ONCE;
+	return ghost->cargo.file_mappings > NEED_AT_ONCE;
 }
 
 static int send_pages(struct ghost *ghost)
 {
-	int error = rf_snapshot_write_pages(ghost->snapshot, ghost->writer);
+	int error = ghost->cargo.write_pages(ghost->cargo.context, ghost->writer);
 
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
@@ -381,8 +379,7 @@ static int send_pages(struct ghost *ghost)
 static int send_image(struct ghost *ghost)
 {
 	bool need_first = expects_long_need(ghost);
-	int error =
-		rf_snapshot_write_layout(ghost->snapshot, ghost->writer, &ghost->order->request);
+	int error = ghost->cargo.write_layout(ghost->cargo.context, ghost->writer);
 
 	/* The node maps what the layout says while the pages are read and digested here. */
 	if (error == 0)
@@ -401,6 +398,37 @@ static int send_image(struct ghost *ghost)
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 
+static int write_own_layout(void *context, struct rf_image_writer *writer)
+{
+	struct ghost *ghost = context;
+
+	return rf_snapshot_write_layout(ghost->snapshot, writer, &ghost->order->request);
+}
+
+static int write_own_pages(void *context, struct rf_image_writer *writer)
+{
+	return rf_snapshot_write_pages(((struct ghost *)context)->snapshot, writer);
+}
+
+static int write_own_lacking(void *context, struct rf_image_writer *writer, uint32_t index)
+{
+	return rf_snapshot_write_lacking(((struct ghost *)context)->snapshot, writer, index);
+}
+
+/* The snapshot as what is sent. */
+static void load_own(struct ghost *ghost)
+{
+	size_t files = 0;
+
+	for (size_t i = 0; i < ghost->snapshot->mapping_count; i++)
+		files += ghost->snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
+	ghost->cargo = (struct rf_ghost_cargo){ .context = ghost,
+						.file_mappings = files,
+						.write_layout = write_own_layout,
+						.write_pages = write_own_pages,
+						.write_lacking = write_own_lacking };
+}
+
 /* Collects the snapshot and opens the memory that it describes. */
 static int collect(struct ghost *ghost, int *memory_fd)
 {
@@ -412,6 +440,7 @@ static int collect(struct ghost *ghost, int *memory_fd)
 				    &ghost->order->request, &ghost->report);
 	if (error < 0)
 		return error;
+	load_own(ghost);
 	*memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	return *memory_fd < 0 ? rf_report(&ghost->report, -*memory_fd, "/proc/self/mem: %m") : 0;
 }
@@ -644,4 +673,45 @@ struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order)
 	ghost->is_moved = true;
 	return rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, move,
 			       ghost);
+}
+
+/* -- an image at rest ------------------------------------------------------------------------------------ */
+
+/* What of take_snapshot() an image needs that is there already. */
+static int prepare_to_carry(struct ghost *ghost)
+{
+	struct rf_arena *arena = &ghost->order->arena;
+	void *bounce;
+
+	ghost->frame = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
+	bounce = rf_arena_take(arena, BOUNCE_BYTES);
+	if (!ghost->frame || !bounce)
+		return rf_report(&ghost->report, ENOMEM, "no room to send the image");
+	rf_image_writer_continue(ghost->writer, ghost->order->deadline_ns, -1, bounce);
+	return 0;
+}
+
+int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *cargo,
+		   struct rf_report *report)
+{
+	struct ghost *ghost = make_ghost(order);
+	int error;
+
+	if (!ghost)
+		return rf_report(report, ENOMEM, "no room for the ghost");
+	ghost->cargo = *cargo;
+	error = prepare_to_carry(ghost);
+	if (error == 0)
+		error = send_image(ghost);
+	if (error == 0)
+		error = prepare_relay(ghost);
+	if (error == 0)
+		error = await_child(ghost);
+	if (error == 0) {
+		disguise(ghost);
+		rf_ghost_relay(&ghost->relay);
+	}
+	rf_ghost_close_relay(&ghost->relay);
+	*report = ghost->report;
+	return error;
 }

@@ -26,7 +26,7 @@ struct rf_ghost_order {
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
 	bool is_expecting; /* the child executes nothing before it has what the originals hold */
-	bool is_async; /* the caller does not wait: failures are told on its standard error */
+	bool is_async;	   /* the caller does not wait: failures are told on its standard error */
 	struct rf_fdtable fds;
 	struct rf_terminal terminal; /* device 0: the child has none */
 	struct rf_forecast forecast;
@@ -43,6 +43,16 @@ struct rf_ghost_order {
 	struct rf_report failure;	/* of a move */
 	char name[16];			/* of the process, "rfork:HOST" */
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */
+};
+
+/* An image on its way, and who writes it.  Each returns 0 or a negative errno; write_lacking, which is
+ * asked for the contents of one mapping, -EBADMSG for a bad index. */
+struct rf_ghost_cargo {
+	void *context;
+	size_t file_mappings; /* how many the node may lack */
+	int (*write_layout)(void *context, struct rf_image_writer *writer);
+	int (*write_pages)(void *context, struct rf_image_writer *writer);
+	int (*write_lacking)(void *context, struct rf_image_writer *writer, uint32_t index);
 };
 
 /* What the ghost tells the caller, once. */
@@ -65,5 +75,13 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
  * the order's arena as it was.
  */
 struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order);
+
+/*
+ * Sends the image of another process, which is at rest; then the calling process becomes the ghost of what
+ * goes on on the node.  order->fds lists what of its own the child is to have.  All signals must be
+ * blocked.  Returns only a negative errno with a report.
+ */
+int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *cargo,
+		   struct rf_report *report);
 
 #endif
