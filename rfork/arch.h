@@ -83,4 +83,18 @@ _Noreturn void rf_arch_jump(uint64_t entry, uint64_t plan, uint64_t stack_top);
 extern const unsigned char rf_restorer_blob[];
 extern const unsigned char rf_restorer_blob_end[];
 
+/* -- debuggers (core_state.c) ---------------------------------------------------------- */
+
+#define RF_ARCH_CORE_STATE_BYTES 2696u
+#define RF_ARCH_CORE_FLOAT_BYTES 512u
+
+/*
+ * The x87 and vector state of a thread, as a core has it in NT_X86_XSTATE, in the layout that debuggers
+ * know; its first RF_ARCH_CORE_FLOAT_BYTES are NT_FPREGSET.  xsave holds thread->xsave_bytes bytes.
+ * Returns how many bytes: the same for all threads of one machine.
+ */
+size_t rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
+			  const struct rf_machine_facts *facts,
+			  const struct rf_image_thread *thread, const unsigned char *xsave);
+
 #endif

@@ -69,7 +69,8 @@ rf_capture_sources = \
 rf_undump_sources = \
 	%D%/source.c %D%/source.h \
 	%D%/source_writer.c %D%/source_writer.h \
-	%D%/statefile_reader.h
+	%D%/statefile_reader.h \
+	%D%/x86_64/core_state.c
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \

@@ -3,8 +3,17 @@
 # undump: shows, checks and turns into executables what rests in files.  undump.c has the command line;
 # each mode is a file of its own, which adds its line here and in the table of undump.c.
 
+# Companions by which gdb shows what rests; their unit test compiles them too.
+rf_core_writer_sources = \
+	%D%/core_files.c %D%/core_files.h \
+	%D%/core_notes.c %D%/core_notes.h \
+	%D%/core_writer.c %D%/core_writer.h \
+	%D%/vdso_code.c %D%/vdso_code.h
+
 bin_PROGRAMS += %D%/undump
 %C%_undump_SOURCES = \
+	%D%/core.c \
+	$(rf_core_writer_sources) \
 	%D%/open.c \
 	%D%/undump.c %D%/undump.h
 %C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS)

@@ -23,14 +23,20 @@ const char *argp_program_version = "undump " STRING(RFORK_VERSION_MAJOR) "." STR
 /* Options that have no letter. */
 enum {
 	OPTION_FIRST = 256,
+	OPTION_CORE,
 };
 
 /* Options that choose a mode stand in `modes` too. */
 static const struct argp_option options[] = {
+	{ .name = "core",
+	  .key = OPTION_CORE,
+	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
+	{ .name = "output", .key = 'o', .arg = "OUT", .doc = "Write OUT" },
 	{ 0 },
 };
 
 static const struct undump_mode modes[] = {
+	{ OPTION_CORE, undump_core },
 	{ 0 },
 };
 
@@ -60,6 +66,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (request->file)
 			argp_error(state, "there is no use for the argument %s", argument);
 		request->file = argument;
+		return 0;
+	case 'o':
+		request->output = argument;
 		return 0;
 	case ARGP_KEY_END:
 		if (!find_mode(request->mode))

@@ -45,4 +45,18 @@ int undump_recognise(int fd, const char *path, struct rf_report *report);
  */
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report);
 
+/* -- modes ---------------------------------------------------------------------------------- */
+
+/* --core: writes the companion of a statefile or an executable (core.c). */
+int undump_core(const struct undump_request *request, struct rf_report *report);
+
+/* -- for modes ------------------------------------------------------------------------------ */
+
+/*
+ * Writes the companion of a statefile or an executable to `core`, or, where that is NULL, to its name with
+ * ".core" appended; tells on standard error which mapped files are no longer the same.
+ * 0, or a negative errno with a report.
+ */
+int undump_write_companion(const char *file, const char *core, struct rf_report *report);
+
 #endif

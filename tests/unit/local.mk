@@ -14,6 +14,7 @@ rf_unit_tests = \
 	%D%/test_auth \
 	%D%/test_channel \
 	%D%/test_config \
+	%D%/test_core_writer \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
@@ -55,6 +56,11 @@ endif
 %C%_test_config_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_config_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_config_LDADD = $(rf_unit_ldadd)
+
+%C%_test_core_writer_SOURCES = %D%/test_core_writer.c $(rf_core_writer_sources)
+%C%_test_core_writer_CPPFLAGS = $(rf_unit_cppflags) $(LIBELF_CFLAGS)
+%C%_test_core_writer_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_core_writer_LDADD = $(rf_unit_ldadd) $(LIBELF_LIBS)
 
 %C%_test_digest_cache_SOURCES = %D%/test_digest_cache.c
 %C%_test_digest_cache_CPPFLAGS = $(rf_unit_cppflags)
