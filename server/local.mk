@@ -66,15 +66,15 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	%D%/shell_forecast.c \
 	%D%/shell_memory.c \
 	%D%/shell_overlay.c \
-	%D%/shell_pipes.c \
 	%D%/shell_protocol.h \
-	%D%/shell_timers.c \
 	rfork/digest.c \
 	rfork/frame.c \
 	rfork/io.c \
 	rfork/maps.c \
 	rfork/report.c \
+	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
+	rfork/restore_timers.c rfork/restore_timers.h \
 	rfork/vdso.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)

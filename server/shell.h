@@ -14,6 +14,7 @@
 #include "rfork/plan_builder.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
+#include "rfork/restore_pipes.h"
 #include "rfork/vdso.h"
 
 /* A file of the image on this node.  Zeroed = not looked at yet. */
@@ -40,12 +41,6 @@ struct rf_shell_forecast {
 	const struct rf_place *confirmed[RF_FORECAST_MAX_MAPPINGS];
 };
 
-/* A pipe of the image while its ends find their places. */
-struct rf_shell_pipe {
-	bool is_made;
-	int ends[2]; /* -1 = taken */
-};
-
 struct rf_shell {
 	struct rf_machine_facts facts; /* of this node */
 	struct rf_vdso vdso;
@@ -59,7 +54,7 @@ struct rf_shell {
 	struct rf_reader reader;
 	struct rf_shell_forecast forecast;
 	struct rf_image image;
-	struct rf_shell_pipe pipes[RF_IMAGE_MAX_PIPES];
+	struct rf_restore_pipe pipes[RF_IMAGE_MAX_PIPES];
 	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC */
 	struct rf_places places;
 	struct rf_report report;
@@ -112,21 +107,6 @@ int rf_shell_receive_pages(struct rf_shell *shell);
 
 /* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
-
-/* shell_pipes.c */
-
-/* Makes the pipe, if that has not been done, and returns the descriptor's end, under any number; or a
- * negative errno.  The other end waits at a number not below `lowest`. */
-int rf_shell_take_pipe_end(struct rf_shell_pipe *pipe, const struct rf_reader_pipe *image,
-			   const struct rf_image_descriptor *descriptor, unsigned lowest);
-
-/* Closes the ends that nobody has taken. */
-void rf_shell_close_pipes(struct rf_shell_pipe *pipes, uint32_t count);
-
-/* shell_timers.c */
-
-/* Queues the image's pending signals and starts its timers; all signals are blocked. */
-int rf_shell_restore_under_way(struct rf_shell *shell);
 
 /* shell_overlay.c */
 

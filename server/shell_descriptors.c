@@ -288,9 +288,9 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 			rf_syscall(SYS_fcntl, fd, F_SETFL, O_NONBLOCK);
 		return fd;
 	case RF_DESCRIPTOR_PIPE:
-		return rf_shell_take_pipe_end(&shell->pipes[descriptor->file],
-					      &shell->image.pipes[descriptor->file], descriptor,
-					      high->first);
+		return rf_restore_take_pipe_end(&shell->pipes[descriptor->file],
+						&shell->image.pipes[descriptor->file], descriptor,
+						high->first);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
@@ -368,7 +368,7 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 		if (error < 0)
 			return error;
 	}
-	rf_shell_close_pipes(shell->pipes, shell->image.pipe_count);
+	rf_restore_close_pipes(shell->pipes, shell->image.pipe_count);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		rf_sys_close(high.standard[i]);
 	if (high.terminal >= 0)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "rfork/restore_region.h"
+#include "rfork/restore_timers.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 
@@ -53,7 +54,7 @@ int rf_shell_become_image(struct rf_shell *shell)
 		return error;
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));
-	error = rf_shell_restore_under_way(shell);
+	error = rf_restore_under_way(&shell->image, shell->layout_ns, &shell->report);
 	if (error < 0)
 		return error;
 	rf_restore_leave(&restore);

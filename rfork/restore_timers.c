@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gives the shell what the image's process had under way: pending signals and timers.  Called when all
- * signals are blocked, right before the shell is left: they are delivered when the process has its own
- * mask again.
+ * Gives the calling process what the image's process had under way: pending signals and timers.  They
+ * are delivered when the process has its own mask again.
  */
 #define _GNU_SOURCE
+#include "rfork/restore_timers.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "rfork/io.h"
 #include "rfork/sys.h"
 #include "rfork/timer_value.h"
-#include "server/shell.h"
 
 /* Linux 6.15, include/uapi/linux/prctl.h; missing in older headers. */
 #define TIMER_CREATE_RESTORE_IDS 77
@@ -32,15 +32,15 @@ static int queue(const struct rf_image_pending *pending)
 					  pending->siginfo));
 }
 
-static int queue_all(struct rf_shell *shell)
+static int queue_all(const struct rf_image *image, struct rf_report *report)
 {
-	for (uint32_t i = 0; i < shell->image.pending_count; i++) {
-		int error = queue(&shell->image.pending[i]);
+	for (uint32_t i = 0; i < image->pending_count; i++) {
+		int error = queue(&image->pending[i]);
 
 		if (error < 0)
-			return rf_report(&shell->report, ENOTSUP,
-					 "signal %d, pending, cannot be queued on the node: %s",
-					 shell->image.pending[i].signal, strerrordesc_np(-error));
+			return rf_report(report, ENOTSUP,
+					 "signal %d, pending, cannot be queued here: %s",
+					 image->pending[i].signal, strerrordesc_np(-error));
 	}
 	return 0;
 }
@@ -48,22 +48,22 @@ static int queue_all(struct rf_shell *shell)
 /* -- timers ------------------------------------------------------------------------------------- */
 
 /* What is left of it now; 0 = not armed. */
-static uint64_t find_left(const struct rf_shell *shell, const struct rf_image_timer *timer)
+static uint64_t find_left(const struct rf_image_timer *timer, int64_t since_ns)
 {
-	return rf_timer_left_ns(timer, (uint64_t)(rf_io_now_ns() - shell->layout_ns));
+	return rf_timer_left_ns(timer, (uint64_t)(rf_io_now_ns() - since_ns));
 }
 
-static int start_itimer(const struct rf_shell *shell, const struct rf_image_timer *timer)
+static int start_itimer(const struct rf_image_timer *timer, int64_t since_ns)
 {
-	const struct itimerval value = { .it_value = rf_timer_timeval(find_left(shell, timer)),
+	const struct itimerval value = { .it_value = rf_timer_timeval(find_left(timer, since_ns)),
 					 .it_interval = rf_timer_timeval(timer->interval_ns) };
 
 	return (int)rf_syscall(SYS_setitimer, timer->kind, &value, NULL);
 }
 
-static int start_posix(const struct rf_shell *shell, const struct rf_image_timer *timer)
+static int start_posix(const struct rf_image_timer *timer, int64_t since_ns)
 {
-	const struct itimerspec value = { .it_value = rf_timer_timespec(find_left(shell, timer)),
+	const struct itimerspec value = { .it_value = rf_timer_timespec(find_left(timer, since_ns)),
 					  .it_interval = rf_timer_timespec(timer->interval_ns) };
 
 	return (int)rf_syscall(SYS_timer_settime, timer->id, 0, &value, NULL);
@@ -94,42 +94,41 @@ static int create(const struct rf_image_timer *timer, bool is_exact, unsigned *t
 	}
 }
 
-static int restore_timer(const struct rf_shell *shell, const struct rf_image_timer *timer,
-			 bool is_exact, unsigned *tries)
+static int restore_timer(const struct rf_image_timer *timer, int64_t since_ns, bool is_exact,
+			 unsigned *tries)
 {
 	int error;
 
 	if (timer->kind != RF_TIMER_POSIX)
-		return start_itimer(shell, timer);
+		return start_itimer(timer, since_ns);
 	error = create(timer, is_exact, tries);
-	return error < 0 ? error : start_posix(shell, timer);
+	return error < 0 ? error : start_posix(timer, since_ns);
 }
 
-static int restore_timers(struct rf_shell *shell)
+static int restore_timers(const struct rf_image *image, int64_t since_ns, struct rf_report *report)
 {
 	bool is_exact = rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
 	unsigned tries = 0;
 	int error = 0;
 
-	for (uint32_t i = 0; i < shell->image.timer_count && error == 0; i++) {
-		const struct rf_image_timer *timer = &shell->image.timers[i];
+	for (uint32_t i = 0; i < image->timer_count && error == 0; i++) {
+		const struct rf_image_timer *timer = &image->timers[i];
 
-		error = restore_timer(shell, timer, is_exact, &tries);
+		error = restore_timer(timer, since_ns, is_exact, &tries);
 		if (error < 0)
-			rf_report(&shell->report, ENOTSUP,
-				  "timer %u of kind %u cannot be made on the node: %s", timer->id,
-				  timer->kind, strerrordesc_np(-error));
+			rf_report(report, ENOTSUP, "timer %u of kind %u cannot be made here: %s",
+				  timer->id, timer->kind, strerrordesc_np(-error));
 	}
 	if (is_exact)
 		rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
-	return error < 0 ? -shell->report.error : 0;
+	return error < 0 ? -report->error : 0;
 }
 
-int rf_shell_restore_under_way(struct rf_shell *shell)
+int rf_restore_under_way(const struct rf_image *image, int64_t since_ns, struct rf_report *report)
 {
-	int error = queue_all(shell);
+	int error = queue_all(image, report);
 
-	if (error < 0 || !shell->image.timer_count)
+	if (error < 0 || !image->timer_count)
 		return error;
-	return restore_timers(shell);
+	return restore_timers(image, since_ns, report);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the image's own pipes, with what is in them.  Called by shell_descriptors.c.
+ * Makes the image's own pipes, with what is in them.  Called by whoever becomes an image.
  */
 #define _GNU_SOURCE
+#include "rfork/restore_pipes.h"
+
 #include <errno.h>
-#include <stdlib.h>
 
 #include "rfork/sys.h"
-#include "server/shell.h"
 
 /* In packet mode each write is one; a pipe of the same capacity has room for all. */
 static int fill(int fd, const struct rf_reader_pipe *pipe)
@@ -39,7 +39,7 @@ static int set_capacity(int fd, uint32_t capacity_bytes)
 	return got == (long)capacity_bytes ? 0 : -ENOBUFS;
 }
 
-static void close_both(struct rf_shell_pipe *pipe)
+static void close_both(struct rf_restore_pipe *pipe)
 {
 	for (unsigned i = 0; i < 2; i++)
 		if (pipe->ends[i] >= 0)
@@ -48,7 +48,7 @@ static void close_both(struct rf_shell_pipe *pipe)
 }
 
 /* Both ends above all of the image's numbers, until these are due. */
-static int make(struct rf_shell_pipe *pipe, const struct rf_reader_pipe *image, unsigned lowest)
+static int make(struct rf_restore_pipe *pipe, const struct rf_reader_pipe *image, unsigned lowest)
 {
 	int ends[2];
 	int error = (int)rf_syscall(SYS_pipe2, ends, O_CLOEXEC);
@@ -71,8 +71,8 @@ static int make(struct rf_shell_pipe *pipe, const struct rf_reader_pipe *image, 
 	return error;
 }
 
-int rf_shell_take_pipe_end(struct rf_shell_pipe *pipe, const struct rf_reader_pipe *image,
-			   const struct rf_image_descriptor *descriptor, unsigned lowest)
+int rf_restore_take_pipe_end(struct rf_restore_pipe *pipe, const struct rf_reader_pipe *image,
+			     const struct rf_image_descriptor *descriptor, unsigned lowest)
 {
 	unsigned mine = descriptor->stream & RF_STREAM_WRITE ? 1 : 0;
 	int flags = (int)descriptor->status_flags & (O_NONBLOCK | O_DIRECT);
@@ -90,7 +90,7 @@ int rf_shell_take_pipe_end(struct rf_shell_pipe *pipe, const struct rf_reader_pi
 	return error;
 }
 
-void rf_shell_close_pipes(struct rf_shell_pipe *pipes, uint32_t count)
+void rf_restore_close_pipes(struct rf_restore_pipe *pipes, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (pipes[i].is_made)
