@@ -6,6 +6,7 @@
 #ifndef RF_ARCH_H
 #define RF_ARCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,58 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts);
 size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
 				const struct rf_machine_facts *node, char *text, size_t bytes);
 
+/* -- vector state of other machines (xsave.c) ---------------------------------------- */
+
+/*
+ * Where the state components lie in an XSAVE area in standard format.  An area tells its layout by its
+ * length and by the components that its machine had (XCR0), which the kernel puts at offset 464: 0 there
+ * stands for those of this machine.
+ */
+#define RF_XSAVE_COMPONENTS 20
+
+struct rf_xsave_layout {
+	uint64_t features; /* as XCR0 */
+	uint32_t bytes;	   /* of a whole area, at least 576 */
+	uint32_t offset[RF_XSAVE_COMPONENTS];
+	uint32_t size[RF_XSAVE_COMPONENTS]; /* 0 = there is no such component */
+};
+
+/* The layout of this machine, which has these facts. */
+void rf_arch_xsave_here(struct rf_xsave_layout *layout, const struct rf_machine_facts *here);
+
+/* The layout with which a maker of processors has these components: one behind the other (AMD), or each
+ * at a place of its own (Intel).  False if one of them is unknown. */
+bool rf_arch_xsave_known(struct rf_xsave_layout *layout, uint64_t features, bool is_packed);
+
+/* The layout that a note of a core describes (NT_X86_XSAVE_LAYOUT); 0, or -EBADMSG with a report. */
+int rf_arch_xsave_table(struct rf_xsave_layout *layout, const void *note, size_t note_bytes,
+			struct rf_report *report);
+
+/* Whether a restored thread can be given the area, whatever its layout: in standard format, with a header
+ * that XRSTOR takes.  0; -EBADMSG, or -ENOTSUP for compacted format, with a report. */
+int rf_arch_xsave_check(const void *area, size_t bytes, struct rf_report *report);
+
+/* The layout of an area, of those that are known.  0, or as rf_arch_xsave_check(), or -ENOTSUP with a
+ * report if none fits. */
+int rf_arch_xsave_guess(struct rf_xsave_layout *layout, const void *area, size_t bytes,
+			struct rf_report *report);
+
+/*
+ * Puts the area `from`, which has been checked, into another layout at `to`, of to_layout->bytes; where that is NULL,
+ * only says whether it can be done.  Components that the other machine lacks are left out where their value
+ * is the initial one.  0, or -ENOEXEC with a report that names the component that is lacking.
+ */
+int rf_arch_xsave_convert(void *to, const struct rf_xsave_layout *to_layout, const void *from,
+			  const struct rf_xsave_layout *from_layout, struct rf_report *report);
+
+/*
+ * The same for an area of any known layout and the machine with these facts, on which this runs.  `to` may be
+ * NULL, else it has here->xsave_bytes, and at least 576.  0, or as rf_arch_xsave_guess() and
+ * rf_arch_xsave_convert().
+ */
+int rf_arch_xsave_fit(void *to, const struct rf_machine_facts *here, const void *area, size_t bytes,
+		      struct rf_report *report);
+
 /* -- restore (signal_frame.c, restore_jump.S, ../restorer/) ---------------------------- */
 
 /* Bytes that rf_arch_build_signal_frame() needs at most, on the machine of these facts. */
@@ -64,8 +117,9 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
 /*
  * Builds at `buffer` the frame with which rt_sigreturn restores the thread's registers, vector
  * state, signal mask and alternate stack; `address` (64-byte aligned) is where the buffer will
- * be mapped when it runs.  xsave holds thread->xsave_bytes bytes.  `result` becomes the return
- * value of the captured call; a thread that was interrupted keeps what it has.  Returns the stack pointer for rt_sigreturn.
+ * be mapped when it runs.  xsave holds thread->xsave_bytes bytes, which rf_arch_xsave_fit() has
+ * found to fit.  `result` becomes the return value of the captured call; a thread that was interrupted keeps
+ * what it has.  Returns the stack pointer for rt_sigreturn.
  */
 uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
 				    const struct rf_machine_facts *facts,

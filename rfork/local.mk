@@ -81,7 +81,8 @@ rf_restore_sources = \
 	%D%/image_timers.c \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/restore_plan.h \
-	%D%/x86_64/signal_frame.c
+	%D%/x86_64/signal_frame.c \
+	%D%/x86_64/xsave.c
 
 # - hidden: only rfork.c defines public functions, and only it is compiled without; librfork.map
 #   then names what is exported.

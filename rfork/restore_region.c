@@ -165,6 +165,21 @@ static void fill_threads(const struct rf_restore *restore, struct head *head, un
 	head->plan.thread_count = count;
 }
 
+/* Vector registers of another machine: the frames have those of this one. */
+static int check_states(const struct rf_restore *restore, struct rf_report *report)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < restore->image->head.threads && error == 0; i++) {
+		const struct rf_reader_thread *thread = &restore->image->threads[i];
+
+		if (thread->image.xsave_bytes)
+			error = rf_arch_xsave_fit(NULL, restore->facts, thread->xsave,
+						  thread->image.xsave_bytes, report);
+	}
+	return error;
+}
+
 /* -- the whole ---------------------------------------------------------------------------- */
 
 static bool is_interrupted(const struct rf_image *image)
@@ -216,8 +231,10 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	struct head *head = find_head(restore);
 	struct rf_step *steps = (struct rf_step *)align((uintptr_t)(head + 1), ALIGNMENT);
 	unsigned char *next;
-	int error;
+	int error = check_states(restore, report);
 
+	if (error < 0)
+		return error;
 	memcpy(code, rf_restorer_blob, (size_t)(rf_restorer_blob_end - rf_restorer_blob));
 	fill_head(restore, head);
 	shell.actions_address = (uintptr_t)head->sigactions;

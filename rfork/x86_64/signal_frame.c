@@ -73,22 +73,16 @@ static size_t align_up(size_t bytes)
 	return (bytes + FRAME_ALIGNMENT - 1) & ~(size_t)(FRAME_ALIGNMENT - 1);
 }
 
-/* Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A legacy
- * area would not do: the kernel initializes what is not in it by an XRSTOR that also loads MXCSR
- * from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c. */
-static size_t xsave_bytes(const struct rf_machine_facts *facts,
-			  const struct rf_image_thread *thread)
-{
-	return thread->xsave_bytes ? thread->xsave_bytes : facts->xsave_bytes;
-}
-
-/* The state comes first, for it must be aligned; the kernel's second mark follows an XSAVE area. */
+/*
+ * The state comes first, for it must be aligned; the kernel's second mark follows an XSAVE area, which is as
+ * long as this machine has it.
+ */
 static size_t state_bytes(const struct rf_machine_facts *facts,
 			  const struct rf_image_thread *thread)
 {
-	size_t bytes = xsave_bytes(facts, thread);
-
-	return align_up(bytes ? bytes + sizeof(uint32_t) : FXSAVE_BYTES);
+	if (facts->xsave_bytes)
+		return align_up(facts->xsave_bytes + sizeof(uint32_t));
+	return align_up(thread->xsave_bytes ? XSAVE_MIN_BYTES : FXSAVE_BYTES);
 }
 
 size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
@@ -97,21 +91,31 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
 	return state_bytes(facts, thread) + align_up(sizeof(struct signal_frame));
 }
 
+/*
+ * Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A legacy
+ * area would not do: the kernel initializes what is not in it by an XRSTOR that also loads MXCSR
+ * from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c.
+ */
+static void build_called_state(struct fxsave *fxsave, const struct rf_image_thread *thread)
+{
+	/* the capture was a call: all x87 tags are empty, no vector register is live */
+	fxsave->control = thread->x87_control;
+	fxsave->mxcsr = thread->mxcsr;
+}
+
 static void build_state(unsigned char *state, const struct rf_machine_facts *facts,
 			const struct rf_image_thread *thread, const void *xsave)
 {
 	const uint32_t magic2 = XSTATE_MAGIC2;
 	const uint64_t live = FEATURE_X87 | FEATURE_SSE;
 	struct fxsave *fxsave = (struct fxsave *)state;
-	size_t bytes = xsave_bytes(facts, thread);
+	size_t bytes = facts->xsave_bytes;
 
 	memset(state, 0, state_bytes(facts, thread));
 	if (thread->xsave_bytes) {
-		memcpy(state, xsave, bytes);
+		rf_arch_xsave_fit(state, facts, xsave, thread->xsave_bytes, NULL);
 	} else {
-		/* the capture was a call: all x87 tags are empty, no vector register is live */
-		fxsave->control = thread->x87_control;
-		fxsave->mxcsr = thread->mxcsr;
+		build_called_state(fxsave, thread);
 		if (bytes)
 			memcpy(state + FXSAVE_BYTES, &live, sizeof(live)); /* XSTATE_BV */
 	}
@@ -163,7 +167,7 @@ uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
 	build_state(buffer, facts, thread, xsave);
 	memset(frame, 0, sizeof(*frame));
 	ucontext->flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS |
-			  (xsave_bytes(facts, thread) ? UC_FP_XSTATE : 0);
+			  (facts->xsave_bytes ? UC_FP_XSTATE : 0);
 	ucontext->stack_address = thread->altstack_address;
 	ucontext->stack_flags = thread->altstack_flags;
 	ucontext->stack_bytes = thread->altstack_bytes;

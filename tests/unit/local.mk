@@ -31,7 +31,8 @@ rf_unit_tests = \
 	%D%/test_source \
 	%D%/test_statefile \
 	%D%/test_transport \
-	%D%/test_writer
+	%D%/test_writer \
+	%D%/test_xsave
 
 check_PROGRAMS += $(rf_unit_tests)
 TESTS += $(rf_unit_tests)
@@ -149,3 +150,8 @@ endif
 %C%_test_writer_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_writer_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_writer_LDADD = $(rf_unit_ldadd)
+
+%C%_test_xsave_SOURCES = %D%/test_xsave.c
+%C%_test_xsave_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_xsave_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_xsave_LDADD = $(rf_unit_ldadd)

@@ -48,6 +48,7 @@ unsigned char landed_state[STATE_BYTES] __attribute__((aligned(64)));
 static struct rf_machine_facts facts;
 static struct rf_image_thread thread;
 static unsigned char xsave[STATE_BYTES] __attribute__((aligned(64)));
+static const void *state = xsave; /* what the frame is made from */
 static unsigned char altstack[32768] __attribute__((aligned(64)));
 /* What the landed child looks at; returns what is wrong, or NULL. */
 static const char *(*judge)(void);
@@ -113,7 +114,7 @@ static void land(const char *(*what)(void))
 	/* part of this stack, where the sanitizer expects it */
 	thread.registers.rsp = (uintptr_t)(stack + sizeof(stack) - 512);
 	ck_assert_int_eq(rf_arch_check_thread(&thread, NULL), 0);
-	entry = rf_arch_build_signal_frame(buffer, (uintptr_t)frame, &facts, &thread, xsave,
+	entry = rf_arch_build_signal_frame(buffer, (uintptr_t)frame, &facts, &thread, state,
 					   RESULT);
 	memcpy(frame, buffer, bytes);
 	free(buffer);
@@ -348,6 +349,29 @@ START_TEST(live_vector_registers_arrive)
 }
 END_TEST
 
+START_TEST(live_vector_registers_of_another_machine_arrive)
+{
+	static unsigned char foreign[STATE_BYTES];
+	struct rf_xsave_layout here, there;
+
+	thread.mxcsr = 0x7f80;
+	thread.x87_control = 0xf7f;
+	fill_vectors();
+	rf_arch_xsave_here(&here, &facts);
+	/* the other of the two layouts, where they differ; else one with a component more */
+	if (!rf_arch_xsave_known(&there, facts.xcr0, true) || there.bytes == here.bytes)
+		ck_assert(rf_arch_xsave_known(&there, facts.xcr0, false));
+	if (there.bytes == here.bytes)
+		ck_assert(rf_arch_xsave_known(&there, facts.xcr0 | 1u << 4, false));
+	ck_assert_uint_ne(there.bytes, here.bytes);
+	ck_assert_int_eq(rf_arch_xsave_convert(foreign, &there, xsave, &here, NULL), 0);
+	thread.xsave_bytes = there.bytes;
+	state = foreign;
+	land(judge_vectors);
+	state = xsave;
+}
+END_TEST
+
 /* -- what may not arrive ------------------------------------------------------------------- */
 
 START_TEST(only_registers_of_user_code_pass)
@@ -407,6 +431,7 @@ int main(void)
 	tcase_add_loop_test(tcase, signal_mask_arrives, 0, 2);
 	tcase_add_loop_test(tcase, alternate_stack_arrives, 0, 3);
 	tcase_add_test(tcase, live_vector_registers_arrive);
+	tcase_add_test(tcase, live_vector_registers_of_another_machine_arrive);
 	tcase_add_test(tcase, only_registers_of_user_code_pass);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
