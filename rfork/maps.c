@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 
 #include "rfork/image_format.h"
+#include "rfork/report.h"
 #include "rfork/sys.h"
 
 struct cursor {
@@ -161,11 +162,11 @@ int rf_maps_parse(struct rf_maps *maps, char *text, size_t text_bytes, struct rf
 	return 0;
 }
 
-long rf_maps_read_text(char *text, size_t bytes)
+static long read_text(const char *path, char *text, size_t bytes)
 {
 	size_t used = 0;
 	long got;
-	int fd = rf_sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return fd;
@@ -175,6 +176,19 @@ long rf_maps_read_text(char *text, size_t bytes)
 	if (got < 0)
 		return got;
 	return used == bytes ? -ENOBUFS : (long)used;
+}
+
+long rf_maps_read_text(char *text, size_t bytes)
+{
+	return read_text("/proc/self/maps", text, bytes);
+}
+
+long rf_maps_read_text_of(pid_t pid, char *text, size_t bytes)
+{
+	char path[32];
+
+	rf_format(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	return read_text(path, text, bytes);
 }
 
 int rf_maps_read(struct rf_maps *maps, void *buffer, size_t bytes)
@@ -187,4 +201,49 @@ int rf_maps_read(struct rf_maps *maps, void *buffer, size_t bytes)
 		return (int)text_bytes;
 	return rf_maps_parse(maps, text, (size_t)text_bytes, buffer,
 			     entry_bytes / sizeof(struct rf_map));
+}
+
+/* -- what becomes of them --------------------------------------------------------------------- */
+
+bool rf_map_is_shared_memory(const struct rf_map *map)
+{
+	return map->deleted &&
+	       (strcmp(map->path, "/dev/zero") == 0 || starts_with(map->path, "/memfd:") ||
+		starts_with(map->path, "/SYSV") || starts_with(map->path, "/anon_hugepage"));
+}
+
+bool rf_map_is_at(const struct rf_map *map, const struct stat *status)
+{
+	return !map->deleted && status->st_ino == map->inode && status->st_dev == map->device;
+}
+
+struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *status,
+			       bool by_reference)
+{
+	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
+
+	/* Huge pages show neither in a fork child's page table nor to mincore(2). */
+	if (rf_map_is_shared_memory(map))
+		return (struct rf_map_plan){
+			.source = map->shared && !starts_with(map->path, "/anon_hugepage")
+					  ? RF_SOURCE_SHARED
+					  : RF_SOURCE_CONTENTS,
+		};
+	/* private: ordinary memory */
+	if (status && S_ISCHR(status->st_mode) && strcmp(map->path, "/dev/zero") == 0)
+		return (struct rf_map_plan){ .source = map->shared ? RF_SOURCE_SHARED
+								   : RF_SOURCE_PRIVATE };
+	if (status && !S_ISREG(status->st_mode))
+		return (struct rf_map_plan){ .refusal = "the memory of a device cannot travel" };
+	if (status && by_reference)
+		return (struct rf_map_plan){
+			.source = map->shared ? RF_SOURCE_NONE : RF_SOURCE_PRIVATE,
+			.is_reference = true,
+		};
+	if (written_through)
+		return (struct rf_map_plan){
+			.refusal = status ? "a shared writable file travels only by reference"
+					  : "a shared writable file without a path cannot travel",
+		};
+	return (struct rf_map_plan){ .source = RF_SOURCE_CONTENTS };
 }

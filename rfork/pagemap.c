@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysinfo.h>
 
+#include "rfork/report.h"
 #include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
@@ -74,9 +75,9 @@ static bool scan_works(struct rf_pagemap *pagemap)
 	return scan(pagemap, page, page + PAGE_BYTES, &region, 1, &walk_end) >= 0;
 }
 
-int rf_pagemap_open(struct rf_pagemap *pagemap)
+static int open_path(struct rf_pagemap *pagemap, const char *path)
 {
-	pagemap->fd = rf_sys_open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	pagemap->fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap->fd < 0)
 		return pagemap->fd;
 	pagemap->has_guard = true;
@@ -86,6 +87,19 @@ int rf_pagemap_open(struct rf_pagemap *pagemap)
 		pagemap->has_scan = scan_works(pagemap);
 	}
 	return 0;
+}
+
+int rf_pagemap_open(struct rf_pagemap *pagemap)
+{
+	return open_path(pagemap, "/proc/self/pagemap");
+}
+
+int rf_pagemap_open_of(struct rf_pagemap *pagemap, pid_t pid)
+{
+	char path[32];
+
+	rf_format(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+	return open_path(pagemap, path);
 }
 
 void rf_pagemap_close(struct rf_pagemap *pagemap)

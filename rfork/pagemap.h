@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which pages of the calling process hold data of its own: written private pages,
+ * Which pages of a process hold data of its own: written private pages,
  * and nothing that is only reserved, the zero page, or a page of a file.  Looking
  * never faults a page in.
  */
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum rf_page_kind {
 	RF_PAGES_DIRECT,  /* in memory: readable where it lies if the mapping is */
@@ -30,6 +31,8 @@ struct rf_pagemap {
 
 /* Opens /proc/self/pagemap; 0 or a negative errno.  No malloc, no errno. */
 int rf_pagemap_open(struct rf_pagemap *pagemap);
+/* The same of another process. */
+int rf_pagemap_open_of(struct rf_pagemap *pagemap, pid_t pid);
 void rf_pagemap_close(struct rf_pagemap *pagemap);
 
 /*

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 
 #include "rfork/io.h"
+#include "rfork/report.h"
 #include "rfork/sys.h"
 
 /* glibc 2.35 and later; weak, for it may be older or another libc. */
@@ -38,11 +39,15 @@ enum {
 	STAT_FIELDS,
 };
 
-static int read_stat(uint64_t fields[STAT_FIELDS])
+/* process: "self", or a number. */
+static int read_stat(const char *process, uint64_t fields[STAT_FIELDS])
 {
-	char text[2048];
+	char path[32], text[2048];
 	char *next;
-	long length = rf_io_read_file("/proc/self/stat", text, sizeof(text));
+	long length;
+
+	rf_format(path, sizeof(path), "/proc/%s/stat", process);
+	length = rf_io_read_file(path, text, sizeof(text));
 
 	if (length < 0)
 		return (int)length;
@@ -58,19 +63,22 @@ static int read_stat(uint64_t fields[STAT_FIELDS])
 	return fields[STAT_END_CODE] ? 0 : -EPROTO;
 }
 
-int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_report *report)
+static int read_ranges(const char *name, struct rf_procstate_ranges *ranges,
+		       struct rf_report *report)
 {
 	struct rf_image_process *process = &ranges->process;
 	uint64_t fields[STAT_FIELDS] = { 0 };
-	long length =
-		rf_io_read_file("/proc/self/auxv", (char *)ranges->auxv, sizeof(ranges->auxv));
+	char path[32];
+	long length;
 	int error;
 
+	rf_format(path, sizeof(path), "/proc/%s/auxv", name);
+	length = rf_io_read_file(path, (char *)ranges->auxv, sizeof(ranges->auxv));
 	if (length < 0)
-		return rf_report(report, (int)-length, "/proc/self/auxv: %m");
-	error = read_stat(fields);
+		return rf_report(report, (int)-length, "%s: %m", path);
+	error = read_stat(name, fields);
 	if (error < 0)
-		return rf_report(report, -error, "/proc/self/stat: %m");
+		return rf_report(report, -error, "/proc/%s/stat: %m", name);
 	*process = (struct rf_image_process){
 		.start_code = fields[STAT_START_CODE],
 		.end_code = fields[STAT_END_CODE],
@@ -86,6 +94,20 @@ int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_repor
 	};
 	ranges->is_known = true;
 	return 0;
+}
+
+int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_report *report)
+{
+	return read_ranges("self", ranges, report);
+}
+
+int rf_procstate_read_ranges_of(pid_t pid, struct rf_procstate_ranges *ranges,
+				struct rf_report *report)
+{
+	char name[16];
+
+	rf_format(name, sizeof(name), "%d", (int)pid);
+	return read_ranges(name, ranges, report);
 }
 
 static int collect_directory(struct rf_image_process *process, char *cwd, struct rf_report *report)

@@ -7,6 +7,7 @@
 #define RF_PROCSTATE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "rfork/arch.h"
 #include "rfork/image_format.h"
@@ -22,6 +23,10 @@ struct rf_procstate_ranges {
 /* Reads the ranges; in the caller where that is permitted, for it has time while it waits for the
  * node.  0 or a negative errno with a report. */
 int rf_procstate_read_ranges(struct rf_procstate_ranges *ranges, struct rf_report *report);
+
+/* The same of another process, whose memory we may read. */
+int rf_procstate_read_ranges_of(pid_t pid, struct rf_procstate_ranges *ranges,
+				struct rf_report *report);
 
 /* Fills a PROCESS record: the ranges, which are read if they are not known, and what only the ghost
  * can tell.  cwd has room for RF_IMAGE_MAX_PATH_BYTES + 1.  0 or a negative errno with a report. */

@@ -123,19 +123,6 @@ void rf_snapshot_warm_digests(struct rf_digest_cache *cache)
 
 /* -- mappings ------------------------------------------------------------------------ */
 
-static bool starts_with(const char *string, const char *prefix)
-{
-	return strncmp(string, prefix, strlen(prefix)) == 0;
-}
-
-/* Memory that is shared by its mapping alone: no path leads to it. */
-static bool is_shared_memory(const struct rf_map *map)
-{
-	return map->deleted &&
-	       (strcmp(map->path, "/dev/zero") == 0 || starts_with(map->path, "/memfd:") ||
-		starts_with(map->path, "/SYSV") || starts_with(map->path, "/anon_hugepage"));
-}
-
 static int refuse_mapping(const struct rf_map *map, const char *why, struct rf_report *report)
 {
 	return rf_report(report, ENOTSUP, "mapping %lx-%lx (%s%s): %s", map->start, map->end,
@@ -153,10 +140,8 @@ static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_ma
 	if (mapping->image.file == RF_IMAGE_NONE)
 		return rf_report(report, ENOTSUP, "more than %zu mapped files",
 				 snapshot->file_capacity);
-	if (map->shared) {
+	if (map->shared)
 		mapping->image.flags |= RF_MAPPING_SHARED;
-		mapping->source = RF_SOURCE_NONE;
-	}
 	return 0;
 }
 
@@ -176,36 +161,20 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 		     const struct rf_map *map, const struct rf_snapshot_request *request,
 		     struct rf_report *report)
 {
-	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
 	const struct stat *status = &snapshot->last_status;
+	bool found = !map->deleted && !rf_map_is_shared_memory(map) &&
+		     find_status(snapshot, map->path) && rf_map_is_at(map, status);
+	struct rf_map_plan plan =
+		rf_map_plan(map, found ? status : NULL, !(request->flags & RFORK_SELF_CONTAINED));
 	struct rf_image_file identity;
-	bool found;
 
-	if (is_shared_memory(map)) {
-		/* Huge pages show neither in a fork child's page table nor to mincore(2). */
-		mapping->source = map->shared && !starts_with(map->path, "/anon_hugepage")
-					  ? RF_SOURCE_SHARED
-					  : RF_SOURCE_CONTENTS;
+	if (plan.refusal)
+		return refuse_mapping(map, plan.refusal, report);
+	mapping->source = plan.source;
+	if (!plan.is_reference)
 		return 0;
-	}
-	found = !map->deleted && find_status(snapshot, map->path) && status->st_ino == map->inode &&
-		status->st_dev == map->device;
-	if (found && S_ISCHR(status->st_mode) && strcmp(map->path, "/dev/zero") == 0)
-		return 0; /* private: ordinary memory */
-	if (found && !S_ISREG(status->st_mode))
-		return refuse_mapping(map, "the memory of a device cannot travel", report);
-	if (found && !(request->flags & RFORK_SELF_CONTAINED)) {
-		identity = rf_file_identity(status);
-		return take_by_reference(snapshot, mapping, map, &identity, report);
-	}
-	if (written_through)
-		return refuse_mapping(map,
-				      found ? "a shared writable file travels only by reference"
-					    : "a shared writable file without a path cannot "
-					      "travel",
-				      report);
-	mapping->source = RF_SOURCE_CONTENTS;
-	return 0;
+	identity = rf_file_identity(status);
+	return take_by_reference(snapshot, mapping, map, &identity, report);
 }
 
 static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,

@@ -29,14 +29,6 @@ struct rf_snapshot_file {
 	const char *path;
 };
 
-/* How the pages of a mapping get into the image. */
-enum rf_page_source {
-	RF_SOURCE_PRIVATE,  /* own pages, by the page table */
-	RF_SOURCE_SHARED,   /* pages of shared anonymous memory */
-	RF_SOURCE_CONTENTS, /* every page: a file that does not travel by reference */
-	RF_SOURCE_NONE,	    /* shared file mapping: the file is the content */
-};
-
 struct rf_snapshot_mapping {
 	struct rf_image_mapping image;
 	enum rf_page_source source;
