@@ -284,7 +284,7 @@ struct rf_image_timer {
 	int32_t clock;
 	uint32_t notify;
 	uint32_t signal;
-	uint32_t reserved;
+	uint32_t thread; /* with RF_TIMER_THREAD: which THREAD; else 0 */
 	uint64_t value;
 };
 
@@ -292,7 +292,7 @@ struct rf_image_timer {
 
 struct rf_image_pending {
 	uint32_t flags;
-	uint32_t reserved;
+	uint32_t thread; /* with RF_PENDING_THREAD: for which THREAD; else 0 */
 	union {
 		int32_t signal;
 		unsigned char siginfo[RF_IMAGE_SIGINFO_BYTES];

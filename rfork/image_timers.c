@@ -19,11 +19,12 @@ static bool is_signal(uint32_t number)
 
 /* Why a timer is none; NULL if it is one. */
 static const char *find_timer_fault(const struct rf_image_timer *timer,
-				    const struct rf_image_timer *last)
+				    const struct rf_image_timer *last, uint32_t threads)
 {
 	bool is_posix = timer->kind == RF_TIMER_POSIX;
+	bool is_directed = is_posix && timer->notify == RF_TIMER_THREAD;
 
-	if (timer->kind > RF_TIMER_POSIX || timer->reserved)
+	if (timer->kind > RF_TIMER_POSIX)
 		return "a timer has an unknown property";
 	if (timer->remaining_ns > INT64_MAX || timer->interval_ns > INT64_MAX ||
 	    timer->id > INT32_MAX)
@@ -31,6 +32,8 @@ static const char *find_timer_fault(const struct rf_image_timer *timer,
 	if (!is_posix &&
 	    (timer->id || timer->clock || timer->notify || timer->signal || timer->value))
 		return "an interval timer has a property of others";
+	if (timer->thread >= (is_directed ? threads : 1))
+		return "a timer is for a thread that there is not";
 	if (is_posix && timer->notify != RF_TIMER_SIGNAL && timer->notify != RF_TIMER_NONE &&
 	    timer->notify != RF_TIMER_THREAD)
 		return "a timer has an unknown property";
@@ -60,7 +63,8 @@ int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size
 	image->timer_count = (uint32_t)count;
 	for (size_t i = 0; i < count; i++) {
 		const struct rf_image_timer *timer = &image->timers[i];
-		const char *fault = find_timer_fault(timer, i ? timer - 1 : NULL);
+		const char *fault =
+			find_timer_fault(timer, i ? timer - 1 : NULL, image->head.threads);
 
 		if (fault)
 			return rf_record_corrupt(reader, fault);
@@ -68,9 +72,10 @@ int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size
 	return 0;
 }
 
-static bool is_pending(const struct rf_image_pending *pending)
+static bool is_pending(const struct rf_image_pending *pending, uint32_t threads)
 {
-	return !(pending->flags & ~RF_PENDING_THREAD) && !pending->reserved &&
+	return !(pending->flags & ~RF_PENDING_THREAD) &&
+	       pending->thread < (pending->flags & RF_PENDING_THREAD ? threads : 1) &&
 	       is_signal((uint32_t)pending->signal) && pending->signal != SIGKILL &&
 	       pending->signal != SIGSTOP;
 }
@@ -90,7 +95,7 @@ int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, siz
 	image->pending = grown;
 	memcpy(grown + image->pending_count, reader->payload, bytes);
 	for (size_t i = 0; i < count; i++)
-		if (!is_pending(&grown[image->pending_count + i]))
+		if (!is_pending(&grown[image->pending_count + i], image->head.threads))
 			return rf_record_corrupt(reader, "what is pending is no signal");
 	image->pending_count += (uint32_t)count;
 	return 0;

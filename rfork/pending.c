@@ -48,7 +48,7 @@ static bool take_one(struct rf_pending *pending, int signal, bool is_directed)
 	if (rf_syscall(SYS_rt_sigtimedwait, &set, entry->siginfo, &now, KERNEL_SIGSET_BYTES) < 0)
 		return false;
 	entry->flags = is_directed ? RF_PENDING_THREAD : 0;
-	entry->reserved = 0;
+	entry->thread = 0;
 	pending->count++;
 	return true;
 }

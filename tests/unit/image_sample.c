@@ -588,7 +588,7 @@ static const char *judge_process(const struct rf_image *image)
 	return NULL;
 }
 
-static const char *judge_timer(const struct rf_image_timer *timer)
+static const char *judge_timer(const struct rf_image_timer *timer, uint32_t threads)
 {
 	/* a signal for the process, nothing, a signal for the thread; what a clock may be */
 	static const uint32_t notify[] = { 0, 1, 4 };
@@ -596,9 +596,11 @@ static const char *judge_timer(const struct rf_image_timer *timer)
 
 	for (size_t i = 0; i < sizeof(notify) / sizeof(notify[0]); i++)
 		is_known |= timer->notify == notify[i];
-	if (timer->kind > 3 || timer->reserved || !is_known || timer->id >> 31 ||
-	    timer->remaining_ns >> 63 || timer->interval_ns >> 63 || timer->signal > 64)
+	if (timer->kind > 3 || !is_known || timer->id >> 31 || timer->remaining_ns >> 63 ||
+	    timer->interval_ns >> 63 || timer->signal > 64)
 		return "a timer is out of range";
+	if (timer->thread >= (timer->kind == 3 && timer->notify == 4 ? threads : 1))
+		return "a timer is for no thread";
 	if (timer->kind < 3)
 		return timer->id || timer->clock || timer->signal || timer->value || timer->notify
 			       ? "an interval timer has fields of another"
@@ -619,14 +621,16 @@ static const char *judge_under_way(const struct rf_image *image)
 	for (uint32_t i = 0; i < image->timer_count && !fault; i++) {
 		const struct rf_image_timer *timer = &image->timers[i];
 
-		fault = judge_timer(timer);
+		fault = judge_timer(timer, image->head.threads);
 		if (i && (timer->kind < timer[-1].kind ||
 			  (timer->kind == timer[-1].kind &&
 			   (timer->kind < 3 || timer->id <= timer[-1].id))))
 			fault = "timers do not ascend";
 	}
 	for (uint32_t i = 0; i < image->pending_count && !fault; i++)
-		if (image->pending[i].flags > 1 || image->pending[i].reserved ||
+		if (image->pending[i].flags > 1 ||
+		    image->pending[i].thread >=
+			    (image->pending[i].flags ? image->head.threads : 1) ||
 		    image->pending[i].signal < 1 || image->pending[i].signal > 64 ||
 		    image->pending[i].signal == 9 || image->pending[i].signal == 19)
 			fault = "no signal is pending";
