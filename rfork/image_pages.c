@@ -180,6 +180,10 @@ int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_r
 	struct page_record record;
 	struct rf_record_header header;
 
+	if (image->parent_path)
+		return rf_report(reader->report, ENOTSUP,
+				 "the image is incremental, and its parent (%s) is not in it",
+				 image->parent_path);
 	for (;; reader->sequence++) {
 		int error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
 

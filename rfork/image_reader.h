@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "rfork/image_format.h"
+#include "rfork/protocol.h"
 #include "rfork/report.h"
 
 struct rf_reader_file {
@@ -49,6 +50,13 @@ struct rf_image {
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;
 	uint32_t timer_count, pending_count, pipe_count;
+	struct rf_image_origin origin; /* id 0: it says nothing of its origin */
+	char *parent_path;	       /* NULL = the image is whole */
+	struct rf_machine_facts facts; /* names end in it */
+	bool has_facts;
+	struct rf_image_lock *locks;
+	uint32_t lock_count;
+	char *lost;				       /* lines of text; NULL = nothing */
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
 	uint32_t threads_read, files_read, descriptors_read, mappings_read;
@@ -66,6 +74,9 @@ struct rf_reader_forecast {
 
 struct rf_reader {
 	int fd;
+	bool is_at_rest; /* read at file_offset, whatever fd's own offset is */
+	uint64_t file_offset;
+	uint64_t record_offset;		   /* of the last record's header, of a file at rest */
 	uint64_t min_address, max_address; /* what can be mapped on this machine */
 	uint64_t sequence;
 	uint64_t data_pages;
@@ -111,6 +122,22 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
  */
 int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
 		    void *context);
+
+/* Where the pages of an image at rest are. */
+struct rf_reader_index {
+	struct rf_image_segment *segments; /* ascending */
+	size_t segment_count;
+	uint64_t *chunks; /* digests of the data of all segments, in order; NULL if there are none */
+	size_t chunk_count;
+};
+
+/*
+ * Reads SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in the
+ * file.  0 or a negative errno with a report, as above; index is to be released in any case.
+ */
+int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint64_t first_offset,
+		    uint64_t end_offset, struct rf_reader_index *index);
+void rf_reader_release_index(struct rf_reader_index *index);
 
 /* Finds the mapping that holds [start, end) whole; SIZE_MAX if there is none. */
 size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint64_t end);

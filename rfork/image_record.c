@@ -32,6 +32,33 @@ int rf_record_read_failed(struct rf_reader *reader, int error)
 	return rf_report(reader->report, -error, "reading the image: %m");
 }
 
+static ssize_t read_some(struct rf_reader *reader, void *buffer, size_t bytes)
+{
+	ssize_t got;
+
+	if (!reader->is_at_rest)
+		return rf_sys_read(reader->fd, buffer, bytes);
+	got = rf_sys_pread(reader->fd, buffer, bytes, reader->file_offset);
+	if (got > 0)
+		reader->file_offset += (size_t)got;
+	return got;
+}
+
+/* Reads exactly `bytes`, and nothing ahead. */
+static int read_full(struct rf_reader *reader, void *buffer, size_t bytes)
+{
+	if (!reader->is_at_rest)
+		return rf_io_read_full(reader->fd, buffer, bytes, RF_NO_DEADLINE);
+	for (size_t done = 0; done < bytes;) {
+		ssize_t got = read_some(reader, (char *)buffer + done, bytes - done);
+
+		if (got <= 0 && got != -EINTR)
+			return got ? (int)got : -ECONNRESET;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
+
 /* Reads until the buffer holds `bytes`, and as many of the `ahead` bytes after them as are there. */
 static int fill(struct rf_reader *reader, size_t bytes, size_t ahead)
 {
@@ -42,8 +69,8 @@ static int fill(struct rf_reader *reader, size_t bytes, size_t ahead)
 	memmove(reader->buffer, reader->buffer + reader->next, reader->filled);
 	reader->next = 0;
 	while (reader->filled < bytes) {
-		ssize_t got = rf_sys_read(reader->fd, reader->buffer + reader->filled,
-					  want - reader->filled);
+		ssize_t got =
+			read_some(reader, reader->buffer + reader->filled, want - reader->filled);
 
 		if (got == -EINTR)
 			continue;
@@ -74,8 +101,7 @@ int rf_record_read_bytes(struct rf_reader *reader, void *buffer, size_t bytes, s
 	if (done == bytes)
 		return 0;
 	if (bytes - done > sizeof(reader->buffer)) {
-		error = rf_io_read_full(reader->fd, (char *)buffer + done, bytes - done,
-					RF_NO_DEADLINE);
+		error = read_full(reader, (char *)buffer + done, bytes - done);
 		return error < 0 ? rf_record_read_failed(reader, error) : 0;
 	}
 	error = fill(reader, bytes - done, ahead);
@@ -87,8 +113,10 @@ int rf_record_read_bytes(struct rf_reader *reader, void *buffer, size_t bytes, s
 /* `left`: bytes that the stream is certain to hold from this header on. */
 int rf_record_read_header(struct rf_reader *reader, struct rf_record_header *header, size_t left)
 {
-	int error = rf_record_read_bytes(reader, header, sizeof(*header), left - sizeof(*header));
+	int error;
 
+	reader->record_offset = reader->file_offset - (reader->filled - reader->next);
+	error = rf_record_read_bytes(reader, header, sizeof(*header), left - sizeof(*header));
 	if (error < 0)
 		return error;
 	if (header->header_digest !=

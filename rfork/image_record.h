@@ -34,10 +34,28 @@ int rf_record_read_header(struct rf_reader *reader, struct rf_record_header *hea
 int rf_record_read_payload(struct rf_reader *reader, const struct rf_record_header *header,
 			   size_t ahead);
 
-/* Take the payload of a TIMERS, PENDING or PIPE record (image_timers.c, image_pipes.c). */
+/* Take the payload of one type of record: image_*.c by their nouns. */
+int rf_record_take_origin(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_machine(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_file(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pipe(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_locks(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_lost(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+
+/* Appends a file whose fields and path stand in the payload. */
+int rf_record_add_file(struct rf_reader *reader, struct rf_image *image,
+		       const struct rf_image_file *fields, const void *path, size_t length);
+
+/* Appends mappings that stand in the payload. */
+int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
+			   const unsigned char *source, size_t count);
+
+/* The least that a whole image holds from the next record on, in bytes. */
+size_t rf_record_least_left(const struct rf_reader *reader, const struct rf_image *image);
 
 /* Reads away an unknown optional record; refuses any other unknown one. */
 int rf_record_skip(struct rf_reader *reader, const struct rf_record_header *header);

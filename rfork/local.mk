@@ -74,10 +74,15 @@ rf_undump_sources = \
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \
+	%D%/image_descriptors.c \
+	%D%/image_forecast.c \
+	%D%/image_mappings.c \
+	%D%/image_origin.c \
 	%D%/image_pages.c \
+	%D%/image_pipes.c \
 	%D%/image_reader.c %D%/image_reader.h \
 	%D%/image_record.c %D%/image_record.h \
-	%D%/image_pipes.c \
+	%D%/image_segments.c \
 	%D%/image_timers.c \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/restore_plan.h \

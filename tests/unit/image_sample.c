@@ -166,6 +166,46 @@ static void append_forecast(struct sample *sample)
 		      sizeof(forecast));
 }
 
+static void append_optional(struct sample *sample, uint16_t type, const void *payload, size_t bytes)
+{
+	sample_insert(sample, sample->count, type, RF_RECORD_OPTIONAL, payload, (uint32_t)bytes);
+}
+
+static void append_origin(struct sample *sample)
+{
+	const struct rf_image_origin origin = { .id = { 'i', 'd' },
+						.captured_ns = INT64_C(1795651200000000000),
+						.pid = 4711 };
+	const struct rf_machine_facts machine = { .architecture = RF_ARCHITECTURE_X86_64,
+						  .page_bytes = SAMPLE_PAGE,
+						  .xcr0 = 7,
+						  .xsave_bytes = 832,
+						  .cpu_words = 2,
+						  .cpu = { 1, 1u << 25 | 1u << 26 },
+						  .kernel_release = "6.18.0-sample",
+						  .host_name = "somewhere",
+						  .program = "sample" };
+
+	append_optional(sample, RF_RECORD_ORIGIN, &origin, sizeof(origin));
+	append_optional(sample, RF_RECORD_MACHINE, &machine, sizeof(machine));
+}
+
+static void append_locks(struct sample *sample)
+{
+	static const char lost[] = "descriptor 5: /dev/sample\nthe rest of it\n";
+	const struct rf_image_lock locks[] = {
+		{ .descriptor = 9,
+		  .kind = RF_LOCK_RECORD,
+		  .type = RF_LOCK_SHARED,
+		  .start = 100,
+		  .bytes = INT64_MAX - 100 },
+		{ .descriptor = 9, .kind = RF_LOCK_WHOLE, .type = RF_LOCK_EXCLUSIVE },
+	};
+
+	append(sample, RF_RECORD_LOCKS, locks, sizeof(locks));
+	append_optional(sample, RF_RECORD_LOST, lost, sizeof(lost) - 1);
+}
+
 static void append_process(struct sample *sample)
 {
 	static const char directory[] = "/home/user";
@@ -386,6 +426,7 @@ void sample_make(struct sample *sample)
 	memset(sample, 0, sizeof(*sample));
 	append_forecast(sample);
 	append(sample, RF_RECORD_IMAGE, &head, sizeof(head));
+	append_origin(sample);
 	append_process(sample);
 	append(sample, RF_RECORD_SIGACTIONS, no_actions, sizeof(no_actions));
 	append_thread(sample);
@@ -395,6 +436,7 @@ void sample_make(struct sample *sample)
 	append_file(sample, 1, "/var/tmp/shared");
 	append_pipe(sample);
 	append_descriptors(sample);
+	append_locks(sample);
 	append_mappings(sample);
 	append(sample, RF_RECORD_LAYOUT, NULL, 0);
 	append_pages(sample);
@@ -448,17 +490,16 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 		if (mapping->start < image->vdso_areas[i].end &&
 		    image->vdso_areas[i].start < mapping->end)
 			return "a mapping overlaps the vdso";
-	if (mapping->protection > 7 || mapping->flags > 7 || mapping->kind > RF_MAPPING_FILE)
+	if (mapping->protection > 7 || mapping->flags > 15 || mapping->kind > 2)
 		return "a mapping has an unknown property";
-	if (mapping->kind == RF_MAPPING_FILE) {
-		if (mapping->file >= image->head.files || mapping->file_offset % SAMPLE_PAGE ||
-		    mapping->file_offset + (mapping->end - mapping->start) > INT64_MAX ||
-		    mapping->flags & RF_MAPPING_GROWSDOWN)
-			return "a mapping of a file is wrong";
-	} else if (mapping->flags & ~RF_MAPPING_GROWSDOWN || mapping->file != RF_IMAGE_NONE) {
-		return "an anonymous mapping has something of a file";
-	}
-	return NULL;
+	if (mapping->kind == 0
+		    ? mapping->file != RF_IMAGE_NONE
+		    : mapping->file >= image->head.files || mapping->file_offset % SAMPLE_PAGE ||
+			      mapping->file_offset + (mapping->end - mapping->start) > INT64_MAX)
+		return "the file of a mapping is wrong";
+	/* only a mapped file is shared or has a digest, only another mapping grows down */
+	return mapping->flags & (mapping->kind == 1 ? 2 : 1 | 4) ? "a mapping has another's flag"
+								 : NULL;
 }
 
 static const char *judge_relay(const struct rf_image *image, uint32_t index)
@@ -518,7 +559,7 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 			return "descriptors do not ascend";
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
-	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 15 ||
+	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 63 ||
 	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_PIPE ||
 	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor->kind != RF_DESCRIPTOR_PIPE))
@@ -536,6 +577,9 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 			      descriptor->witness >> 60 == 0 || descriptor->witness >> 60 > 3
 		    : descriptor->witness != 0)
 		return "a descriptor has a witness that means nothing";
+	if (descriptor->flags & (16 | 32) &&
+	    (descriptor->kind != RF_DESCRIPTOR_FILE || descriptor->same_as != RF_IMAGE_NONE))
+		return "a descriptor goes by path, or to the end, of no file";
 	if (descriptor->kind == RF_DESCRIPTOR_RELAY && descriptor->same_as == RF_IMAGE_NONE)
 		return judge_relay(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_PIPE && descriptor->same_as == RF_IMAGE_NONE)
@@ -656,9 +700,51 @@ static const char *judge_pipe(const struct rf_reader_pipe *pipe, uint32_t index)
 								 : NULL;
 }
 
-static const char *judge_layout(const struct rf_image *image)
+static const char *judge_origin(const struct rf_image *image)
+{
+	const char *parent = image->parent_path;
+	uint8_t bits = 0;
+
+	for (unsigned i = 0; i < 16; i++)
+		bits |= image->origin.parent[i];
+	if ((bits != 0) != (parent != NULL))
+		return "a parent without a path, or a path without a parent";
+	if (parent && (!*parent || strlen(parent) > 4095 || strcmp(parent, "..") == 0 ||
+		       strcmp(parent, ".") == 0 || (strchr(parent, '/') && *parent != '/')))
+		return "the parent has a path that leads elsewhere";
+	if (image->has_facts &&
+	    (image->facts.architecture != 1 || image->facts.page_bytes != SAMPLE_PAGE ||
+	     image->facts.cpu_words > 16 || !memchr(image->facts.kernel_release, 0, 64) ||
+	     !memchr(image->facts.host_name, 0, 64) || !memchr(image->facts.program, 0, 44)))
+		return "the machine is wrong";
+	if (image->lost && (!*image->lost || image->lost[strlen(image->lost) - 1] != '\n'))
+		return "what is lost is no text";
+	return image->lock_count > 32768 ? "too many locks" : NULL;
+}
+
+static const char *judge_lock(const struct rf_image *image, const struct rf_image_lock *lock)
+{
+	bool is_file = false;
+
+	for (uint32_t i = 0; i < image->head.descriptors; i++)
+		is_file |= image->descriptors[i].number == lock->descriptor &&
+			   image->descriptors[i].kind == RF_DESCRIPTOR_FILE;
+	if (!is_file || lock->kind < 1 || lock->kind > 3 || lock->type < 1 || lock->type > 2 ||
+	    lock->reserved)
+		return "a lock is wrong";
+	if (lock->start >> 63 || lock->bytes >> 63 || (lock->start + lock->bytes) >> 63)
+		return "a lock is out of range";
+	return lock->kind == 3 && (lock->start || lock->bytes) ? "flock(2) knows no ranges" : NULL;
+}
+
+const char *sample_judge_layout(const struct rf_image *image)
 {
 	const char *fault = judge_process(image);
+
+	if (!fault)
+		fault = judge_origin(image);
+	for (uint32_t i = 0; i < image->lock_count && !fault; i++)
+		fault = judge_lock(image, &image->locks[i]);
 
 	if (!fault)
 		fault = judge_under_way(image);
@@ -713,8 +799,7 @@ static const char *judge_forecast(const struct rf_reader_forecast *forecast)
 
 		fault = judge_mapping(image, i);
 		if (mapping->flags & RF_MAPPING_SHARED ||
-		    (mapping->kind == RF_MAPPING_ANONYMOUS &&
-		     mapping->end - mapping->start >= 0x200000))
+		    (mapping->kind != RF_MAPPING_FILE && mapping->end - mapping->start >= 0x200000))
 			fault = "what cannot be forecast";
 	}
 	for (uint32_t i = 0; i < forecast->run_count && !fault; i++)
@@ -817,7 +902,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 	if (answer == 0) {
 		reading->is_layout_read = true;
 		if (!*fault)
-			*fault = judge_layout(&reading->image);
+			*fault = sample_judge_layout(&reading->image);
 		if (!*fault)
 			answer = rf_reader_pages(&reader, &reading->image, locate, &target);
 	}

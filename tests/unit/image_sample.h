@@ -95,6 +95,9 @@ void sample_forget(struct sample_reading *reading);
 int sample_read(struct sample_reading *reading, const unsigned char *stream, size_t bytes,
 		const char **fault);
 
+/* The first rule of the format that a layout breaks, or NULL. */
+const char *sample_judge_layout(const struct rf_image *image);
+
 /* Whether the reader may give this answer to bytes that are not an image for it. */
 bool sample_is_refusal(int answer);
 

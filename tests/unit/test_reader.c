@@ -113,6 +113,34 @@ START_TEST(listening_sockets_are_accepted)
 }
 END_TEST
 
+START_TEST(what_an_image_says_besides_is_read)
+{
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.origin.pid, 4711);
+	ck_assert_ptr_null(reading.image.parent_path);
+	ck_assert(reading.image.has_facts);
+	ck_assert_str_eq(reading.image.facts.host_name, "somewhere");
+	ck_assert_uint_eq(reading.image.lock_count, 2);
+	ck_assert_uint_eq(reading.image.locks[0].start, 100);
+	ck_assert_str_eq(reading.image.lost, "descriptor 5: /dev/sample\nthe rest of it\n");
+}
+END_TEST
+
+START_TEST(kinds_of_images_at_rest_are_accepted)
+{
+	struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
+
+	heap->kind = RF_MAPPING_CONTENTS;
+	heap->file = 1;
+	heap->file_offset = 3 * PAGE;
+	heap->flags = RF_MAPPING_LOCKED;
+	sample_mapping(&sample, SAMPLE_SHARED)->flags |= RF_MAPPING_LOCKED;
+	descriptor(4)->flags |= RF_DESCRIPTOR_BY_PATH | RF_DESCRIPTOR_AT_END;
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.mappings[SAMPLE_HEAP].file, 1);
+}
+END_TEST
+
 START_TEST(forecast_is_read_apart_from_the_layout)
 {
 	const struct rf_image *said = &reading.forecast.image;
@@ -269,6 +297,8 @@ START_TEST(smallest_image_is_accepted)
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_TIMERS, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PENDING, 0));
+	for (uint16_t type = RF_RECORD_ORIGIN; type <= RF_RECORD_LOST; type++)
+		sample_remove(&sample, sample_index(&sample, type, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PAGES, 0));
 	mapping = sample_mapping(&sample, SAMPLE_TEXT);
 	*mapping = *sample_mapping(&sample, SAMPLE_HEAP);
@@ -435,7 +465,8 @@ START_TEST(headers_are_checked_behind_good_digests)
 		struct sample_record *record = &sample.records[i];
 		uint16_t type = record->type;
 
-		for (uint16_t other = 0; other < 17; other++) {
+		record->flags = 0; /* else what is unknown is skipped */
+		for (uint16_t other = 0; other < RF_RECORD_LAST + 2; other++) {
 			record->type = other;
 			ck_assert(other == type ? read_sample() == 0
 						: sample_is_refusal(read_sample()));
@@ -490,7 +521,8 @@ END_TEST
 static bool may_be_missing(uint16_t type)
 {
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
-	       type == RF_RECORD_PENDING;
+	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
+	       type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
 }
 
 START_TEST(no_record_may_be_missing)
@@ -547,6 +579,54 @@ END_TEST
 static struct sample_forecast *forecast(void)
 {
 	return sample_forecast(&sample);
+}
+
+static struct rf_image_origin *origin(void)
+{
+	return sample_payload(&sample, RF_RECORD_ORIGIN, 0);
+}
+
+static char *origin_path(void)
+{
+	return (char *)(origin() + 1);
+}
+
+static void parent(const char *path)
+{
+	sample_resize(sample_find(&sample, RF_RECORD_ORIGIN, 0),
+		      (uint32_t)(sizeof(*origin()) + strlen(path)));
+	memcpy(origin_path(), path, strlen(path));
+	origin()->path_bytes = (uint32_t)strlen(path);
+	origin()->parent[0] = 'p';
+}
+
+static struct rf_machine_facts *machine(void)
+{
+	return sample_payload(&sample, RF_RECORD_MACHINE, 0);
+}
+
+static struct rf_image_lock *lock(unsigned nth)
+{
+	return (struct rf_image_lock *)sample_payload(&sample, RF_RECORD_LOCKS, 0) + nth;
+}
+
+static void fill_lost(uint32_t bytes)
+{
+	struct sample_record *record = sample_find(&sample, RF_RECORD_LOST, 0);
+
+	sample_resize(record, bytes);
+	memset(record->payload, '\n', bytes);
+}
+
+/* The heap as what was a file. */
+static struct rf_image_mapping *contents(void)
+{
+	struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
+
+	heap->kind = RF_MAPPING_CONTENTS;
+	heap->file = 0;
+	heap->file_offset = PAGE;
+	return heap;
 }
 
 static struct rf_image_process *process(void)
@@ -933,8 +1013,58 @@ CORRUPT(mapping_round_the_vdso, SHARED->end = area(1)->end + PAGE)
 CORRUPT(mapping_in_the_vdso, SHARED->start = area(0)->start + PAGE; SHARED->end = area(0)->end)
 CORRUPT(unknown_protection, HEAP->protection = 8)
 CORRUPT(growing_protection, STACK->protection |= 0x01000000)
-CORRUPT(unknown_mapping_flag, HEAP->flags = 8)
-CORRUPT(unknown_mapping_kind, HEAP->kind = 2)
+CORRUPT(unknown_mapping_flag, HEAP->flags = 16)
+CORRUPT(unknown_mapping_kind, HEAP->kind = 3)
+CORRUPT(contents_of_no_file, HEAP->kind = RF_MAPPING_CONTENTS)
+CORRUPT(contents_at_unaligned_offset, contents()->file_offset = 1)
+CORRUPT(shared_contents, contents()->flags = RF_MAPPING_SHARED)
+CORRUPT(contents_with_digest, contents()->flags = RF_MAPPING_DIGEST)
+CORRUPT(cut_origin, resize(RF_RECORD_ORIGIN, -1))
+CORRUPT(longer_origin, resize(RF_RECORD_ORIGIN, 1))
+CORRUPT(origin_without_id, memset(origin()->id, 0, 16))
+CORRUPT(parent_without_path, origin()->parent[0] = 1)
+CORRUPT(path_without_parent, parent("/p"); origin()->parent[0] = 0)
+CORRUPT(parent_of_itself, parent("/p"); memcpy(origin()->parent, origin()->id, 16))
+CORRUPT(parent_in_another_folder, parent("../p"))
+CORRUPT(parent_above, parent(".."))
+CORRUPT(parent_is_the_folder, parent("."))
+CORRUPT(zero_in_path_of_parent, parent("/p"); origin_path()[1] = 0)
+CORRUPT(endless_path_of_parent, origin()->path_bytes = UINT32_MAX)
+CORRUPT(cut_machine, resize(RF_RECORD_MACHINE, -8))
+CORRUPT(longer_machine, resize(RF_RECORD_MACHINE, 8))
+CORRUPT(machine_of_another_kind, machine()->architecture = 2)
+CORRUPT(machine_of_other_pages, machine()->page_bytes = 65536)
+CORRUPT(too_many_cpu_words, machine()->cpu_words = 17)
+CORRUPT(endless_kernel, memset(machine()->kernel_release, 'k', 64))
+CORRUPT(endless_host, memset(machine()->host_name, 'h', 64))
+CORRUPT(endless_program, memset(machine()->program, 'p', 44))
+CORRUPT(no_lock, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 0))
+CORRUPT(cut_locks, resize(RF_RECORD_LOCKS, -1))
+CORRUPT(too_many_locks, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 32769 * 32))
+CORRUPT(lock_of_no_descriptor, lock(0)->descriptor = 8)
+CORRUPT(lock_of_a_relay, lock(0)->descriptor = 7)
+CORRUPT(unknown_lock, lock(0)->kind = 4)
+CORRUPT(no_kind_of_lock, lock(0)->kind = 0)
+CORRUPT(unknown_type_of_lock, lock(0)->type = 3)
+CORRUPT(no_type_of_lock, lock(0)->type = 0)
+CORRUPT(lock_reserved, lock(0)->reserved = 1)
+CORRUPT(lock_far_behind, lock(0)->start = UINT64_MAX)
+CORRUPT(lock_too_long, lock(0)->bytes++)
+CORRUPT(wrapping_lock, lock(0)->bytes = UINT64_MAX)
+CORRUPT(range_of_a_whole_lock, lock(1)->bytes = 1)
+CORRUPT(start_of_a_whole_lock, lock(1)->start = 1)
+CORRUPT(nothing_lost, sample_resize(sample_find(&sample, RF_RECORD_LOST, 0), 0))
+CORRUPT(zero_in_lost, *(char *)sample_payload(&sample, RF_RECORD_LOST, 0) = 0)
+CORRUPT(lost_without_an_end, resize(RF_RECORD_LOST, -1))
+CORRUPT(too_much_lost, fill_lost(65537))
+CORRUPT(relay_by_path, descriptor(3)->flags |= RF_DESCRIPTOR_BY_PATH)
+CORRUPT(relay_at_its_end, descriptor(3)->flags |= RF_DESCRIPTOR_AT_END)
+CORRUPT(duplicate_by_path, descriptor(4)->same_as = 1; descriptor(4)->flags = RF_DESCRIPTOR_BY_PATH;
+	memset(descriptor(4)->digest, 0, 16))
+CORRUPT(segments_in_a_stream,
+	sample_insert(&sample, sample.count - 2, RF_RECORD_SEGMENTS, 0, "", 1))
+CORRUPT(chunks_in_a_stream, sample_insert(&sample, sample.count - 2, RF_RECORD_CHUNKS, 0, "", 1))
+REFUSED(ENOTSUP, stream_without_its_parent, parent("/p"))
 CORRUPT(shared_anonymous, HEAP->flags = RF_MAPPING_SHARED)
 CORRUPT(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
 CORRUPT(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
@@ -1040,6 +1170,8 @@ static TCase *accepting_case(void)
 	tcase_add_loop_test(tcase, image_may_come_in_pieces_of_any_size, 0, 8);
 	tcase_add_test(tcase, terminal_may_have_been_opened_often);
 	tcase_add_test(tcase, witness_is_accepted);
+	tcase_add_test(tcase, what_an_image_says_besides_is_read);
+	tcase_add_test(tcase, kinds_of_images_at_rest_are_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);
 	tcase_add_test(tcase, mappings_may_come_in_several_records);
 	tcase_add_test(tcase, many_records_are_more_than_the_buffer);

@@ -166,7 +166,7 @@ static void mutate(struct sample *sample)
 		move_records(sample, index);
 		break;
 	case 1:
-		record->type = (uint16_t)below(15);
+		record->type = (uint16_t)below(RF_RECORD_LAST + 2);
 		break;
 	case 2:
 		record->flags = (uint16_t)(below(4) ? RF_RECORD_OPTIONAL : draw());

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads the files of an image and what is mapped where.  A part of the reader of images, and under its
+ * rules.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rfork/image_record.h"
+
+#define PAGE_BYTES 4096u
+#define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
+#define KNOWN_FLAGS                                                                                \
+	(RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST | RF_MAPPING_LOCKED)
+
+int rf_record_add_file(struct rf_reader *reader, struct rf_image *image,
+		       const struct rf_image_file *fields, const void *path, size_t length)
+{
+	struct rf_reader_file *file = &image->files[image->files_read];
+
+	file->image = *fields;
+	file->path = malloc(length + 1);
+	if (!file->path)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	memcpy(file->path, path, length);
+	file->path[length] = '\0';
+	image->files_read++;
+	if (fields->index != image->files_read - 1 || length > RF_IMAGE_MAX_PATH_BYTES ||
+	    file->path[0] != '/' || strlen(file->path) != length)
+		return rf_record_corrupt(reader, "FILE has a field out of range");
+	return 0;
+}
+
+int rf_record_take_file(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	struct rf_image_file fields;
+
+	if (image->files_read == image->head.files)
+		return rf_record_corrupt(reader, "more FILE records than announced");
+	if (bytes <= sizeof(fields) || bytes - sizeof(fields) > RF_IMAGE_MAX_PATH_BYTES)
+		return rf_record_corrupt(reader, "FILE has another length");
+	memcpy(&fields, reader->payload, sizeof(fields));
+	return rf_record_add_file(reader, image, &fields, reader->payload + sizeof(fields),
+				  bytes - sizeof(fields));
+}
+
+static bool overlaps_vdso(const struct rf_image *image, const struct rf_image_mapping *mapping)
+{
+	for (uint32_t i = 0; i < image->vdso.areas; i++)
+		if (mapping->start < image->vdso_areas[i].end &&
+		    mapping->end > image->vdso_areas[i].start)
+			return true;
+	return false;
+}
+
+static const char *find_fault(const struct rf_reader *reader, const struct rf_image *image,
+			      const struct rf_image_mapping *mapping, uint64_t last_end)
+{
+	bool is_file = mapping->kind == RF_MAPPING_FILE;
+	bool has_name = is_file || mapping->kind == RF_MAPPING_CONTENTS;
+
+	if ((mapping->start | mapping->end) % PAGE_BYTES)
+		return "a mapping is not page aligned";
+	if (mapping->start >= mapping->end || mapping->start < reader->min_address ||
+	    mapping->end > reader->max_address)
+		return "a mapping is out of range";
+	if (mapping->start < last_end || overlaps_vdso(image, mapping))
+		return "mappings overlap";
+	if (mapping->protection & ~KNOWN_PROTECTION || mapping->flags & ~KNOWN_FLAGS ||
+	    mapping->kind > RF_MAPPING_CONTENTS)
+		return "a mapping has an unknown property";
+	if (mapping->flags & (RF_MAPPING_SHARED | RF_MAPPING_DIGEST) && !is_file)
+		return "an anonymous mapping has a property of files";
+	if (mapping->flags & RF_MAPPING_GROWSDOWN && is_file)
+		return "a mapped file grows down";
+	if (has_name ? mapping->file >= image->files_read || mapping->file_offset % PAGE_BYTES ||
+			       mapping->file_offset > INT64_MAX - (mapping->end - mapping->start)
+		     : mapping->file != RF_IMAGE_NONE)
+		return "a mapping has an unknown file or offset";
+	return NULL;
+}
+
+int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
+			   const unsigned char *source, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct rf_image_mapping *mapping = &image->mappings[image->mappings_read];
+		uint64_t last_end = image->mappings_read ? mapping[-1].end : 0;
+		const char *fault;
+
+		memcpy(mapping, source + i * sizeof(*mapping), sizeof(*mapping));
+		fault = find_fault(reader, image, mapping, last_end);
+		if (fault)
+			return rf_report(reader->report, EBADMSG,
+					 "the image is corrupt: mapping %lx-%lx: %s",
+					 mapping->start, mapping->end, fault);
+		image->mappings_read++;
+	}
+	return 0;
+}
+
+int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	size_t count = bytes / sizeof(image->mappings[0]);
+
+	if (bytes == 0 || bytes % sizeof(image->mappings[0]))
+		return rf_record_corrupt(reader, "MAPPING has another length");
+	if (count > image->head.mappings - image->mappings_read)
+		return rf_record_corrupt(reader, "more mappings than announced");
+	return rf_record_add_mappings(reader, image, reader->payload, count);
+}
