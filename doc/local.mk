@@ -6,6 +6,7 @@ dist_man_MANS += \
 	%D%/rfork.3 \
 	%D%/rfork_checkpoint.3 \
 	%D%/rfork_commit.3 \
+	%D%/rfork_commit_wait.3 \
 	%D%/rfork_discard.3 \
 	%D%/rfork_error.3 \
 	%D%/rfork_move.3 \

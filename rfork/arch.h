@@ -41,6 +41,13 @@ struct rf_arrival *rf_arch_capture(struct rf_arch_context *context, void *stack_
 void rf_arch_thread_from_context(struct rf_image_thread *thread,
 				 const struct rf_arch_context *context);
 
+/*
+ * Starts a thread of the calling process that shares everything with it and calls entry(argument) on
+ * the stack that ends at stack_top (16-byte aligned), for frozen code.  *running is not 0, and a futex that is woken, until the
+ * thread has left that stack for good.  0 and more, or a negative errno.  (thread.S)
+ */
+long rf_arch_start_thread(void *stack_top, void (*entry)(void *), void *argument, int *running);
+
 /* -- the ghost (signal_return.S) ---------------------------------------------------- */
 
 /* The restorer of a signal action, sigreturn(2): only the kernel jumps to it. */

@@ -10,7 +10,6 @@
 #include "rfork/ghost.h"
 
 #include <errno.h>
-#include <linux/rseq.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -187,15 +186,6 @@ static void close_files(const struct rf_fdtable *fds)
 	for (size_t i = 0; i < fds->count; i++)
 		if (fds->entries[i].image.kind == RF_DESCRIPTOR_FILE && is_kept(&fds->entries[i]))
 			rf_sys_close((int)fds->entries[i].image.number);
-}
-
-/* The kernel writes the number of the CPU into a registered area whenever the thread migrates,
- * and that area is in the image, which is frozen from now on. */
-static void leave_rseq(const struct rf_image_thread *thread)
-{
-	if (thread->rseq_address)
-		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, RSEQ_FLAG_UNREGISTER,
-			   thread->rseq_signature);
 }
 
 /* What must not be done before the state of the process has been collected. */
@@ -514,7 +504,7 @@ static int hand_over(struct ghost *ghost)
 {
 	int error;
 
-	leave_rseq(&ghost->snapshot->thread);
+	rf_procstate_leave_rseq(&ghost->snapshot->thread);
 	freeze(ghost);
 	error = send_image(ghost);
 	if (error == 0)
@@ -634,13 +624,6 @@ _Noreturn static void live_on_as_ghost(struct ghost *ghost)
 	rf_ghost_relay(&ghost->relay);
 }
 
-static void rejoin_rseq(const struct rf_image_thread *thread)
-{
-	if (thread->rseq_address)
-		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
-			   thread->rseq_signature);
-}
-
 /* The continuation of a process that moves: returns if it has to stay. */
 static void move(void *argument)
 {
@@ -653,7 +636,7 @@ static void move(void *argument)
 			error = let_go(ghost);
 		if (error == 0)
 			live_on_as_ghost(ghost);
-		rejoin_rseq(&ghost->snapshot->thread);
+		rf_procstate_rejoin_rseq(&ghost->snapshot->thread);
 	}
 	rf_ghost_close_relay(&ghost->relay);
 	close_image(ghost);

@@ -12,6 +12,7 @@
 #include "rfork/digest.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
+#include "rfork/zero_page.h"
 
 #define PAGE_BYTES 4096u
 
@@ -20,6 +21,7 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->fd = fd;
 	writer->deadline_ns = deadline_ns;
 	writer->memory_fd = -1;
+	writer->is_placed = false;
 	writer->sequence = 0;
 	writer->data_pages = 0;
 	writer->used = 0;
@@ -30,12 +32,33 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->bounce = NULL;
 }
 
+void rf_image_writer_place(struct rf_image_writer *writer, uint64_t offset)
+{
+	writer->is_placed = true;
+	writer->offset = offset;
+}
+
 void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_ns, int memory_fd,
 			      void *bounce)
 {
 	writer->deadline_ns = deadline_ns;
 	writer->memory_fd = memory_fd;
 	writer->bounce = bounce;
+}
+
+/* Modifies iov. */
+static int put(struct rf_image_writer *writer, struct iovec *iov, int count)
+{
+	size_t bytes = 0;
+	int error;
+
+	if (!writer->is_placed)
+		return rf_io_writev_full(writer->fd, iov, count, writer->deadline_ns);
+	for (int i = 0; i < count; i++)
+		bytes += iov[i].iov_len;
+	error = rf_io_pwritev_full(writer->fd, iov, count, writer->offset);
+	writer->offset += bytes;
+	return error;
 }
 
 static bool is_optional(uint16_t type)
@@ -62,10 +85,10 @@ static struct rf_record_header make_header(struct rf_image_writer *writer, uint1
 
 static int send_buffer(struct rf_image_writer *writer)
 {
-	size_t used = writer->used;
+	struct iovec iov = { writer->buffer, writer->used };
 
 	writer->used = 0;
-	return rf_io_write_full(writer->fd, writer->buffer, used, writer->deadline_ns);
+	return put(writer, &iov, 1);
 }
 
 int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
@@ -89,7 +112,7 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 	if (sizeof(header) + bytes > sizeof(writer->buffer)) {
 		iov[0] = (struct iovec){ &header, sizeof(header) };
 		memcpy(&iov[1], pieces, (size_t)count * sizeof(*pieces));
-		return rf_io_writev_full(writer->fd, iov, count + 1, writer->deadline_ns);
+		return put(writer, iov, count + 1);
 	}
 	memcpy(writer->buffer + writer->used, &header, sizeof(header));
 	writer->used += sizeof(header);
@@ -128,7 +151,7 @@ static int send_pages(struct rf_image_writer *writer)
 	writer->data_pages += writer->gathered_pages;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
-	count = rf_io_writev_full(writer->fd, iov, count + 2, writer->deadline_ns);
+	count = put(writer, iov, count + 2);
 	writer->pages.runs = 0;
 	return count;
 }
@@ -197,21 +220,10 @@ static int add_data(struct rf_image_writer *writer, uint64_t address, const void
 	return 0;
 }
 
-static bool is_zero_page(const void *page)
-{
-	const uint64_t *word = page;
-	const uint64_t *end = word + PAGE_BYTES / sizeof(*word);
-
-	for (; word < end; word += 8)
-		if (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7])
-			return false;
-	return true;
-}
-
 /* Whether a page need not travel. */
 static bool is_left_out(const struct rf_image_writer *writer, const void *page)
 {
-	return !writer->keeps_zeros && is_zero_page(page);
+	return !writer->keeps_zeros && rf_is_zero_page(page);
 }
 
 int rf_image_write_data(struct rf_image_writer *writer, uint64_t address, const void *data,

@@ -21,7 +21,9 @@
 struct rf_image_writer {
 	int fd;
 	int64_t deadline_ns;
-	int memory_fd; /* /proc/self/mem, for pages that cannot be read in place */
+	int memory_fd;	/* /proc/self/mem, for pages that cannot be read in place */
+	bool is_placed; /* in a file, at offset, wherever fd stands */
+	uint64_t offset;
 	uint64_t sequence;
 	uint64_t data_pages;
 	size_t used; /* bytes of buffer */
@@ -39,6 +41,9 @@ struct rf_image_writer {
 
 /* Prepares to write records, but for pages, to fd: in the caller, which forecasts. */
 void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadline_ns);
+
+/* Writes to a file from offset on, instead of where the descriptor stands. */
+void rf_image_writer_place(struct rf_image_writer *writer, uint64_t offset);
 
 /* Goes on in the ghost: pages may come as well.  bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch memory
  * outside the image. */

@@ -149,6 +149,24 @@ int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns)
 	return 0;
 }
 
+int rf_io_pwritev_full(int fd, struct iovec *iov, int count, uint64_t offset)
+{
+	int done = advance(iov, count, 0);
+
+	while (done < count) {
+		/* the offset's halves, as pwritev(2) takes them where a long has 64 bits */
+		ssize_t put = rf_syscall(SYS_pwritev, fd, iov + done, count - done, offset, 0);
+
+		if (put == -EINTR)
+			continue;
+		if (put <= 0)
+			return put < 0 ? (int)put : -EIO;
+		offset += (uint64_t)put;
+		done += advance(iov + done, count - done, (size_t)put);
+	}
+	return 0;
+}
+
 int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_ns)
 {
 	struct iovec iov = { .iov_base = (void *)buffer, .iov_len = bytes };

@@ -41,6 +41,9 @@ int rf_io_readv_full(int fd, struct iovec *iov, int count);
  */
 int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns);
 
+/* The same at an offset of a file.  -ENOSPC, -EFBIG and the like, too. */
+int rf_io_pwritev_full(int fd, struct iovec *iov, int count, uint64_t offset);
+
 int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_ns);
 
 /*

@@ -23,6 +23,7 @@ rf_common_sources = \
 	%D%/sys.h \
 	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \
+	%D%/zero_page.h \
 	%D%/x86_64/cpu.c \
 	%D%/x86_64/syscall.h
 
@@ -30,6 +31,8 @@ rf_common_sources = \
 rf_capture_sources = \
 	%D%/approach.c %D%/approach.h \
 	%D%/arena.c %D%/arena.h \
+	%D%/arrival.c %D%/arrival.h \
+	%D%/checkpoint.c \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdtable.c %D%/fdtable.h \
@@ -45,6 +48,10 @@ rf_capture_sources = \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/ghost_terminal.c %D%/ghost_terminal.h \
+	%D%/held.c %D%/held.h \
+	%D%/holder.c %D%/holder.h \
+	%D%/holder_target.c %D%/holder_target.h \
+	%D%/holder_write.c %D%/holder_write.h \
 	%D%/image_writer.c %D%/image_writer.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
@@ -56,14 +63,16 @@ rf_capture_sources = \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
-	%D%/statefile_writer.h \
+	%D%/snapshot_rest.c \
+	%D%/statefile_writer.c %D%/statefile_writer.h \
 	%D%/state.c %D%/state.h \
 	%D%/terminal.c %D%/terminal.h \
 	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
-	%D%/x86_64/signal_return.S
+	%D%/x86_64/signal_return.S \
+	%D%/x86_64/thread.S
 
 # Images at rest, as undump and what restarts them read them.
 rf_undump_sources = \

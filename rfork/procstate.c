@@ -163,7 +163,6 @@ void rf_procstate_thread(struct rf_image_thread *thread, const struct rf_arch_co
 			 uint64_t signal_mask)
 {
 	stack_t altstack = { .ss_flags = SS_DISABLE };
-	size_t robust_list_bytes = 0;
 
 	memset(thread, 0, sizeof(*thread));
 	rf_arch_thread_from_context(thread, context);
@@ -172,10 +171,31 @@ void rf_procstate_thread(struct rf_image_thread *thread, const struct rf_arch_co
 	thread->altstack_address = (uintptr_t)altstack.ss_sp;
 	thread->altstack_bytes = altstack.ss_size;
 	thread->altstack_flags = (uint32_t)altstack.ss_flags & ~(uint32_t)SS_ONSTACK;
-	thread->tid = (uint32_t)rf_syscall(SYS_gettid);
 	collect_rseq(thread);
-	rf_syscall(SYS_get_robust_list, 0, &thread->robust_list, &robust_list_bytes);
-	thread->robust_list_bytes = robust_list_bytes;
+	rf_procstate_ties(thread);
+}
+
+void rf_procstate_ties(struct rf_image_thread *ties)
+{
+	size_t robust_list_bytes = 0;
+
+	ties->tid = (uint32_t)rf_syscall(SYS_gettid);
+	rf_syscall(SYS_get_robust_list, 0, &ties->robust_list, &robust_list_bytes);
+	ties->robust_list_bytes = robust_list_bytes;
 	/* EINVAL without CONFIG_CHECKPOINT_RESTORE: then 0, nothing to restore */
-	rf_sys_prctl(PR_GET_TID_ADDRESS, (unsigned long)&thread->tid_address, 0, 0, 0);
+	rf_sys_prctl(PR_GET_TID_ADDRESS, (unsigned long)&ties->tid_address, 0, 0, 0);
+}
+
+void rf_procstate_leave_rseq(const struct rf_image_thread *thread)
+{
+	if (thread->rseq_address)
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, RSEQ_FLAG_UNREGISTER,
+			   thread->rseq_signature);
+}
+
+void rf_procstate_rejoin_rseq(const struct rf_image_thread *thread)
+{
+	if (thread->rseq_address)
+		rf_syscall(SYS_rseq, thread->rseq_address, thread->rseq_bytes, 0,
+			   thread->rseq_signature);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rfork/approach.h"
+#include "rfork/arrival.h"
 #include "rfork/fdproof.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
@@ -28,11 +29,9 @@
 #define STRINGIFY(x) #x
 #define VERSION_STRING(a, b, c) STRINGIFY(a) "." STRINGIFY(b) "." STRINGIFY(c)
 
-static __thread struct rf_report last_report = { .sentence = "no error" };
-
 const char *rfork_error(void)
 {
-	return last_report.sentence;
+	return rf_last_report()->sentence;
 }
 
 const char *rfork_version(void)
@@ -40,37 +39,13 @@ const char *rfork_version(void)
 	return VERSION_STRING(RFORK_VERSION_MAJOR, RFORK_VERSION_MINOR, RFORK_VERSION_PATCH);
 }
 
-static int fail_unimplemented(const char *name)
-{
-	last_report.error = 0;
-	rf_report(&last_report, ENOSYS, "%s is not implemented in this version", name);
-	errno = ENOSYS;
-	return -1;
-}
-
-rfork_crid_t rfork_checkpoint(unsigned flags)
-{
-	(void)flags;
-	return fail_unimplemented("rfork_checkpoint");
-}
-
-int rfork_commit(rfork_crid_t crid, int fd)
-{
-	(void)crid;
-	(void)fd;
-	return fail_unimplemented("rfork_commit");
-}
-
-int rfork_discard(rfork_crid_t crid)
-{
-	(void)crid;
-	return fail_unimplemented("rfork_discard");
-}
-
 int rfork_undump(const char *path)
 {
+	struct rf_report report = { 0 };
+
 	(void)path;
-	return fail_unimplemented("rfork_undump");
+	rf_report(&report, ENOSYS, "rfork_undump is not implemented in this version");
+	return rf_fail(&report);
 }
 
 /* -- before the fork ------------------------------------------------------------------------- */
@@ -115,14 +90,6 @@ static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
 	return error;
 }
 
-/* What would let the child out of its sandbox must not travel without it. */
-static int refuse_sandbox(struct rf_report *report)
-{
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
-		return rf_report(report, ENOTSUP, "a seccomp filter cannot travel");
-	return 0;
-}
-
 static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_machine_facts *here)
 {
 	static const uint8_t unknown[sizeof(here->boot_id)];
@@ -165,29 +132,6 @@ static int send_forecast(struct rf_ghost_order *order, struct rf_report *report)
 /* -- the fork ---------------------------------------------------------------------------------- */
 
 /*
- * In the child, on the node: removes what the restore left, and says that the child runs, or that it
- * waits to be told to.  The thread's memory is the caller's at the fork, so everything of the call
- * must be undone.
- */
-static void arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
-{
-	struct rf_arrival here = *arrival;
-	struct rf_shell_report report = { .kind = kind };
-	char go;
-
-	if (here.region_bytes)
-		rf_sys_munmap(here.region_address, here.region_bytes);
-	rf_state_reset();
-	last_report = (struct rf_report){ .sentence = "no error" };
-	/* Without a session to hear it the connection is lost, and the child about to be killed. */
-	rf_io_write_full(here.report_fd, &report, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
-	if (kind != RF_SHELL_RUNNING &&
-	    rf_io_read_full(here.report_fd, &go, sizeof(go), RF_NO_DEADLINE) < 0)
-		rf_sys_exit(1);
-	rf_sys_close(here.report_fd);
-}
-
-/*
  * fork(), and the ghost's life in the child.  Returns the ghost's pid, 0 in the remote child, or a
  * negative errno.  Owns nothing: its frame lives on in three processes.
  */
@@ -205,7 +149,7 @@ static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order 
 	order->arena = flight->arena;
 	order->status_fd = flight->status_write;
 	arrival = rf_ghost_become(order);
-	arrive(arrival, kind);
+	rf_arrive(arrival, kind);
 	return 0;
 }
 
@@ -363,7 +307,7 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 		rf_move_resume(order);
 		return rf_report(report, order->failure.error, "%s", order->failure.sentence);
 	}
-	arrive(arrival, RF_SHELL_WAITING);
+	rf_arrive(arrival, RF_SHELL_WAITING);
 	return 0;
 }
 
@@ -408,7 +352,7 @@ static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_o
 	pid_t pid = rf_options_check(&checked, options, &report);
 
 	if (pid == 0)
-		pid = refuse_sandbox(&report);
+		pid = rf_refuse_sandbox(&report);
 
 	if (pid == 0) {
 		pid = rf_flight_begin(&flight);
@@ -421,12 +365,7 @@ static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_o
 			rf_flight_end(&flight);
 		}
 	}
-	if (pid < 0) {
-		last_report = report;
-		errno = report.error;
-		return -1;
-	}
-	return pid;
+	return pid < 0 ? rf_fail(&report) : pid;
 }
 
 static pid_t go_returns_twice(const char *host, const struct rfork_options *options,

@@ -145,6 +145,19 @@ static int take_by_reference(struct rf_snapshot *snapshot, struct rf_snapshot_ma
 	return 0;
 }
 
+/* Whose bytes they are: an image at rest keeps the names for whoever looks at it. */
+static void name_contents(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+			  const struct rf_map *map, const struct rf_image_file *identity)
+{
+	uint32_t file = intern_file(snapshot, identity, map->path);
+
+	if (file == RF_IMAGE_NONE)
+		return;
+	mapping->image.kind = RF_MAPPING_CONTENTS;
+	mapping->image.file = file;
+	mapping->image.file_offset = map->file_offset;
+}
+
 /* Looks a path up, or takes the answer of the last time: neighbouring mappings share their file. */
 static bool find_status(struct rf_snapshot *snapshot, const char *path)
 {
@@ -171,10 +184,18 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 	if (plan.refusal)
 		return refuse_mapping(map, plan.refusal, report);
 	mapping->source = plan.source;
-	if (!plan.is_reference)
-		return 0;
-	identity = rf_file_identity(status);
-	return take_by_reference(snapshot, mapping, map, &identity, report);
+	if (plan.is_reference) {
+		identity = rf_file_identity(status);
+		return take_by_reference(snapshot, mapping, map, &identity, report);
+	}
+	if (request->rest && plan.source == RF_SOURCE_CONTENTS && !rf_map_is_shared_memory(map)) {
+		identity = found ? rf_file_identity(status)
+				 : (struct rf_image_file){ .mode = S_IFREG,
+							   .device = map->device,
+							   .inode = map->inode };
+		name_contents(snapshot, mapping, map, &identity);
+	}
+	return 0;
 }
 
 static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
@@ -195,6 +216,7 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 	};
 	/* shared without a path: anonymous memory that was given a name */
 	mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE;
+	mapping->is_shared = map->shared;
 	snapshot->mapping_count++;
 	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
 }
@@ -311,10 +333,9 @@ static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot 
 	return true;
 }
 
-/* For a node that cannot know a file by its identity.  Without a digest it finds the file lacking,
- * and the contents go. */
-static int digest_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
-			   struct rf_report *report)
+/* Without a digest the node finds the file lacking, and the contents go. */
+int rf_snapshot_digest_files(struct rf_snapshot *snapshot,
+			     const struct rf_snapshot_request *request, struct rf_report *report)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_image_mapping *mapping = &snapshot->mappings[i].image;
@@ -343,7 +364,9 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 							   : "/proc/self/maps: %m");
 		error = take_mappings(snapshot, request, report);
 	}
-	return error < 0 || request->same_boot ? error : digest_mappings(snapshot, request, report);
+	return error < 0 || request->same_boot
+		       ? error
+		       : rf_snapshot_digest_files(snapshot, request, report);
 }
 
 /* -- the whole -------------------------------------------------------------------------- */
@@ -377,9 +400,9 @@ static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_f
 	return 0;
 }
 
-int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
-			const struct rf_arch_context *context, struct rf_snapshot_request *request,
-			struct rf_report *report)
+int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *arena,
+			      const struct rf_arch_context *context,
+			      struct rf_snapshot_request *request, struct rf_report *report)
 {
 	int error;
 
@@ -396,10 +419,16 @@ int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 	error = collect_vdso(snapshot, report);
 	if (error < 0)
 		return error;
-	error = name_descriptor_files(snapshot, request->fds, report);
-	if (error < 0)
-		return error;
-	return rf_snapshot_find_pages(snapshot, report);
+	return name_descriptor_files(snapshot, request->fds, report);
+}
+
+int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
+			const struct rf_arch_context *context, struct rf_snapshot_request *request,
+			struct rf_report *report)
+{
+	int error = rf_snapshot_collect_state(snapshot, arena, context, request, report);
+
+	return error < 0 ? error : rf_snapshot_find_pages(snapshot, report);
 }
 
 static int write_one(struct rf_image_writer *writer, enum rf_record_type type, const void *data,
@@ -428,6 +457,29 @@ static int write_head(struct rf_snapshot *snapshot, struct rf_image_writer *writ
 	for (size_t i = 0; i < snapshot->mapping_count; i++)
 		head.data_pages += snapshot->mappings[i].image.data_pages;
 	return write_one(writer, RF_RECORD_IMAGE, &head, sizeof(head));
+}
+
+static int write_origin(struct rf_image_writer *writer, const struct rf_snapshot_rest *rest)
+{
+	struct iovec origin[] = { { (void *)&rest->origin, sizeof(rest->origin) },
+				  { (void *)rest->parent_path, rest->origin.path_bytes } };
+	int error = rf_image_write(writer, RF_RECORD_ORIGIN, origin, 2);
+
+	return error < 0 ? error
+			 : write_one(writer, RF_RECORD_MACHINE, rest->facts, sizeof(*rest->facts));
+}
+
+/* What there is to say about the descriptors besides, and about what is not in the image. */
+static int write_rest(struct rf_image_writer *writer, const struct rf_snapshot_rest *rest)
+{
+	int error = 0;
+
+	if (rest->lock_count)
+		error = write_one(writer, RF_RECORD_LOCKS, rest->locks,
+				  rest->lock_count * sizeof(rest->locks[0]));
+	if (error >= 0 && rest->lost_bytes)
+		error = write_one(writer, RF_RECORD_LOST, rest->lost, rest->lost_bytes);
+	return error;
 }
 
 static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
@@ -505,10 +557,14 @@ int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_write
 {
 	int error = write_head(snapshot, writer, request);
 
+	if (error >= 0 && request->rest)
+		error = write_origin(writer, request->rest);
 	if (error >= 0)
 		error = write_process(snapshot, writer, request);
 	if (error >= 0)
 		error = write_files(snapshot, writer, request);
+	if (error >= 0 && request->rest)
+		error = write_rest(writer, request->rest);
 	if (error >= 0)
 		error = write_mappings(snapshot, writer);
 	return error < 0 ? error : write_one(writer, RF_RECORD_LAYOUT, NULL, 0);

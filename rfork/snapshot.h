@@ -21,7 +21,9 @@
 #include "rfork/pending.h"
 #include "rfork/pipes.h"
 #include "rfork/procstate.h"
+#include "rfork/protocol.h"
 #include "rfork/report.h"
+#include "rfork/statefile_writer.h"
 #include "rfork/timers.h"
 
 struct rf_snapshot_file {
@@ -32,12 +34,24 @@ struct rf_snapshot_file {
 struct rf_snapshot_mapping {
 	struct rf_image_mapping image;
 	enum rf_page_source source;
+	bool is_shared;		/* with other processes, whatever the image makes of it */
 	size_t first_run, runs; /* in rf_snapshot.runs */
 	bool runs_complete;	/* else look again when the pages are sent */
 };
 
 /* Where digests of file ranges come from when the node has another boot. */
 struct rf_digest_cache;
+
+/* What only an image at rest says. */
+struct rf_snapshot_rest {
+	struct rf_image_origin origin;
+	const char *parent_path; /* origin.path_bytes of it */
+	const struct rf_machine_facts *facts;
+	const struct rf_image_lock *locks;
+	size_t lock_count;
+	const char *lost; /* lines of text */
+	size_t lost_bytes;
+};
 
 struct rf_snapshot_request {
 	uint32_t flags;	      /* RFORK_* */
@@ -51,6 +65,7 @@ struct rf_snapshot_request {
 	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
 	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */
+	const struct rf_snapshot_rest *rest;   /* of an image at rest; else NULL */
 };
 
 struct rf_snapshot {
@@ -74,7 +89,7 @@ struct rf_snapshot {
 	size_t mapping_count;
 	struct rf_page_run *runs;
 	size_t run_count, run_capacity;
-	struct rf_pagemap pagemap;
+	struct rf_pagemap pagemap; /* fd -1 before it is opened */
 };
 
 /*
@@ -84,6 +99,11 @@ struct rf_snapshot {
 int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 			const struct rf_arch_context *context, struct rf_snapshot_request *request,
 			struct rf_report *report);
+
+/* The same, but for the pages: rf_snapshot_find_pages() is still to be called. */
+int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *arena,
+			      const struct rf_arch_context *context,
+			      struct rf_snapshot_request *request, struct rf_report *report);
 
 /* Takes memory from the arena, or where that is full from a large one of the ghost's own; NULL when there
  * is none. */
@@ -97,9 +117,28 @@ void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes);
 int rf_snapshot_survey(struct rf_snapshot *snapshot, struct rf_arena *arena,
 		       const struct rf_snapshot_request *request, struct rf_report *report);
 
+/* Adds the digests of the mapped files: for a machine that cannot know a file by its identity.  Part of
+ * rf_snapshot_collect() unless request->same_boot. */
+int rf_snapshot_digest_files(struct rf_snapshot *snapshot,
+			     const struct rf_snapshot_request *request, struct rf_report *report);
+
 /* Looks up the runs of pages of all mappings, and keeps them as far as there is room.  Part of
  * rf_snapshot_collect(). */
 int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *report);
+
+/* Calls back for a run of pages; a negative result ends it. */
+typedef int (*rf_snapshot_visit)(void *context, const struct rf_snapshot_mapping *mapping,
+				 const struct rf_page_run *run);
+
+/* For every run of a mapping, ascending, after rf_snapshot_find_pages(); 0 or the first negative result. */
+int rf_snapshot_for_each_run(struct rf_snapshot *snapshot,
+			     const struct rf_snapshot_mapping *mapping, rf_snapshot_visit visit,
+			     void *context);
+
+/* As rf_pagemap_walk_runs(), by the mapping's source; all mappings of a walk must come in their order. */
+long rf_snapshot_find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
+			   uint64_t start, struct rf_page_run *runs, size_t capacity,
+			   uint64_t *next);
 
 /* Writes all records up to LAYOUT. */
 int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
@@ -111,6 +150,24 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 /* Writes all pages of one file mapping whose file the node lacks; -EBADMSG for a bad index. */
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index);
+
+/* -- at rest (snapshot_rest.c) ------------------------------------------------------------------ */
+
+/*
+ * Gives the calling process copies of its own of the memory that it shares with others, which may go
+ * on changing it; from then on it is private memory.  After rf_snapshot_collect_state(), before
+ * rf_snapshot_find_pages().  memory_fd: /proc/self/mem.  0 or a negative errno with a report.
+ */
+int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report);
+
+/* Plans the pages of a statefile.  bounce: RF_CHUNK_BYTES.  0 or a negative errno: -ENOBUFS if they are
+ * too scattered. */
+int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_statefile_writer *writer,
+			   int memory_fd, void *bounce);
+
+/* The rf_statefile_look of pages that were planned so; context: the descriptor of /proc/self/mem. */
+int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
+		     size_t bytes, void *bounce, const void **data);
 
 /* Computes the digests of the calling process's mapped files that the cache lacks: in the caller,
  * so that the next rfork() finds them too.  What fails is left to the ghost. */

@@ -12,9 +12,9 @@
 #define PAGE_BYTES 4096u
 #define RUNS_KEPT 16384u
 
-/* Finds runs of a mapping from `start` on; all mappings of a walk must come in their order. */
-static long find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
-		      uint64_t start, struct rf_page_run *runs, size_t capacity, uint64_t *next)
+long rf_snapshot_find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
+			   uint64_t start, struct rf_page_run *runs, size_t capacity,
+			   uint64_t *next)
 {
 	const struct rf_image_mapping *image = &mapping->image;
 
@@ -58,7 +58,7 @@ static void begin_walk(struct rf_pagemap_walk *walk, struct rf_snapshot *snapsho
 int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *report)
 {
 	struct rf_pagemap_walk walk;
-	int error = rf_pagemap_open(&snapshot->pagemap);
+	int error = snapshot->pagemap.fd < 0 ? rf_pagemap_open(&snapshot->pagemap) : 0;
 
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/pagemap: %m");
@@ -70,8 +70,10 @@ int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *repor
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
 		uint64_t next = mapping->image.start;
-		long count = find_runs(&walk, mapping, next, snapshot->runs + snapshot->run_count,
-				       snapshot->run_capacity - snapshot->run_count, &next);
+		long count = rf_snapshot_find_runs(&walk, mapping, next,
+						   snapshot->runs + snapshot->run_count,
+						   snapshot->run_capacity - snapshot->run_count,
+						   &next);
 
 		if (count < 0)
 			return rf_report(report, (int)-count, "pages of %lx-%lx: %m",
@@ -98,11 +100,9 @@ static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_ma
 					    mapping->source != RF_SOURCE_PRIVATE);
 }
 
-/* Calls visit for every run of a mapping; the first negative result ends it. */
-static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
-			int (*visit)(void *context, const struct rf_snapshot_mapping *mapping,
-				     const struct rf_page_run *run),
-			void *context)
+int rf_snapshot_for_each_run(struct rf_snapshot *snapshot,
+			     const struct rf_snapshot_mapping *mapping, rf_snapshot_visit visit,
+			     void *context)
 {
 	enum { RUNS = 256 };
 	struct rf_page_run runs[RUNS];
@@ -117,7 +117,7 @@ static int for_each_run(struct rf_snapshot *snapshot, struct rf_snapshot_mapping
 	}
 	rf_pagemap_walk_begin(&walk, &snapshot->pagemap, next, mapping->image.end);
 	while (next < mapping->image.end && error >= 0) {
-		long count = find_runs(&walk, mapping, next, runs, RUNS, &next);
+		long count = rf_snapshot_find_runs(&walk, mapping, next, runs, RUNS, &next);
 
 		if (count < 0)
 			return (int)count;
@@ -140,7 +140,8 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 
 		/* a page of a file that was overwritten with zeros must not become the file's again */
 		writer->keeps_zeros = snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
-		error = for_each_run(snapshot, &snapshot->mappings[i], visit_write, writer);
+		error = rf_snapshot_for_each_run(snapshot, &snapshot->mappings[i], visit_write,
+						 writer);
 		if (error < 0)
 			return error;
 	}
@@ -182,7 +183,7 @@ uint64_t rf_snapshot_digest(struct rf_snapshot *snapshot)
 		struct rf_snapshot_mapping mapping = snapshot->mappings[i];
 
 		mapping.runs_complete = false; /* what the page table says now */
-		for_each_run(snapshot, &mapping, visit_digest, &digest);
+		rf_snapshot_for_each_run(snapshot, &mapping, visit_digest, &digest);
 	}
 	return digest;
 }

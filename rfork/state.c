@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "rfork/held.h"
 #include "rfork/machine_facts.h"
 #include "rfork/sys.h"
 
@@ -82,26 +83,46 @@ static void leave_flights(void)
 			drop_flight(flight);
 	}
 	state.flights = NULL;
+	rf_held_leave();
 	pthread_mutex_init(&state.lock, NULL);
 }
 
-int rf_flight_begin(struct rf_flight *flight)
+/* The caller holds the lock. */
+static int watch_forks(void)
 {
 	int error = 0;
 
-	*flight = (struct rf_flight){ .connection = -1, .status_read = -1, .status_write = -1 };
-	rf_state_lock();
 	if (!state.has_handlers) {
 		error = pthread_atfork(lock_state, unlock_state, leave_flights);
 		state.has_handlers = error == 0;
 	}
+	return -error;
+}
+
+int rf_state_watch_forks(void)
+{
+	int error;
+
+	rf_state_lock();
+	error = watch_forks();
+	rf_state_unlock();
+	return error;
+}
+
+int rf_flight_begin(struct rf_flight *flight)
+{
+	int error;
+
+	*flight = (struct rf_flight){ .connection = -1, .status_read = -1, .status_write = -1 };
+	rf_state_lock();
+	error = watch_forks();
 	flight->next = state.flights;
 	state.flights = flight;
 	rf_state_unlock();
 	own_flight = flight;
 	if (error)
 		rf_flight_end(flight);
-	return -error;
+	return error;
 }
 
 void rf_flight_end(struct rf_flight *flight)
@@ -134,7 +155,7 @@ bool rf_flight_owns(int fd)
 	for (struct rf_flight *flight = state.flights; flight && !found; flight = flight->next)
 		found = flight->connection == fd || flight->status_read == fd ||
 			flight->status_write == fd;
-	return found;
+	return found || rf_held_owns(fd);
 }
 
 const struct rf_machine_facts *rf_state_facts(int *error)
@@ -166,6 +187,7 @@ void rf_state_reset(void)
 {
 	if (state.digests)
 		munmap(state.digests, sizeof(*state.digests));
+	rf_held_forget();
 	/* Handlers stay registered in the memory that came along. */
 	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .has_handlers = state.has_handlers,

@@ -34,6 +34,9 @@ struct rf_flight {
 void rf_state_lock(void);
 void rf_state_unlock(void);
 
+/* Has forks of the process watched; 0 or a negative errno (of pthread_atfork). */
+int rf_state_watch_forks(void);
+
 /* Starts and ends a flight of the calling thread.  0 or a negative errno (of pthread_atfork). */
 int rf_flight_begin(struct rf_flight *flight);
 
@@ -43,7 +46,7 @@ void rf_flight_end(struct rf_flight *flight);
 /* Gives up what the ghost has taken over: all but the end of the pipe from which its word comes. */
 void rf_flight_leave_ghost(struct rf_flight *flight);
 
-/* Whether a descriptor belongs to a flight of any thread.  The caller holds the lock. */
+/* Whether a descriptor belongs to a flight of any thread, or to a checkpoint that is held.  The caller holds the lock. */
 bool rf_flight_owns(int fd);
 
 /* The facts of this machine, collected once; NULL with a negative errno in *error. */

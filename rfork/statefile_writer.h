@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the page data and the index of a statefile or an executable.  No malloc, no errno: runs in the
- * frozen process that holds a checkpoint, and in undump.
+ * Writes the page data and the index of a statefile or an executable (doc/image-format.txt, 18 to 20).
+ * No malloc, no errno: runs in the frozen process that holds a checkpoint, and in undump.
  *
- * Order: begin, pages of all mappings in ascending order, the records up to LAYOUT by
- * rf_statefile_records(), finish.
+ * Order: begin; plan the pages of all mappings in ascending order; write them, with as many threads as
+ * there are; rf_statefile_records(), and through it the records up to LAYOUT; finish.
  */
 #ifndef RF_STATEFILE_WRITER_H
 #define RF_STATEFILE_WRITER_H
@@ -16,40 +16,69 @@
 #include "rfork/image_writer.h"
 #include "rfork/statefile.h"
 
+/* A segment as it is planned. */
+struct rf_statefile_segment {
+	struct rf_image_segment image;
+	uint32_t how; /* the planner's word to whoever looks; segments of different words never join */
+	uint32_t reserved;
+	uint64_t first_chunk; /* of DATA */
+};
+
+/* Memory of the caller's, which bounds what can be written. */
+struct rf_statefile_tables {
+	struct rf_statefile_segment *segments;
+	size_t segment_capacity;
+	uint64_t *chunks;
+	size_t chunk_capacity;
+};
+
 struct rf_statefile_writer {
 	int fd;
 	uint64_t offset; /* where the next page of data goes */
-	struct rf_image_segment *segments;
-	size_t segment_count, segment_capacity;
-	uint64_t *chunks; /* digests of those that are complete */
-	size_t chunk_count, chunk_capacity;
-	uint64_t data_pages;
+	struct rf_statefile_tables tables;
+	size_t segment_count, chunk_count;
 	bool may_join; /* the next pages may belong to the last segment */
 	bool may_skip; /* and what is between is zero */
+	/* while pages are written */
+	uint64_t next_chunk; /* atomic, as is: */
+	int error;
+	uint64_t failed_at; /* the address */
 };
 
-/* data_offset: where page data may begin, page aligned.  segments, chunks: memory of the caller, which bounds
- * what can be written (-ENOBUFS). */
-void rf_statefile_begin(struct rf_statefile_writer *writer, int fd, uint64_t data_offset,
-			struct rf_image_segment *segments, size_t segment_capacity,
-			uint64_t *chunks, size_t chunk_capacity);
+/*
+ * Gives the `bytes` bytes of memory at address, at most RF_CHUNK_BYTES, all of one segment: a pointer to them
+ * where they lie, aligned to 8 bytes, or `bounce` after they have been read into it.  0 or a negative errno.  Called by
+ * several threads at once.
+ */
+typedef int (*rf_statefile_look)(void *context, const struct rf_statefile_segment *segment,
+				 uint64_t address, size_t bytes, void *bounce, const void **data);
 
-/* Begins the pages of another mapping.  may_skip: what no call names there is zero, so that neighbouring runs
- * can share a segment. */
+/* data_offset: where page data may begin, page aligned. */
+void rf_statefile_begin(struct rf_statefile_writer *writer, int fd, uint64_t data_offset,
+			const struct rf_statefile_tables *tables);
+
+/* Begins the pages of another mapping.  may_skip: what is planned nowhere in it is zero, and can be read, so
+ * that runs that are near to each other can share a segment. */
 void rf_statefile_mapping(struct rf_statefile_writer *writer, bool may_skip);
 
-/* Writes pages that belong at address; those that are zero become holes of the file, or, with
- * zero_matters (of FILE mappings and incremental images), ZERO segments.  0 or a negative errno. */
-int rf_statefile_pages(struct rf_statefile_writer *writer, uint64_t address, const void *data,
-		       uint64_t pages, bool zero_matters);
+/* Plans pages at address, above all before.  0, or -ENOBUFS when the tables are full. */
+int rf_statefile_plan(struct rf_statefile_writer *writer, uint64_t address, uint64_t pages,
+		      enum rf_segment_kind kind, uint32_t how);
 
-int rf_statefile_guard(struct rf_statefile_writer *writer, uint64_t address, uint64_t pages);
+/*
+ * Writes the pages that are planned, but for those of zeros, and digests them.  Several threads may call it at once: it
+ * returns when there is nothing left to begin.  bounce: RF_CHUNK_BYTES, of the calling thread.  0, or the
+ * first negative errno of any of them, of look() with failed_at set.
+ */
+int rf_statefile_write_pages(struct rf_statefile_writer *writer, rf_statefile_look look,
+			     void *context, void *bounce);
 
-/* Ends the page data, and prepares `records` to write the image's records behind them. */
-int rf_statefile_records(struct rf_statefile_writer *writer, struct rf_image_writer *records,
-			 struct rf_statefile_note *note);
+/* Begins the records, behind the pages: fills the note's offset, and prepares `records` to write there. */
+void rf_statefile_records(const struct rf_statefile_writer *writer, struct rf_image_writer *records,
+			  struct rf_statefile_note *note);
 
-/* After LAYOUT: writes SEGMENTS, CHUNKS, END, fsyncs, writes the note at note_offset, fsyncs again. */
+/* After LAYOUT: writes SEGMENTS, CHUNKS, END, fsyncs, writes the note at note_offset, fsyncs again; what the file had
+ * behind is cut off.  0 or a negative errno. */
 int rf_statefile_finish(struct rf_statefile_writer *writer, struct rf_image_writer *records,
 			struct rf_statefile_note *note, uint64_t note_offset);
 

@@ -27,6 +27,7 @@ rf_integration_tests = \
 	%D%/cancelled_threads_leave_nothing \
 	%D%/chains_pass_signals_and_stops \
 	%D%/changed_library_goes_by_content \
+	%D%/checkpoint_is_of_one_moment \
 	%D%/child_accepts_for_the_parent \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
@@ -87,6 +88,7 @@ rf_integration_tests = \
 	%D%/heap_grows_as_one_mapping \
 	%D%/hidden_holders_keep_pipes_relayed \
 	%D%/holes_stay_holes \
+	%D%/holders_are_no_children \
 	%D%/hostile_mappings_are_refused \
 	%D%/hostile_timers_and_pipes_are_refused \
 	%D%/idle_relays_cost_nothing \
@@ -230,6 +232,7 @@ TESTS += $(rf_integration_tests)
 # The support library has its own copy of the common part: librfork hides those symbols.
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
+	tests/support/checkpoint.c tests/support/checkpoint.h \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
@@ -278,6 +281,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_cancelled_threads_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_chains_pass_signals_and_stops_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
+%C%_checkpoint_is_of_one_moment_LDADD = $(rf_integration_ldadd)
 %C%_child_accepts_for_the_parent_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
@@ -338,6 +342,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
 %C%_hidden_holders_keep_pipes_relayed_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
+%C%_holders_are_no_children_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_hostile_timers_and_pipes_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of a public call that do not depend on which it is.  Called by rfork.c and checkpoint.c.
+ */
+#define _GNU_SOURCE
+#include "rfork/arrival.h"
+
+#include <errno.h>
+#include <sys/prctl.h>
+
+#include "rfork/io.h"
+#include "rfork/state.h"
+#include "rfork/sys.h"
+
+static __thread struct rf_report last_report = { .sentence = "no error" };
+
+struct rf_report *rf_last_report(void)
+{
+	return &last_report;
+}
+
+int rf_fail(const struct rf_report *report)
+{
+	last_report = *report;
+	errno = report->error;
+	return -1;
+}
+
+void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
+{
+	struct rf_arrival here = *arrival;
+	struct rf_shell_report report = { .kind = kind };
+	char go;
+
+	if (here.region_bytes)
+		rf_sys_munmap(here.region_address, here.region_bytes);
+	rf_state_reset();
+	last_report = (struct rf_report){ .sentence = "no error" };
+	if (here.report_fd < 0)
+		return; /* it restarted itself: nobody waits to hear of it */
+	/* Without a session to hear it the connection is lost, and the child about to be killed. */
+	rf_io_write_full(here.report_fd, &report, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
+	if (kind != RF_SHELL_RUNNING &&
+	    rf_io_read_full(here.report_fd, &go, sizeof(go), RF_NO_DEADLINE) < 0)
+		rf_sys_exit(1);
+	rf_sys_close(here.report_fd);
+}
+
+int rf_refuse_sandbox(struct rf_report *report)
+{
+	if (rf_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
+		return rf_report(report, ENOTSUP, "a seccomp filter cannot travel");
+	return 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a holder: a frozen copy of the caller that waits for commands.  After rf_arch_capture()
+ * all code here runs on the arena's stack: no malloc, no stdio, no errno, no write outside the arena.
+ *
+ * Its first thread only listens, so that it answers, and sees the caller's end, while another one writes.
+ */
+#define _GNU_SOURCE
+#include "rfork/holder.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "rfork/arch.h"
+#include "rfork/ghost_signals.h"
+#include "rfork/holder_target.h"
+#include "rfork/holder_write.h"
+#include "rfork/io.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES 4096u
+#define WRITER_STACK_BYTES ((size_t)256 << 10)
+#define EXIT_STATUS 1 /* nobody looks */
+
+struct holder {
+	struct rf_holder_order *order;
+	struct rf_arch_context context;
+	struct rf_snapshot *snapshot;
+	struct rf_report report;
+	int caller_fd; /* of the caller's process; -1 where the kernel has no such */
+	/* a commit that is under way */
+	struct rf_holder_writer writer;
+	struct rf_target target;
+	unsigned char *writer_stack_top;
+	int running;	  /* futex: the writer's thread exists */
+	bool is_answered; /* atomic: and has nothing more to do */
+};
+
+/* -- becoming one -------------------------------------------------------------------------------- */
+
+static void close_between(unsigned first, unsigned last)
+{
+	if (first > last)
+		return;
+	if (rf_syscall(SYS_close_range, first, last, 0) == -ENOSYS)
+		for (unsigned fd = first; fd <= last && fd <= RF_IMAGE_MAX_FD; fd++)
+			rf_sys_close((int)fd);
+}
+
+/* Everything is the caller's: what it closes must end. */
+static void close_others(int kept)
+{
+	if (kept)
+		close_between(0, (unsigned)kept - 1);
+	close_between((unsigned)kept + 1, UINT32_MAX);
+}
+
+/* The end of the control socket alone would not do: the caller's other children may have it, too. */
+static int watch_caller(struct holder *holder)
+{
+	holder->caller_fd = (int)rf_syscall(SYS_pidfd_open, holder->order->caller, 0);
+	if (holder->caller_fd == -ENOSYS)
+		rf_sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	else if (holder->caller_fd < 0)
+		return rf_report(&holder->report, -holder->caller_fd, "watching the caller: %m");
+	if (rf_syscall(SYS_getppid) != holder->order->caller)
+		rf_sys_exit(EXIT_STATUS);
+	return 0;
+}
+
+static int collect(struct holder *holder)
+{
+	struct rf_holder_order *order = holder->order;
+	int error;
+
+	error = rf_snapshot_collect_state(holder->snapshot, &order->arena, &holder->context,
+					  &order->request, &holder->report);
+	if (error < 0)
+		return error;
+	holder->snapshot->thread.tid = order->ties.tid;
+	holder->snapshot->thread.robust_list = order->ties.robust_list;
+	holder->snapshot->thread.robust_list_bytes = order->ties.robust_list_bytes;
+	holder->snapshot->thread.tid_address = order->ties.tid_address;
+	error = rf_pagemap_open(&holder->snapshot->pagemap);
+	if (error < 0)
+		return rf_report(&holder->report, -error, "/proc/self/pagemap: %m");
+	holder->writer.memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	if (holder->writer.memory_fd < 0)
+		return rf_report(&holder->report, -holder->writer.memory_fd, "/proc/self/mem: %m");
+	rf_procstate_leave_rseq(&holder->snapshot->thread);
+	return rf_snapshot_unshare(holder->snapshot, holder->writer.memory_fd, &holder->report);
+}
+
+static int take_snapshot(struct holder *holder)
+{
+	int dumpable = rf_sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	int error;
+
+	holder->snapshot->pagemap.fd = -1;
+	/* A process that has changed its uid may not open its own /proc files otherwise. */
+	if (dumpable != 1)
+		rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	error = collect(holder);
+	if (dumpable != 1)
+		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return error;
+}
+
+/* What must not be done before the state of the process has been collected. */
+static void disguise(struct holder *holder)
+{
+	struct rlimit none = { 0, 0 };
+
+	rf_sys_prctl(PR_SET_NAME, (unsigned long)holder->order->name, 0, 0, 0);
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+	rf_syscall(SYS_chdir, "/"); /* where the program was may be unmounted */
+}
+
+/* -- answers -------------------------------------------------------------------------------------- */
+
+/* A caller that is gone needs none. */
+static void answer(const struct holder *holder, enum rf_holder_answer_kind kind,
+		   const struct rf_report *report)
+{
+	struct rf_holder_answer message = { .kind = kind, .report = *report };
+
+	rf_io_write_full(holder->order->control, &message, sizeof(message), RF_NO_DEADLINE);
+}
+
+static void refuse(const struct holder *holder, int error, const char *sentence)
+{
+	struct rf_report report = { 0 };
+
+	rf_report(&report, error, "%s", sentence);
+	answer(holder, RF_HOLDER_BEGUN, &report);
+}
+
+/* -- commits ------------------------------------------------------------------------------------ */
+
+/* The life of the writer's thread. */
+static void write_image(void *argument)
+{
+	struct holder *holder = argument;
+	struct rf_report report = { 0 };
+	int error = rf_holder_write(&holder->writer, &holder->target, &report);
+
+	if (error < 0)
+		rf_target_abandon(&holder->target);
+	else
+		rf_target_complete(&holder->target, &report);
+	__atomic_store_n(&holder->is_answered, true, __ATOMIC_RELEASE);
+	answer(holder, RF_HOLDER_WRITTEN, &report);
+}
+
+static void start_writer(struct holder *holder)
+{
+	struct rf_report report = { 0 };
+	long started;
+
+	holder->is_answered = false;
+	started = rf_arch_start_thread(holder->writer_stack_top, write_image, holder,
+				       &holder->running);
+	if (started >= 0)
+		return;
+	rf_target_abandon(&holder->target);
+	holder->running = 0;
+	rf_report(&report, (int)-started, "a thread to write with: %m");
+	answer(holder, RF_HOLDER_WRITTEN, &report);
+}
+
+/* Takes the descriptor. */
+static void commit(struct holder *holder, int fd)
+{
+	struct rf_report report = { 0 };
+
+	if (__atomic_load_n(&holder->running, __ATOMIC_ACQUIRE)) {
+		if (!__atomic_load_n(&holder->is_answered, __ATOMIC_ACQUIRE)) {
+			rf_sys_close(fd);
+			refuse(holder, EBUSY, "the checkpoint is being written already");
+			return;
+		}
+		rf_holder_join(&holder->running);
+	}
+	rf_target_open(&holder->target, fd, &report);
+	answer(holder, RF_HOLDER_BEGUN, &report);
+	if (!report.error)
+		start_writer(holder);
+}
+
+/* Receives a command with its descriptor; false when there will be no more. */
+static bool take_command(struct holder *holder)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct rf_holder_command command;
+	struct iovec iov = { &command, sizeof(command) };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	long got = rf_syscall(SYS_recvmsg, holder->order->control, &message, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
+	int fd;
+
+	if (got == -EINTR)
+		return true;
+	if (got <= 0)
+		return false;
+	if (got != sizeof(command) || command.kind != RF_HOLDER_COMMIT || !passed ||
+	    passed->cmsg_type != SCM_RIGHTS || passed->cmsg_len != CMSG_LEN(sizeof(int))) {
+		refuse(holder, EMFILE, "the descriptor did not arrive");
+		return true;
+	}
+	memcpy(&fd, CMSG_DATA(passed), sizeof(fd));
+	commit(holder, fd);
+	return true;
+}
+
+/* -- its life ------------------------------------------------------------------------------------ */
+
+static void serve(struct holder *holder)
+{
+	struct pollfd polled[] = { { .fd = holder->order->control, .events = POLLIN },
+				   { .fd = holder->caller_fd, .events = POLLIN } };
+
+	for (;;) {
+		int ready = rf_sys_poll(polled, 2, -1);
+
+		if (ready == -EINTR)
+			continue;
+		if (ready < 0 || polled[1].revents)
+			return;
+		if (polled[0].revents && !take_command(holder))
+			return;
+	}
+}
+
+/* A file that is being written is written to its end: nobody waits for that, and what there was before is
+ * replaced only then.  A stream could wait for its reader for ever. */
+_Noreturn static void end(struct holder *holder)
+{
+	if (!holder->target.is_stream)
+		rf_holder_join(&holder->running);
+	rf_sys_exit(EXIT_STATUS);
+}
+
+static void live(void *argument)
+{
+	struct holder *holder = argument;
+	int error;
+
+	rf_ghost_block_signals();
+	close_others(holder->order->control);
+	error = watch_caller(holder);
+	if (error == 0)
+		error = take_snapshot(holder);
+	disguise(holder);
+	answer(holder, RF_HOLDER_READY, &holder->report);
+	if (error == 0)
+		serve(holder);
+	end(holder);
+}
+
+struct rf_arrival *rf_holder_become(struct rf_holder_order *order)
+{
+	struct rf_arena *arena = &order->arena;
+	struct holder *holder = rf_arena_take(arena, sizeof(*holder));
+	unsigned char *stack = rf_arena_take(arena, WRITER_STACK_BYTES);
+
+	if (!holder || !stack || rf_holder_prepare(&holder->writer, arena) < 0)
+		rf_sys_exit(EXIT_STATUS);
+	holder->order = order;
+	holder->writer_stack_top = stack + WRITER_STACK_BYTES;
+	holder->snapshot = rf_arena_take(arena, sizeof(*holder->snapshot));
+	if (!holder->snapshot)
+		rf_sys_exit(EXIT_STATUS);
+	holder->writer.snapshot = holder->snapshot;
+	holder->writer.request = &order->request;
+	return rf_arch_capture(&holder->context, arena->base + arena->bytes, live, holder);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The holder: the process that keeps a checkpoint in memory, a frozen copy of the caller, and writes it on
+ * demand.  No child that the caller's wait() could meet; it ends when the caller does.
+ */
+#ifndef RF_HOLDER_H
+#define RF_HOLDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rfork/arena.h"
+#include "rfork/fdtable.h"
+#include "rfork/pending.h"
+#include "rfork/pipes.h"
+#include "rfork/report.h"
+#include "rfork/restore_plan.h"
+#include "rfork/snapshot.h"
+#include "rfork/timers.h"
+
+/* What the caller hands to its holder; made in the arena before the fork. */
+struct rf_holder_order {
+	struct rf_arena arena;
+	pid_t caller;
+	int control; /* SOCK_SEQPACKET */
+	struct rf_fdtable fds;
+	struct rf_terminal terminal;
+	struct rf_timers timers;
+	struct rf_pending pending;
+	struct rf_pipes pipes;
+	struct rf_image_thread
+		ties; /* of the calling thread to the kernel: see rf_procstate_ties() */
+	struct rf_machine_facts facts;
+	struct rf_snapshot_request request;
+	struct rf_snapshot_rest rest;
+	char name[16]; /* of the process, "rfork:crid N" */
+};
+
+/*
+ * One message from the caller, with a descriptor.  The holder answers READY once by itself; to a COMMIT
+ * it answers BEGUN, and if that says no error, WRITTEN later.
+ */
+struct rf_holder_command {
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+enum rf_holder_command_kind { RF_HOLDER_COMMIT = 1 };
+
+struct rf_holder_answer {
+	uint32_t kind;
+	uint32_t reserved;
+	struct rf_report report;
+};
+
+enum rf_holder_answer_kind { RF_HOLDER_READY = 1, RF_HOLDER_BEGUN = 2, RF_HOLDER_WRITTEN = 3 };
+
+/*
+ * Becomes the holder, in the forked process.  Never returns in this process.  In the restored thread it
+ * returns the arrival: what is left of the restore.
+ */
+struct rf_arrival *rf_holder_become(struct rf_holder_order *order);
+
+#endif

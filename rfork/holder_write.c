@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The image of a holder, to a file or a stream.  Pages go from where they lie to the file, by two
+ * threads: one digests while the other writes.
+ */
+#define _GNU_SOURCE
+#include "rfork/holder_write.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <string.h>
+
+#include "rfork/io.h"
+#include "rfork/statefile.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES 4096u
+#define HELPER_STACK_BYTES ((size_t)64 << 10)
+
+int rf_holder_prepare(struct rf_holder_writer *writer, struct rf_arena *arena)
+{
+	unsigned char *stack = rf_arena_take(arena, HELPER_STACK_BYTES);
+
+	writer->records = rf_arena_take(arena, sizeof(*writer->records));
+	writer->bounce = rf_arena_take(arena, RF_CHUNK_BYTES);
+	writer->helper_bounce = rf_arena_take(arena, RF_CHUNK_BYTES);
+	writer->helper_stack_top = stack + HELPER_STACK_BYTES;
+	return stack && writer->records && writer->bounce && writer->helper_bounce ? 0 : -ENOMEM;
+}
+
+void rf_holder_join(int *running)
+{
+	int value;
+
+	/* the kernel wakes it as a futex that may be shared */
+	while ((value = __atomic_load_n(running, __ATOMIC_ACQUIRE)) != 0)
+		rf_syscall(SYS_futex, running, FUTEX_WAIT, value, NULL);
+}
+
+/* -- a file ------------------------------------------------------------------------------------- */
+
+static uint64_t count_bytes(const struct rf_snapshot *snapshot)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		if (snapshot->mappings[i].source != RF_SOURCE_NONE)
+			bytes +=
+				snapshot->mappings[i].image.end - snapshot->mappings[i].image.start;
+	return bytes;
+}
+
+/* Address space for tables of the largest statefile: what is not used costs nothing. */
+static int map_tables(struct rf_holder_writer *writer, struct rf_statefile_tables *tables)
+{
+	size_t chunks = count_bytes(writer->snapshot) / RF_CHUNK_BYTES + RF_IMAGE_MAX_SEGMENTS;
+	size_t segment_bytes = RF_IMAGE_MAX_SEGMENTS * sizeof(*tables->segments);
+	size_t chunk_bytes = chunks * sizeof(*tables->chunks);
+	int error = rf_arena_map(&writer->tables,
+				 segment_bytes + chunk_bytes + RF_ARENA_STACK_BYTES + PAGE_BYTES);
+
+	if (error < 0)
+		return error;
+	tables->segments = rf_arena_take(&writer->tables, segment_bytes);
+	tables->chunks = rf_arena_take(&writer->tables, chunk_bytes);
+	tables->segment_capacity = RF_IMAGE_MAX_SEGMENTS;
+	tables->chunk_capacity = chunks;
+	return 0;
+}
+
+static void help(void *argument)
+{
+	struct rf_holder_writer *writer = argument;
+
+	/* the first error of both is the writer's */
+	rf_statefile_write_pages(&writer->file, rf_snapshot_look, &writer->memory_fd,
+				 writer->helper_bounce);
+}
+
+static int write_file_pages(struct rf_holder_writer *writer)
+{
+	int running = 0;
+	int error;
+
+	if (writer->file.chunk_count > 1)
+		rf_arch_start_thread(writer->helper_stack_top, help, writer, &running);
+	error = rf_statefile_write_pages(&writer->file, rf_snapshot_look, &writer->memory_fd,
+					 writer->bounce);
+	rf_holder_join(&running);
+	return error < 0 ? error : writer->file.error;
+}
+
+static int write_head(int fd)
+{
+	const struct rf_statefile_note unfinished = { 0 };
+	unsigned char head[RF_STATEFILE_HEAD_BYTES];
+	struct iovec piece = { head, sizeof(head) };
+
+	rf_statefile_make_head(head, &unfinished);
+	return rf_io_pwritev_full(fd, &piece, 1, 0);
+}
+
+static int write_records(struct rf_holder_writer *writer, struct rf_report *report)
+{
+	const struct rf_snapshot_request *request = writer->request;
+	struct rf_statefile_note note = { .head_pages = 1 };
+	int error = rf_snapshot_digest_files(writer->snapshot, request, report);
+
+	memcpy(note.id, request->rest->origin.id, sizeof(note.id));
+	if (error < 0)
+		return error;
+	rf_statefile_records(&writer->file, writer->records, &note);
+	rf_image_writer_continue(writer->records, RF_NO_DEADLINE, writer->memory_fd,
+				 writer->bounce);
+	error = rf_snapshot_write_layout(writer->snapshot, writer->records, request);
+	if (error < 0)
+		return error;
+	return rf_statefile_finish(&writer->file, writer->records, &note, RF_STATEFILE_NOTE_OFFSET);
+}
+
+static int write_file(struct rf_holder_writer *writer, int fd, struct rf_report *report)
+{
+	struct rf_statefile_tables tables;
+	int error = map_tables(writer, &tables);
+
+	if (error < 0)
+		return error;
+	rf_statefile_begin(&writer->file, fd, PAGE_BYTES, &tables);
+	error = rf_snapshot_plan_pages(writer->snapshot, &writer->file, writer->memory_fd,
+				       writer->bounce);
+	if (error == -ENOBUFS)
+		rf_report(report, ENOTSUP, "the memory is in more than %u pieces",
+			  RF_IMAGE_MAX_SEGMENTS);
+	if (error == 0)
+		error = (int)rf_syscall(SYS_ftruncate, fd, 0);
+	if (error == 0)
+		error = write_head(fd);
+	if (error == 0)
+		error = write_file_pages(writer);
+	if (error == 0)
+		error = write_records(writer, report);
+	rf_arena_unmap(&writer->tables);
+	return error;
+}
+
+/* -- a stream ----------------------------------------------------------------------------------- */
+
+static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_report *report)
+{
+	struct rf_image_writer *records = writer->records;
+	int error = rf_snapshot_digest_files(writer->snapshot, writer->request, report);
+
+	if (error < 0)
+		return error;
+	rf_image_writer_init(records, fd, RF_NO_DEADLINE);
+	rf_image_writer_continue(records, RF_NO_DEADLINE, writer->memory_fd, writer->bounce);
+	error = rf_snapshot_write_layout(writer->snapshot, records, writer->request);
+	if (error == 0)
+		error = rf_snapshot_write_pages(writer->snapshot, records);
+	return error < 0 ? error : rf_image_write_end(records);
+}
+
+int rf_holder_write(struct rf_holder_writer *writer, const struct rf_target *target,
+		    struct rf_report *report)
+{
+	int error = writer->has_pages ? 0 : rf_snapshot_find_pages(writer->snapshot, report);
+
+	if (error < 0)
+		return error;
+	writer->has_pages = true;
+	error = target->is_stream ? write_stream(writer, target->fd, report)
+				  : write_file(writer, target->fd, report);
+	return error < 0 ? rf_report(report, -error, "writing %s: %m", target->path) : 0;
+}
