@@ -78,7 +78,10 @@ rf_capture_sources = \
 rf_undump_sources = \
 	%D%/source.c %D%/source.h \
 	%D%/source_writer.c %D%/source_writer.h \
-	%D%/statefile_reader.h \
+	%D%/statefile_check.c \
+	%D%/statefile_image.c %D%/statefile_image.h \
+	%D%/statefile_layers.c %D%/statefile_layers.h \
+	%D%/statefile_reader.c %D%/statefile_reader.h \
 	%D%/x86_64/core_state.c
 
 # The node's side, but for what only rfork-shell can run.

@@ -28,6 +28,11 @@ void rf_source_close(struct rf_source *source)
 {
 	for (size_t i = 0; i < source->fd_count; i++)
 		close(source->fds[i]);
+	for (size_t i = 0; i < source->chain_count; i++) {
+		rf_reader_release_index(&source->chain[i].index);
+		free(source->chain[i].path);
+	}
+	free(source->chain);
 	free(source->fds);
 	free(source->files);
 	free(source->segments);

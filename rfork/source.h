@@ -14,6 +14,7 @@
 
 #include "rfork/image_reader.h"
 #include "rfork/protocol.h"
+#include "rfork/statefile.h"
 
 /* Memory of the image whose bytes are known. */
 struct rf_segment {
@@ -22,6 +23,16 @@ struct rf_segment {
 	uint64_t offset;	   /* in the file; need not be page aligned */
 	int fd;			   /* of the source; -1 where kind is not DATA */
 	enum rf_segment_kind kind; /* ZERO reads as zero; GUARD cannot be read */
+};
+
+/* A statefile or executable that a source is made of. */
+struct rf_source_file {
+	char *path;
+	int fd; /* one of source->fds */
+	struct rf_statefile_note note;
+	uint64_t note_offset;
+	struct rf_image_origin origin;
+	struct rf_reader_index index; /* of this file alone */
 };
 
 struct rf_source {
@@ -36,6 +47,9 @@ struct rf_source {
 	struct rf_image_lock *locks;
 	size_t lock_count;
 	char *lost; /* lines of what the image does not hold, see doc/image-format.txt 24; NULL = none */
+	struct rf_source_file
+		*chain; /* the image and its parents, the youngest first; of statefiles only */
+	size_t chain_count;
 	int *fds; /* open files that the segments name; closed by rf_source_close() */
 	size_t fd_count;
 	int *files; /* by mapping: what rf_source_open_file() found; NULL = nothing looked for */

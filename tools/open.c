@@ -11,8 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rfork/arch.h"
 #include "rfork/io.h"
+#include "rfork/statefile_reader.h"
 #include "tools/undump.h"
+
+/* Address 0 is nobody's. */
+#define MIN_ADDRESS 4096u
 
 static int read_header(int fd, const char *path, Elf64_Ehdr *header, struct rf_report *report)
 {
@@ -82,6 +87,7 @@ static int open_regular(const char *path, struct rf_report *report)
 
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report)
 {
+	struct rf_machine_facts facts;
 	int fd = open_regular(path, report);
 	int kind;
 
@@ -92,10 +98,8 @@ int undump_open(struct rf_source *source, const char *path, struct rf_report *re
 	close(fd);
 	if (kind < 0)
 		return kind;
-	switch (kind) {
-	case UNDUMP_CORE:
+	if (kind == UNDUMP_CORE)
 		return rf_report(report, ENOTSUP, "%s: core files are not supported yet", path);
-	default:
-		return rf_report(report, ENOTSUP, "%s: statefiles are not supported yet", path);
-	}
+	rf_arch_machine_facts(&facts);
+	return rf_statefile_open(source, path, MIN_ADDRESS, facts.max_address, report);
 }

@@ -30,6 +30,7 @@ rf_unit_tests = \
 	%D%/test_signal_frame \
 	%D%/test_source \
 	%D%/test_statefile \
+	%D%/test_statefile_reader \
 	%D%/test_transport \
 	%D%/test_writer \
 	%D%/test_xsave
@@ -140,6 +141,12 @@ endif
 %C%_test_statefile_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_statefile_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_statefile_LDADD = $(rf_unit_ldadd)
+
+%C%_test_statefile_reader_SOURCES = %D%/test_statefile_reader.c \
+	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
+%C%_test_statefile_reader_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_statefile_reader_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_statefile_reader_LDADD = $(rf_unit_ldadd)
 
 %C%_test_transport_SOURCES = %D%/test_transport.c
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
