@@ -244,6 +244,9 @@ int rf_statefile_finish(struct rf_statefile_writer *writer, struct rf_image_writ
 {
 	int error = write_segments(writer, records);
 
+	for (size_t i = 0; i < writer->segment_count; i++)
+		if (writer->tables.segments[i].image.kind == RF_SEGMENT_DATA)
+			records->data_pages += writer->tables.segments[i].image.bytes / PAGE_BYTES;
 	if (error == 0)
 		error = write_chunks(writer, records);
 	if (error == 0)
@@ -252,6 +255,9 @@ int rf_statefile_finish(struct rf_statefile_writer *writer, struct rf_image_writ
 		return error;
 	note->file_bytes = records->offset;
 	note->records_bytes = note->file_bytes - note->records_offset;
+	error = rf_statefile_digest_head(writer->fd, note, note_offset, &note->head_digest);
+	if (error < 0)
+		return error;
 	rf_statefile_seal_note(note);
 	error = (int)rf_syscall(SYS_ftruncate, writer->fd, note->file_bytes);
 	if (error == 0)
