@@ -103,9 +103,12 @@ static int write_head(int fd)
 static int write_records(struct rf_holder_writer *writer, struct rf_report *report)
 {
 	const struct rf_snapshot_request *request = writer->request;
-	struct rf_statefile_note note = { .head_pages = 1 };
+	struct rf_statefile_note note = { 0 };
+	unsigned char head[RF_STATEFILE_HEAD_BYTES];
 	int error = rf_snapshot_digest_files(writer->snapshot, request, report);
 
+	rf_statefile_make_head(head, &note);
+	rf_statefile_set_head(&note, head, sizeof(head));
 	memcpy(note.id, request->rest->origin.id, sizeof(note.id));
 	if (error < 0)
 		return error;

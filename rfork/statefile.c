@@ -66,6 +66,17 @@ void rf_statefile_make_head(unsigned char head[RF_STATEFILE_HEAD_BYTES],
 	memcpy(head, &fields, sizeof(fields));
 }
 
+void rf_statefile_set_head(struct rf_statefile_note *note, const void *head, size_t bytes)
+{
+	static const unsigned char zeros[PAGE_BYTES];
+	size_t padding = -bytes % PAGE_BYTES;
+	const struct iovec pieces[] = { { (void *)(uintptr_t)head, bytes },
+					{ (void *)(uintptr_t)zeros, padding } };
+
+	note->head_pages = (uint32_t)((bytes + padding) / PAGE_BYTES);
+	note->head_digest = rf_digest64_iov(pieces, 2);
+}
+
 static uint64_t digest_note(const struct rf_statefile_note *note)
 {
 	return rf_digest64(note, offsetof(struct rf_statefile_note, digest));

@@ -6,6 +6,7 @@
 #ifndef RF_STATEFILE_H
 #define RF_STATEFILE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rfork/image_format.h"
@@ -21,6 +22,12 @@
 /* Makes the head of a statefile; a note of which all is zero stands for one that is not finished. */
 void rf_statefile_make_head(unsigned char head[RF_STATEFILE_HEAD_BYTES],
 			    const struct rf_statefile_note *note);
+
+/*
+ * Fills head_pages and head_digest for a head of so many bytes, in which the note's description is still zero;
+ * in the file zeros follow to the next page boundary.
+ */
+void rf_statefile_set_head(struct rf_statefile_note *note, const void *head, size_t bytes);
 
 /* Fills the note's digest: comes last. */
 void rf_statefile_seal_note(struct rf_statefile_note *note);

@@ -245,6 +245,11 @@ START_TEST(digest_of_the_head_covers_all_but_the_note)
 	find();
 	ck_assert_int_eq(rf_statefile_digest_head(fd, &note, note_offset, &after), 0);
 	ck_assert_uint_eq(before, after);
+	/* as the writer makes it, from what it has in memory */
+	memset(note_in_file(), 0, sizeof(note));
+	rf_statefile_set_head(&note, file, RF_STATEFILE_HEAD_BYTES);
+	ck_assert_uint_eq(note.head_pages, 1);
+	ck_assert_uint_eq(note.head_digest, before);
 	file[PAGE - 1] = 1;
 	find();
 	ck_assert_int_eq(rf_statefile_digest_head(fd, &note, note_offset, &after), 0);
