@@ -29,6 +29,7 @@ struct progress {
 	uint64_t last_offset;
 	uint64_t end_offset;  /* where the page data end in the file */
 	uint64_t data_chunks; /* as many digests as must come */
+	uint64_t data_pages;
 };
 
 static bool is_in_private_mapping(struct progress *progress, uint64_t address, uint64_t end)
@@ -94,9 +95,10 @@ static int take_segments(struct rf_reader *reader, struct progress *progress, si
 		if (fault)
 			return rf_record_corrupt(reader, fault);
 		index->segment_count++;
-		if (segment->kind == RF_SEGMENT_DATA)
-			progress->data_chunks +=
-				(segment->bytes + RF_CHUNK_BYTES - 1) / RF_CHUNK_BYTES;
+		if (segment->kind != RF_SEGMENT_DATA)
+			continue;
+		progress->data_chunks += (segment->bytes + RF_CHUNK_BYTES - 1) / RF_CHUNK_BYTES;
+		progress->data_pages += segment->bytes / PAGE_BYTES;
 	}
 	return 0;
 }
@@ -129,7 +131,7 @@ static int take_end(struct rf_reader *reader, const struct progress *progress, s
 	memcpy(&end, reader->payload, sizeof(end));
 	if (progress->index->chunk_count != progress->data_chunks)
 		return rf_record_corrupt(reader, "there are fewer digests than chunks of data");
-	if (end.records != reader->sequence + 1 || end.data_pages != 0)
+	if (end.records != reader->sequence + 1 || end.data_pages != progress->data_pages)
 		return rf_record_corrupt(reader, "END counts otherwise");
 	return 0;
 }

@@ -255,7 +255,8 @@ int rf_statefile_finish(struct rf_statefile_writer *writer, struct rf_image_writ
 		return error;
 	note->file_bytes = records->offset;
 	note->records_bytes = note->file_bytes - note->records_offset;
-	error = rf_statefile_digest_head(writer->fd, note, note_offset, &note->head_digest);
+	if (!note->head_digest) /* else the caller had the head in memory */
+		error = rf_statefile_digest_head(writer->fd, note, note_offset, &note->head_digest);
 	if (error < 0)
 		return error;
 	rf_statefile_seal_note(note);

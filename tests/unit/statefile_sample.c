@@ -113,6 +113,7 @@ void statefile_digest(struct statefile_sample *sample)
 		sample_resize(chunks, ++count * (uint32_t)sizeof(uint64_t));
 		statefile_chunks(sample)[count - 1] =
 			digest_chunk(sample->data + segment->offset - PAGE, segment->bytes);
+		end->data_pages += segment->bytes / PAGE;
 	}
 	sample_resize(chunks, count * (uint32_t)sizeof(uint64_t));
 	sample_recount(&sample->records);

@@ -181,6 +181,7 @@ START_TEST(statefile_without_pages_is_read)
 {
 	sample_remove(&sample.records, sample_index(&sample.records, RF_RECORD_SEGMENTS, 0));
 	sample_remove(&sample.records, sample_index(&sample.records, RF_RECORD_CHUNKS, 0));
+	((struct rf_image_end *)sample_payload(&sample.records, RF_RECORD_END, 0))->data_pages = 0;
 	sample_recount(&sample.records);
 	memset(sample.data, 0, sizeof(sample.data));
 	ck_assert_msg(read_sample() == 0, "%s", report.sentence);
@@ -407,6 +408,7 @@ static void make_many_segments(uint32_t count)
 			      now * (uint32_t)sizeof(batch[0]));
 		done += now;
 	}
+	((struct rf_image_end *)sample_payload(&sample.records, RF_RECORD_END, 0))->data_pages = 0;
 	sample_recount(&sample.records);
 	memset(sample.data, 0, sizeof(sample.data));
 }
