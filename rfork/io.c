@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/resource.h>
 
 #include "rfork/sys.h"
 
@@ -181,6 +182,26 @@ int rf_io_above_stdio(int fd)
 	if (fd < 0 || fd > 2)
 		return fd;
 	moved = (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	rf_sys_close(fd);
+	return moved;
+}
+
+int rf_io_out_of_the_way(int fd)
+{
+	enum { KEPT_CLEAR = 64, SELECT_END = 1024 };
+	struct rlimit limit = { SELECT_END, SELECT_END };
+	int moved;
+
+	if (fd < 0)
+		return fd;
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	if (limit.rlim_cur > SELECT_END)
+		limit.rlim_cur = SELECT_END;
+	moved = limit.rlim_cur <= KEPT_CLEAR ? -EINVAL
+					     : (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC,
+							       limit.rlim_cur - KEPT_CLEAR);
+	if (moved < 0)
+		return rf_io_above_stdio(fd);
 	rf_sys_close(fd);
 	return moved;
 }

@@ -53,6 +53,13 @@ int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_
  */
 int rf_io_above_stdio(int fd);
 
+/*
+ * Moves a descriptor that stays open to where the program's own do not come: near the end of what its limit
+ * allows, but where select(2) still reaches.  Takes fd, if it is not negative; the descriptor, close-on-exec,
+ * or a negative errno.
+ */
+int rf_io_out_of_the_way(int fd);
+
 /* Reads a whole small file (of /proc) into a zero-terminated buffer; its length or a negative
  * errno; -EFBIG if it does not fit. */
 long rf_io_read_file(const char *path, char *buffer, size_t bytes);

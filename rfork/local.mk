@@ -56,6 +56,7 @@ rf_capture_sources = \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/pagemap.c %D%/pagemap.h \
+	%D%/pagemap_scan.h \
 	%D%/pending.c %D%/pending.h \
 	%D%/pipe_holders.c %D%/pipe_holders.h \
 	%D%/pipes.c %D%/pipes.h \
@@ -69,6 +70,7 @@ rf_capture_sources = \
 	%D%/terminal.c %D%/terminal.h \
 	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
+	%D%/write_tracker.c %D%/write_tracker.h \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
 	%D%/x86_64/signal_return.S \

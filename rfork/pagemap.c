@@ -8,30 +8,13 @@
 #include "rfork/pagemap.h"
 
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/sysinfo.h>
 
+#include "rfork/pagemap_scan.h"
 #include "rfork/report.h"
 #include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
-
-/* Linux, include/uapi/linux/fs.h; missing in older headers. */
-struct scan_region {
-	uint64_t start, end, categories;
-};
-
-struct scan_argument {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define SCAN_REQUEST _IOWR('f', 16, struct scan_argument)
-#define CATEGORY_FILE (1u << 2)
-#define CATEGORY_PRESENT (1u << 3)
-#define CATEGORY_SWAPPED (1u << 4)
-#define CATEGORY_ZERO (1u << 5)
-#define CATEGORY_GUARD (1u << 8)
 
 /* Linux, Documentation/admin-guide/mm/pagemap.rst. */
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
@@ -40,35 +23,32 @@ struct scan_argument {
 #define ENTRY_GUARD (UINT64_C(1) << 58)
 
 static long scan(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
-		 struct scan_region *regions, size_t capacity, uint64_t *walk_end)
+		 struct rf_scan_region *regions, size_t capacity, uint64_t *walk_end)
 {
-	struct scan_argument argument = {
-		.size = sizeof(argument),
+	struct rf_scan scan = {
 		.start = start,
 		.end = end,
 		.vec = (uintptr_t)regions,
 		.vec_len = capacity,
-		.category_inverted = CATEGORY_FILE | CATEGORY_ZERO,
-		.category_mask = CATEGORY_FILE | CATEGORY_ZERO,
-		.category_anyof_mask = CATEGORY_PRESENT | CATEGORY_SWAPPED,
-		.return_mask = CATEGORY_SWAPPED,
+		.category_inverted = RF_CATEGORY_FILE | RF_CATEGORY_ZERO,
+		.category_mask = RF_CATEGORY_FILE | RF_CATEGORY_ZERO,
+		.category_anyof_mask = RF_CATEGORY_PRESENT | RF_CATEGORY_SWAPPED,
+		.return_mask = RF_CATEGORY_SWAPPED,
 	};
 	long count;
 
 	if (pagemap->has_guard) {
-		argument.category_anyof_mask |= CATEGORY_GUARD;
-		argument.return_mask |= CATEGORY_GUARD;
+		scan.category_anyof_mask |= RF_CATEGORY_GUARD;
+		scan.return_mask |= RF_CATEGORY_GUARD;
 	}
-	do
-		count = rf_sys_ioctl(pagemap->fd, SCAN_REQUEST, &argument);
-	while (count == -EINTR);
-	*walk_end = argument.walk_end;
+	count = rf_scan(pagemap->fd, &scan);
+	*walk_end = scan.walk_end;
 	return count;
 }
 
 static bool scan_works(struct rf_pagemap *pagemap)
 {
-	struct scan_region region;
+	struct rf_scan_region region;
 	uint64_t page = (uintptr_t)&region & ~(uint64_t)(PAGE_BYTES - 1);
 	uint64_t walk_end;
 
@@ -132,16 +112,16 @@ static bool add_run(struct run_list *list, uint64_t start, uint64_t end, enum rf
 
 static enum rf_page_kind kind_of_categories(uint64_t categories)
 {
-	if (categories & CATEGORY_GUARD)
+	if (categories & RF_CATEGORY_GUARD)
 		return RF_PAGES_GUARD;
-	return categories & CATEGORY_SWAPPED ? RF_PAGES_CAREFUL : RF_PAGES_DIRECT;
+	return categories & RF_CATEGORY_SWAPPED ? RF_PAGES_CAREFUL : RF_PAGES_DIRECT;
 }
 
 static long runs_by_scan(struct rf_pagemap *pagemap, uint64_t start, uint64_t end,
 			 struct run_list *list, uint64_t *next)
 {
 	enum { REGIONS = 32 };
-	struct scan_region regions[REGIONS];
+	struct rf_scan_region regions[REGIONS];
 
 	while (start < end) {
 		uint64_t walk_end;

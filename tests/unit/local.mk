@@ -32,6 +32,7 @@ rf_unit_tests = \
 	%D%/test_statefile \
 	%D%/test_statefile_reader \
 	%D%/test_transport \
+	%D%/test_write_tracker \
 	%D%/test_writer \
 	%D%/test_xsave
 
@@ -152,6 +153,11 @@ endif
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_transport_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_transport_LDADD = $(rf_unit_ldadd)
+
+%C%_test_write_tracker_SOURCES = %D%/test_write_tracker.c
+%C%_test_write_tracker_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_write_tracker_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_write_tracker_LDADD = $(rf_unit_ldadd)
 
 %C%_test_writer_SOURCES = %D%/test_writer.c
 %C%_test_writer_CPPFLAGS = $(rf_unit_cppflags)
