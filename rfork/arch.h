@@ -53,6 +53,19 @@ long rf_arch_start_thread(void *stack_top, void (*entry)(void *), void *argument
 /* The restorer of a signal action, sigreturn(2): only the kernel jumps to it. */
 void rf_arch_signal_return(void);
 
+/* -- a thread that was stopped anywhere (interrupted.c) ------------------------------ */
+
+/*
+ * Registers of a thread that was stopped in the middle of a system call, as the kernel shows them to a
+ * debugger or in a core, become those with which it goes on in another process: it makes the call again, or
+ * that returns -EINTR, where it cannot be made again or `is_signalled`: a handler is about to run that
+ * lets calls return.  Others are left alone.
+ */
+void rf_arch_leave_call(struct rf_image_registers *registers, bool is_signalled);
+
+/* Clears the flags of a trap that are in what a core says. */
+void rf_arch_leave_trap(struct rf_image_registers *registers);
+
 /* -- facts of the machine (cpu.c) -------------------------------------------------- */
 
 /* Fills architecture, xcr0, xsave_bytes, cpu_words, cpu and max_address. */

@@ -10,9 +10,21 @@ rf_core_writer_sources = \
 	%D%/core_writer.c %D%/core_writer.h \
 	%D%/vdso_code.c %D%/vdso_code.h
 
+# Cores as input; their unit test compiles them too.
+rf_core_reader_sources = \
+	%D%/core_reader.c %D%/core_reader.h \
+	%D%/core_reader_files.c \
+	%D%/core_reader_libc.c \
+	%D%/core_reader_memory.c \
+	%D%/core_reader_notes.c \
+	%D%/core_reader_parts.h \
+	%D%/core_reader_process.c \
+	%D%/core_reader_threads.c
+
 bin_PROGRAMS += %D%/undump
 %C%_undump_SOURCES = \
 	%D%/core.c \
+	$(rf_core_reader_sources) \
 	$(rf_core_writer_sources) \
 	%D%/open.c \
 	%D%/undump.c %D%/undump.h

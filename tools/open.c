@@ -14,10 +14,18 @@
 #include "rfork/arch.h"
 #include "rfork/io.h"
 #include "rfork/statefile_reader.h"
+#include "tools/core_reader.h"
 #include "tools/undump.h"
 
 /* Address 0 is nobody's. */
 #define MIN_ADDRESS 4096u
+
+static struct rf_core_options core_options;
+
+void undump_assume_unchanged(void)
+{
+	core_options.assumes_unchanged = true;
+}
 
 static int read_header(int fd, const char *path, Elf64_Ehdr *header, struct rf_report *report)
 {
@@ -99,7 +107,7 @@ int undump_open(struct rf_source *source, const char *path, struct rf_report *re
 	if (kind < 0)
 		return kind;
 	if (kind == UNDUMP_CORE)
-		return rf_report(report, ENOTSUP, "%s: core files are not supported yet", path);
+		return rf_core_open(source, path, &core_options, report);
 	rf_arch_machine_facts(&facts);
 	return rf_statefile_open(source, path, MIN_ADDRESS, facts.max_address, report);
 }

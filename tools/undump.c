@@ -24,6 +24,7 @@ const char *argp_program_version = "undump " STRING(RFORK_VERSION_MAJOR) "." STR
 enum {
 	OPTION_FIRST = 256,
 	OPTION_CORE,
+	OPTION_ASSUME_UNCHANGED,
 };
 
 /* Options that choose a mode stand in `modes` too. */
@@ -32,6 +33,9 @@ static const struct argp_option options[] = {
 	  .key = OPTION_CORE,
 	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
 	{ .name = "output", .key = 'o', .arg = "OUT", .doc = "Write OUT" },
+	{ .name = "assume-unchanged",
+	  .key = OPTION_ASSUME_UNCHANGED,
+	  .doc = "Take what a core lacks also from files that cannot prove to be the same" },
 	{ 0 },
 };
 
@@ -69,6 +73,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'o':
 		request->output = argument;
+		return 0;
+	case OPTION_ASSUME_UNCHANGED:
+		undump_assume_unchanged();
 		return 0;
 	case ARGP_KEY_END:
 		if (!find_mode(request->mode))

@@ -45,6 +45,9 @@ int undump_recognise(int fd, const char *path, struct rf_report *report);
  */
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report);
 
+/* --assume-unchanged: from now on, what cores lack is also taken from files that cannot prove what they are. */
+void undump_assume_unchanged(void);
+
 /* -- modes ---------------------------------------------------------------------------------- */
 
 /* --core: writes the companion of a statefile or an executable (core.c). */

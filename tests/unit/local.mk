@@ -14,6 +14,7 @@ rf_unit_tests = \
 	%D%/test_auth \
 	%D%/test_channel \
 	%D%/test_config \
+	%D%/test_core_reader \
 	%D%/test_core_writer \
 	%D%/test_digest_cache \
 	%D%/test_facts \
@@ -59,6 +60,12 @@ endif
 %C%_test_config_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_config_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_config_LDADD = $(rf_unit_ldadd)
+
+%C%_test_core_reader_SOURCES = %D%/test_core_reader.c %D%/core_sample.c %D%/core_sample.h \
+	$(rf_core_reader_sources)
+%C%_test_core_reader_CPPFLAGS = $(rf_unit_cppflags) $(LIBELF_CFLAGS)
+%C%_test_core_reader_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_core_reader_LDADD = $(rf_unit_ldadd) $(LIBELF_LIBS)
 
 %C%_test_core_writer_SOURCES = %D%/test_core_writer.c $(rf_core_writer_sources)
 %C%_test_core_writer_CPPFLAGS = $(rf_unit_cppflags) $(LIBELF_CFLAGS)
