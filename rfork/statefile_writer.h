@@ -77,8 +77,11 @@ int rf_statefile_write_pages(struct rf_statefile_writer *writer, rf_statefile_lo
 void rf_statefile_records(const struct rf_statefile_writer *writer, struct rf_image_writer *records,
 			  struct rf_statefile_note *note);
 
-/* After LAYOUT, with id and head_pages in the note, and head_digest unless fd can be read: writes SEGMENTS, CHUNKS, END, fsyncs, writes the note at note_offset, fsyncs again; what the file had
- * behind is cut off.  0 or a negative errno. */
+/*
+ * After LAYOUT: writes SEGMENTS, CHUNKS and END, fsyncs, writes the note at note_offset, and fsyncs again;
+ * what the file had behind is cut off.  The note has id and head_pages already; where head_digest is 0,
+ * the head is read from fd.  0 or a negative errno.
+ */
 int rf_statefile_finish(struct rf_statefile_writer *writer, struct rf_image_writer *records,
 			struct rf_statefile_note *note, uint64_t note_offset);
 

@@ -17,13 +17,8 @@
 /* A core needs no other one. */
 static int refuse_core(const char *file, struct rf_report *report)
 {
-	int fd = rf_io_above_stdio(open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-	int kind;
+	int kind = undump_recognise_file(file, report);
 
-	if (fd < 0)
-		return rf_report(report, errno, "%s: %m", file);
-	kind = undump_recognise(fd, file, report);
-	close(fd);
 	if (kind == UNDUMP_CORE)
 		return rf_report(report, EINVAL, "%s: it is a core already", file);
 	return kind < 0 ? kind : 0;

@@ -23,10 +23,13 @@ rf_core_reader_sources = \
 
 bin_PROGRAMS += %D%/undump
 %C%_undump_SOURCES = \
+	%D%/check.c \
+	%D%/check_core.c %D%/check_core.h \
 	%D%/core.c \
 	$(rf_core_reader_sources) \
 	$(rf_core_writer_sources) \
 	%D%/open.c \
+	%D%/text.c %D%/text.h \
 	%D%/undump.c %D%/undump.h
 %C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS)
 %C%_undump_CFLAGS = $(SANITIZED_CFLAGS)

@@ -93,17 +93,24 @@ static int open_regular(const char *path, struct rf_report *report)
 	return error;
 }
 
-int undump_open(struct rf_source *source, const char *path, struct rf_report *report)
+int undump_recognise_file(const char *path, struct rf_report *report)
 {
-	struct rf_machine_facts facts;
 	int fd = open_regular(path, report);
 	int kind;
 
-	rf_source_init(source);
 	if (fd < 0)
 		return fd;
 	kind = undump_recognise(fd, path, report);
 	close(fd);
+	return kind;
+}
+
+int undump_open(struct rf_source *source, const char *path, struct rf_report *report)
+{
+	int kind = undump_recognise_file(path, report);
+	struct rf_machine_facts facts;
+
+	rf_source_init(source);
 	if (kind < 0)
 		return kind;
 	if (kind == UNDUMP_CORE)

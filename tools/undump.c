@@ -23,12 +23,16 @@ const char *argp_program_version = "undump " STRING(RFORK_VERSION_MAJOR) "." STR
 /* Options that have no letter. */
 enum {
 	OPTION_FIRST = 256,
+	OPTION_CHECK,
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
 };
 
 /* Options that choose a mode stand in `modes` too. */
 static const struct argp_option options[] = {
+	{ .name = "check",
+	  .key = OPTION_CHECK,
+	  .doc = "Read all of FILE, and say that it is whole, or where it is not" },
 	{ .name = "core",
 	  .key = OPTION_CORE,
 	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
@@ -40,6 +44,7 @@ static const struct argp_option options[] = {
 };
 
 static const struct undump_mode modes[] = {
+	{ OPTION_CHECK, undump_check },
 	{ OPTION_CORE, undump_core },
 	{ 0 },
 };

@@ -39,6 +39,9 @@ enum undump_kind {
  */
 int undump_recognise(int fd, const char *path, struct rf_report *report);
 
+/* The same for a file that is named; -EINVAL for what is no regular file. */
+int undump_recognise_file(const char *path, struct rf_report *report);
+
 /*
  * Opens whatever undump takes as input: a statefile or an executable with their parents, or a core file.
  * 0, or a negative errno with a report that begins with the path at fault; the source is then closed.
@@ -49,6 +52,9 @@ int undump_open(struct rf_source *source, const char *path, struct rf_report *re
 void undump_assume_unchanged(void);
 
 /* -- modes ---------------------------------------------------------------------------------- */
+
+/* --check: says that a file is whole, or the first fault and its offset (check.c). */
+int undump_check(const struct undump_request *request, struct rf_report *report);
 
 /* --core: writes the companion of a statefile or an executable (core.c). */
 int undump_core(const struct undump_request *request, struct rf_report *report);

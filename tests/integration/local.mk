@@ -51,6 +51,7 @@ rf_integration_tests = \
 	%D%/daemons_of_detached_children_survive \
 	%D%/daemons_with_full_streams_hold_up_no_end \
 	%D%/daemons_without_streams_cost_nothing_at_home \
+	%D%/damage_to_statefiles_is_found \
 	%D%/datagrams_keep_their_boundaries \
 	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
@@ -305,6 +306,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_daemons_of_detached_children_survive_LDADD = $(rf_integration_ldadd)
 %C%_daemons_with_full_streams_hold_up_no_end_LDADD = $(rf_integration_ldadd)
 %C%_daemons_without_streams_cost_nothing_at_home_LDADD = $(rf_integration_ldadd)
+%C%_damage_to_statefiles_is_found_LDADD = $(rf_integration_ldadd)
 %C%_datagrams_keep_their_boundaries_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
