@@ -157,18 +157,30 @@ _Noreturn void rf_arch_jump(uint64_t entry, uint64_t plan, uint64_t stack_top);
 extern const unsigned char rf_restorer_blob[];
 extern const unsigned char rf_restorer_blob_end[];
 
-/* -- debuggers (core_state.c) ---------------------------------------------------------- */
+/* -- debuggers (core_state.c, unwind.c) ---------------------------------------------------------- */
 
 #define RF_ARCH_CORE_STATE_BYTES 2696u
 #define RF_ARCH_CORE_FLOAT_BYTES 512u
 
+/* The layout in which debuggers know the vector state of a machine's threads; without facts, of that of
+ * a thread with its XSAVE area. */
+void rf_arch_core_layout(struct rf_xsave_layout *layout, const struct rf_machine_facts *facts,
+			 const struct rf_image_thread *thread, const unsigned char *xsave);
+
 /*
- * The x87 and vector state of a thread, as a core has it in NT_X86_XSTATE, in the layout that debuggers
- * know; its first RF_ARCH_CORE_FLOAT_BYTES are NT_FPREGSET.  xsave holds thread->xsave_bytes bytes.
- * Returns how many bytes: the same for all threads of one machine.
+ * The x87 and vector state of a thread, as a core has it in NT_X86_XSTATE, of layout->bytes; its first
+ * RF_ARCH_CORE_FLOAT_BYTES are NT_FPREGSET.  xsave holds thread->xsave_bytes bytes.
  */
-size_t rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
-			  const struct rf_machine_facts *facts,
-			  const struct rf_image_thread *thread, const unsigned char *xsave);
+void rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
+			const struct rf_xsave_layout *layout, const struct rf_image_thread *thread,
+			const unsigned char *xsave);
+
+/* A general register of a thread by its number in call frame information; whether there is
+ * such a number. */
+bool rf_arch_dwarf_register(const struct rf_image_thread *thread, int number, uint64_t *value);
+
+/* Whether these instructions return from a signal handler. */
+#define RF_ARCH_SIGNAL_RETURN_BYTES 9u
+bool rf_arch_is_signal_return(const unsigned char code[RF_ARCH_SIGNAL_RETURN_BYTES]);
 
 #endif

@@ -85,7 +85,8 @@ rf_undump_sources = \
 	%D%/statefile_layers.c %D%/statefile_layers.h \
 	%D%/statefile_reader.c %D%/statefile_reader.h \
 	%D%/x86_64/core_state.c \
-	%D%/x86_64/interrupted.c
+	%D%/x86_64/interrupted.c \
+	%D%/x86_64/unwind.c
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \

@@ -66,14 +66,14 @@ static void write_siginfo(FILE *out)
 	write_note(out, "CORE", NT_SIGINFO, siginfo, sizeof(siginfo));
 }
 
-static void write_state(FILE *out, const struct rf_source *source,
+static void write_state(FILE *out, const struct rf_xsave_layout *layout,
 			const struct rf_reader_thread *thread)
 {
 	unsigned char area[RF_ARCH_CORE_STATE_BYTES];
-	size_t bytes = rf_arch_core_state(area, &source->facts, &thread->image, thread->xsave);
 
+	rf_arch_core_state(area, layout, &thread->image, thread->xsave);
 	write_note(out, "CORE", NT_FPREGSET, area, RF_ARCH_CORE_FLOAT_BYTES);
-	write_note(out, "LINUX", NT_X86_XSTATE, area, bytes);
+	write_note(out, "LINUX", NT_X86_XSTATE, area, layout->bytes);
 }
 
 /* -- the process ------------------------------------------------------------------------------ */
@@ -142,7 +142,11 @@ void rf_core_notes(FILE *out, struct rf_source *source, const struct rf_core_fil
 		   size_t count)
 {
 	const struct rf_image *image = &source->image;
+	struct rf_xsave_layout layout;
 
+	/* a debugger takes the layout of the first thread for that of all */
+	rf_arch_core_layout(&layout, &source->facts, &image->threads[0].image,
+			    image->threads[0].xsave);
 	for (uint32_t i = 0; i < image->head.threads; i++) {
 		write_status(out, &image->threads[i].image);
 		if (i == 0)
@@ -152,6 +156,6 @@ void rf_core_notes(FILE *out, struct rf_source *source, const struct rf_core_fil
 			write_note(out, "CORE", NT_AUXV, image->auxv, image->process.auxv_bytes);
 			write_files(out, files, count);
 		}
-		write_state(out, source, &image->threads[i]);
+		write_state(out, &layout, &image->threads[i]);
 	}
 }

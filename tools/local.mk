@@ -21,18 +21,29 @@ rf_core_reader_sources = \
 	%D%/core_reader_process.c \
 	%D%/core_reader_threads.c
 
+# Backtraces, from the image alone.
+rf_backtrace_sources = \
+	%D%/image_memory.c %D%/image_memory.h \
+	%D%/objects.c %D%/objects.h \
+	%D%/symbols.c %D%/symbols.h \
+	%D%/symbols_file.c \
+	%D%/symbols_memory.c \
+	%D%/unwinder.c %D%/unwinder.h
+
 bin_PROGRAMS += %D%/undump
 %C%_undump_SOURCES = \
 	%D%/check.c \
 	%D%/check_core.c %D%/check_core.h \
+	%D%/backtrace.c \
 	%D%/core.c \
 	$(rf_core_reader_sources) \
+	$(rf_backtrace_sources) \
 	$(rf_core_writer_sources) \
 	%D%/open.c \
 	%D%/text.c %D%/text.h \
 	%D%/undump.c %D%/undump.h
-%C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS)
+%C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS) $(LIBUNWIND_CFLAGS)
 %C%_undump_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_undump_LDADD = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_common) \
-	$(LIBELF_LIBS) $(LIBSODIUM_LIBS)
+	$(LIBELF_LIBS) $(LIBUNWIND_LIBS) $(LIBSODIUM_LIBS)
 %C%_undump_LDFLAGS = -Wl,-z,now -Wl,-z,relro -Wl,--as-needed

@@ -24,6 +24,7 @@ const char *argp_program_version = "undump " STRING(RFORK_VERSION_MAJOR) "." STR
 enum {
 	OPTION_FIRST = 256,
 	OPTION_CHECK,
+	OPTION_BACKTRACE,
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
 };
@@ -33,6 +34,7 @@ static const struct argp_option options[] = {
 	{ .name = "check",
 	  .key = OPTION_CHECK,
 	  .doc = "Read all of FILE, and say that it is whole, or where it is not" },
+	{ .name = "bt", .key = OPTION_BACKTRACE, .doc = "Print the backtrace of every thread" },
 	{ .name = "core",
 	  .key = OPTION_CORE,
 	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
@@ -45,6 +47,7 @@ static const struct argp_option options[] = {
 
 static const struct undump_mode modes[] = {
 	{ OPTION_CHECK, undump_check },
+	{ OPTION_BACKTRACE, undump_backtrace },
 	{ OPTION_CORE, undump_core },
 	{ 0 },
 };

@@ -56,6 +56,9 @@ void undump_assume_unchanged(void);
 /* --check: says that a file is whole, or the first fault and its offset (check.c). */
 int undump_check(const struct undump_request *request, struct rf_report *report);
 
+/* --bt: prints the backtrace of every thread (backtrace.c). */
+int undump_backtrace(const struct undump_request *request, struct rf_report *report);
+
 /* --core: writes the companion of a statefile or an executable (core.c). */
 int undump_core(const struct undump_request *request, struct rf_report *report);
 

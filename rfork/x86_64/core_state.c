@@ -10,32 +10,18 @@
 
 #include "rfork/arch.h"
 
-#define FXSAVE_BYTES 512u
+#define FXSAVE_BYTES RF_ARCH_CORE_FLOAT_BYTES
 #define MXCSR_OFFSET 24u
 #define MXCSR_MASK_OFFSET 28u
 #define XCR0_OFFSET                                                                                \
 	464u /* what software may use of FXSAVE; here the kernel writes XCR0 into a core */
 #define XSTATE_BV_OFFSET 512u
 #define HEADER_END 576u
-#define LEGACY UINT64_C(3)
+#define X87_AND_SSE UINT64_C(3)
+#define SHOWN UINT64_C(0x2e7) /* and AVX, AVX-512, PKRU */
 #define MXCSR_MASK 0xffffu
 
-/* Where a component is, by the CPU's maker: AMD has no room for MPX. */
-struct component {
-	unsigned bit;
-	uint32_t bytes, debugger_offset, compact_offset;
-};
-
-static const struct component components[] = {
-	{ 2, 256, 576, 576 }, /* AVX */
-	{ 5, 64, 1088, 832 }, /* AVX-512: k, upper halves of ZMM 0 to 15, ZMM 16 to 31 */
-	{ 6, 512, 1152, 896 }, { 7, 1024, 1664, 1408 }, { 9, 8, 2688, 2432 }, /* PKRU */
-};
-
-#define COMPONENTS (sizeof(components) / sizeof(components[0]))
-#define INTEL_BYTES 2688u /* of XSAVE with AVX-512, without PKRU */
-
-static uint64_t read_u64(const unsigned char *from)
+static uint64_t load64(const unsigned char *from)
 {
 	uint64_t value;
 
@@ -43,18 +29,23 @@ static uint64_t read_u64(const unsigned char *from)
 	return value;
 }
 
-static void write_u64(unsigned char *to, uint64_t value)
+static void store64(unsigned char *to, uint64_t value)
 {
 	memcpy(to, &value, sizeof(value));
 }
 
-static uint32_t source_offset(const struct component *component, uint32_t bytes)
+void rf_arch_core_layout(struct rf_xsave_layout *layout, const struct rf_machine_facts *facts,
+			 const struct rf_image_thread *thread, const unsigned char *xsave)
 {
-	return bytes >= INTEL_BYTES ? component->debugger_offset : component->compact_offset;
+	uint64_t features = facts->xcr0;
+
+	if (!features && thread->xsave_bytes >= HEADER_END)
+		features = load64(xsave + XCR0_OFFSET);
+	rf_arch_xsave_known(layout, features & SHOWN, false);
 }
 
-/* The state of a thread without an XSAVE area: of a CPU that has none, or in a call, where nothing is
- * live but what a call preserves. */
+/* Of a CPU without XSAVE; of a thread in a call, where nothing is live but what a call preserves; or what
+ * is sure of an area whose layout nobody knows. */
 static void make_legacy(unsigned char *area, const struct rf_image_thread *thread,
 			const unsigned char *fxsave)
 {
@@ -67,44 +58,30 @@ static void make_legacy(unsigned char *area, const struct rf_image_thread *threa
 		memcpy(area + MXCSR_OFFSET, &thread->mxcsr, sizeof(thread->mxcsr));
 		memcpy(area + MXCSR_MASK_OFFSET, &mask, sizeof(mask));
 	}
-	write_u64(area + XSTATE_BV_OFFSET, LEGACY);
+	store64(area + XSTATE_BV_OFFSET, X87_AND_SSE);
 }
 
-/* The components of an XSAVE area that have a place in ours; what is not live reads as zero. */
-static void take_components(unsigned char *area, uint64_t xcr0, const unsigned char *xsave,
-			    uint32_t bytes)
+/* Whether an area could be put into our layout, without the components that it does not have. */
+static bool convert(unsigned char *area, const struct rf_xsave_layout *layout,
+		    const unsigned char *xsave, uint32_t bytes)
 {
-	uint64_t live = read_u64(xsave + XSTATE_BV_OFFSET) & xcr0;
+	unsigned char shown[RF_IMAGE_MAX_XSAVE_BYTES];
+	struct rf_xsave_layout from;
+	struct rf_report report = { 0 };
 
-	for (size_t i = 0; i < COMPONENTS; i++) {
-		const struct component *component = &components[i];
-		uint32_t from = source_offset(component, bytes);
-
-		if (live >> component->bit & 1 && from + component->bytes <= bytes)
-			memcpy(area + component->debugger_offset, xsave + from, component->bytes);
-	}
-	memcpy(area, xsave, FXSAVE_BYTES);
-	write_u64(area + XSTATE_BV_OFFSET, live);
+	if (rf_arch_xsave_guess(&from, xsave, bytes, &report) < 0)
+		return false;
+	memcpy(shown, xsave, bytes);
+	store64(shown + XSTATE_BV_OFFSET, load64(xsave + XSTATE_BV_OFFSET) & layout->features);
+	return rf_arch_xsave_convert(area, layout, shown, &from, &report) == 0;
 }
 
-size_t rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
-			  const struct rf_machine_facts *facts,
-			  const struct rf_image_thread *thread, const unsigned char *xsave)
+void rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
+			const struct rf_xsave_layout *layout, const struct rf_image_thread *thread,
+			const unsigned char *xsave)
 {
-	uint64_t known = LEGACY;
-	size_t bytes = HEADER_END;
-
-	for (size_t i = 0; i < COMPONENTS; i++)
-		known |= UINT64_C(1) << components[i].bit;
-	known &= facts->xcr0 | LEGACY;
-	for (size_t i = 0; i < COMPONENTS; i++)
-		if (known >> components[i].bit & 1)
-			bytes = components[i].debugger_offset + components[i].bytes;
 	memset(area, 0, RF_ARCH_CORE_STATE_BYTES);
-	if (thread->xsave_bytes >= HEADER_END)
-		take_components(area, known, xsave, thread->xsave_bytes);
-	else
+	if (thread->xsave_bytes < HEADER_END || !convert(area, layout, xsave, thread->xsave_bytes))
 		make_legacy(area, thread, xsave);
-	write_u64(area + XCR0_OFFSET, known);
-	return bytes;
+	store64(area + XCR0_OFFSET, layout->features);
 }

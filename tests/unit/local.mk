@@ -12,6 +12,7 @@ if UNIT_TESTS
 rf_unit_tests = \
 	%D%/test_accept \
 	%D%/test_auth \
+	%D%/test_backtrace \
 	%D%/test_channel \
 	%D%/test_config \
 	%D%/test_core_reader \
@@ -50,6 +51,12 @@ endif
 %C%_test_auth_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_auth_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_auth_LDADD = $(rf_unit_ldadd)
+
+%C%_test_backtrace_SOURCES = %D%/test_backtrace.c $(rf_backtrace_sources) \
+	tools/vdso_code.c tools/vdso_code.h
+%C%_test_backtrace_CPPFLAGS = $(rf_unit_cppflags) $(LIBELF_CFLAGS) $(LIBUNWIND_CFLAGS)
+%C%_test_backtrace_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_backtrace_LDADD = $(rf_unit_ldadd) $(LIBELF_LIBS) $(LIBUNWIND_LIBS)
 
 %C%_test_channel_SOURCES = %D%/test_channel.c
 %C%_test_channel_CPPFLAGS = $(rf_unit_cppflags)

@@ -18,18 +18,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rfork/arch.h"
 #include "rfork/file_identity.h"
 #include "rfork/machine_facts.h"
 
 #define PAGE UINT64_C(4096)
 #define BASE UINT64_C(0x10000000)
 #define LIBRARY_BYTES (5 * PAGE + 100)
-#define XSAVE_BYTES 832u /* x87, SSE, AVX */
+#define FEATURES UINT64_C(0xe7) /* x87, SSE, AVX, AVX-512 */
+/* Offsets in an XSAVE area. */
+#define MXCSR 24u
+#define XCR0 464u
+#define XSTATE_BV 512u
 #define THREADS 3u
 
 static struct rf_source source;
 static char folder[] = "/tmp/test_core_writer.XXXXXX";
 static char state_path[64], library_path[64], core_path[64];
+static struct rf_xsave_layout packed; /* of the threads: as on AMD CPUs */
 static unsigned missing_count;
 
 /* -- the source ------------------------------------------------------------------------------- */
@@ -51,7 +57,6 @@ static void make_threads(void)
 	source.image.threads = calloc(THREADS, sizeof(*source.image.threads));
 	for (uint32_t i = 0; i < THREADS; i++) {
 		struct rf_reader_thread *thread = &source.image.threads[i];
-		const uint64_t live = 7;
 
 		memset(&thread->image.registers, (int)(0x40 + i), sizeof(thread->image.registers));
 		thread->image.tid = 1000 + i;
@@ -62,10 +67,13 @@ static void make_threads(void)
 			continue; /* in a call */
 		}
 		thread->image.flags = RF_THREAD_INTERRUPTED;
-		thread->image.xsave_bytes = XSAVE_BYTES;
-		thread->xsave = malloc(XSAVE_BYTES);
-		memset(thread->xsave, (int)(0x60 + i), XSAVE_BYTES);
-		memcpy(thread->xsave + 512, &live, sizeof(live));
+		thread->image.xsave_bytes = packed.bytes;
+		thread->xsave = malloc(packed.bytes);
+		memset(thread->xsave, (int)(0x60 + i), packed.bytes);
+		memset(thread->xsave + MXCSR + 2, 0, 2);
+		memset(thread->xsave + XSTATE_BV, 0, 64);
+		memcpy(thread->xsave + XSTATE_BV, &packed.features, 8);
+		memcpy(thread->xsave + XCR0, &packed.features, 8);
 	}
 }
 
@@ -112,8 +120,8 @@ static void set_up(void)
 	source.path = strdup(state_path);
 	ck_assert_int_eq(rf_source_own(&source, state), state);
 	ck_assert_int_eq(rf_machine_facts_collect(&source.facts), 0);
-	source.facts.xcr0 = 7;
-	source.facts.xsave_bytes = XSAVE_BYTES;
+	source.facts.xcr0 = FEATURES;
+	ck_assert(rf_arch_xsave_known(&packed, FEATURES, true));
 	strcpy(source.image.process.comm, "victim");
 	source.image.process.auxv_bytes = 32;
 	memset(source.image.auxv, 0x33, 32);
@@ -204,9 +212,11 @@ START_TEST(registers_are_those_of_each_thread)
 {
 	const struct elf_prstatus *status;
 	const unsigned char *state;
-	const uint64_t xcr0 = 7;
+	struct rf_xsave_layout known; /* to gdb */
 	size_t bytes;
 
+	ck_assert(rf_arch_xsave_known(&known, FEATURES, false));
+	ck_assert_uint_ne(known.bytes, packed.bytes);
 	write_core();
 	open_core();
 	for (uint32_t i = 0; i < THREADS; i++) {
@@ -218,12 +228,15 @@ START_TEST(registers_are_those_of_each_thread)
 		ck_assert_uint_eq(status->pr_sighold, thread->image.signal_mask);
 		ck_assert_mem_eq(status->pr_reg, &thread->image.registers, sizeof(status->pr_reg));
 		state = find_note(NT_X86_XSTATE, i, &bytes);
-		ck_assert_uint_eq(bytes, XSAVE_BYTES);
-		ck_assert_mem_eq(state + 464, &xcr0, sizeof(xcr0));
+		ck_assert_uint_eq(bytes, known.bytes);
+		ck_assert_mem_eq(state + XCR0, &known.features, 8);
 		if (i > 0) {
-			ck_assert_mem_eq(state, thread->xsave, 464);
-			ck_assert_mem_eq(state + 576, thread->xsave + 576, 256);
-			ck_assert_mem_eq(find_note(NT_FPREGSET, i, &bytes), thread->xsave, 464);
+			ck_assert_mem_eq(state, thread->xsave, XCR0);
+			ck_assert_mem_eq(state + XSTATE_BV, &known.features, 8);
+			for (unsigned j = 2; j < RF_XSAVE_COMPONENTS; j++)
+				ck_assert_mem_eq(state + known.offset[j],
+						 thread->xsave + packed.offset[j], known.size[j]);
+			ck_assert_mem_eq(find_note(NT_FPREGSET, i, &bytes), thread->xsave, XCR0);
 			ck_assert_uint_eq(bytes, 512);
 		}
 		ck_assert_ptr_nonnull(find_note(NT_SIGINFO, i, &bytes));
@@ -354,7 +367,7 @@ START_TEST(mappings_take_no_bytes)
 		/* at 0, BFD would read the notes twice */
 		ck_assert_uint_eq(segment.p_offset, status.st_size);
 	}
-	ck_assert_uint_lt(status.st_size, 8192);
+	ck_assert_uint_lt(status.st_size, 12288);
 	ck_assert_uint_eq(status.st_mode & 0777, 0600);
 	close_core();
 }
