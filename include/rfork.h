@@ -251,11 +251,39 @@ int rfork_discard(rfork_crid_t crid);
 /*
  * rfork_undump - write an executable that resumes the calling process.
  *
- * path: the file to write.
- * Returns 1 in the program that wrote it, 0 in the one restarted, -1 on error.
- * Errors: ENOSYS in this version.
+ * path: the file to write, of mode 0700; what has that name is replaced when the
+ *       new file is complete.
+ *
+ * Returns 1 in the program that wrote it.  Returns 0 each time the executable is
+ * started, in a process that goes on from this call, whose standard input, output
+ * and error are those that it was started with.  Returns -1 and sets errno on
+ * failure: what had the name is still there then.
+ *
+ * The executable is complete: it needs neither this library nor the files that
+ * the process had mapped, only a machine with the same kernel build whose CPU has what
+ * this one has.  Files that are open must be there when it is started.
+ *
+ * Errors: those of rfork_checkpoint(), and
+ *   EINVAL        there is no path
+ *   EISDIR, ENAMETOOLONG, ENOENT, EACCES, EROFS, ENOSPC, EDQUOT, ...
+ *                 path cannot be written to
+ *
+ * Rights: none beyond those of the process itself.  Linux 4.18 or later.
  */
 int rfork_undump(const char *path);
+
+/*
+ * rfork_restart_args - what the restarted program was started with.
+ *
+ * argc, argv, envp: take the count and the lists that main() of a new program would
+ *       get; each may be NULL.  The lists belong to the library, and stay until the
+ *       process is restarted again.
+ *
+ * Returns 0, or -1 and sets errno:
+ *   ENOENT  the process was not restarted from an executable of rfork_undump()
+ *           or undump(1)
+ */
+int rfork_restart_args(int *argc, char ***argv, char ***envp);
 
 #pragma GCC visibility pop
 

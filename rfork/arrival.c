@@ -6,6 +6,7 @@
 #include "rfork/arrival.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #include "rfork/io.h"
@@ -30,14 +31,18 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 {
 	struct rf_arrival here = *arrival;
 	struct rf_shell_report report = { .kind = kind };
+	/* it restarted itself: its parent is anybody, and nobody waits to hear of it */
+	bool is_alone = here.report_fd < 0;
 	char go;
 
+	if (is_alone)
+		rf_restart_args_take(rf_state_restart_args(), &here);
 	if (here.region_bytes)
 		rf_sys_munmap(here.region_address, here.region_bytes);
-	rf_state_reset();
+	rf_state_reset(is_alone ? 0 : (pid_t)rf_syscall(SYS_getppid));
 	last_report = (struct rf_report){ .sentence = "no error" };
-	if (here.report_fd < 0)
-		return; /* it restarted itself: nobody waits to hear of it */
+	if (is_alone)
+		return;
 	/* Without a session to hear it the connection is lost, and the child about to be killed. */
 	rf_io_write_full(here.report_fd, &report, RF_SHELL_REPORT_SHORT_BYTES, RF_NO_DEADLINE);
 	if (kind != RF_SHELL_RUNNING &&

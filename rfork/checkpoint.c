@@ -3,7 +3,7 @@
  * The public calls about checkpoints: make a holder, and talk to it.  The holder itself is holder.c.
  */
 #define _GNU_SOURCE
-#include <rfork.h>
+#include "rfork/checkpoint.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 
 #include "rfork/arrival.h"
-#include "rfork/held.h"
-#include "rfork/holder.h"
 #include "rfork/io.h"
 #include "rfork/move.h"
 #include "rfork/state.h"
@@ -228,7 +226,7 @@ static rfork_crid_t checkpoint_locked_returns_twice(unsigned flags, uint64_t sig
 	return crid;
 }
 
-static rfork_crid_t checkpoint_returns_twice(unsigned flags, struct rf_report *report)
+rfork_crid_t rf_checkpoint_returns_twice(unsigned flags, struct rf_report *report)
 {
 	const struct rf_machine_facts *facts;
 	rfork_crid_t crid;
@@ -266,15 +264,14 @@ rfork_crid_t rfork_checkpoint(unsigned flags)
 	int state, unused;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	crid = checkpoint_returns_twice(flags, &report);
+	crid = rf_checkpoint_returns_twice(flags, &report);
 	pthread_setcancelstate(state, &unused);
 	return crid < 0 ? rf_fail(&report) : crid;
 }
 
 /* -- commit -------------------------------------------------------------------------------------- */
 
-/* Takes a checkpoint for a call, so that no other call uses it meanwhile; NULL with a report. */
-static struct rf_held *claim(rfork_crid_t crid, struct rf_report *report)
+struct rf_held *rf_checkpoint_claim(rfork_crid_t crid, struct rf_report *report)
 {
 	struct rf_held *held;
 
@@ -300,7 +297,7 @@ static void release(struct rf_held *held)
 	rf_state_unlock();
 }
 
-static int send_command(int control, int fd)
+static int send_command(int control, struct rf_holder_command *command, int fd)
 {
 	union {
 		struct cmsghdr header;
@@ -308,8 +305,7 @@ static int send_command(int control, int fd)
 	} passed = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
 				 .cmsg_level = SOL_SOCKET,
 				 .cmsg_type = SCM_RIGHTS } };
-	struct rf_holder_command command = { .kind = RF_HOLDER_COMMIT };
-	struct iovec iov = { &command, sizeof(command) };
+	struct iovec iov = { command, sizeof(*command) };
 	struct msghdr message = { .msg_iov = &iov,
 				  .msg_iovlen = 1,
 				  .msg_control = &passed,
@@ -323,23 +319,38 @@ static int send_command(int control, int fd)
 	return sent < 0 ? (int)sent : 0;
 }
 
-static int commit(struct rf_held *held, int fd, struct rf_report *report)
+static int refuse_second(const struct rf_held *held, struct rf_report *report)
 {
-	int error;
-
 	if (held->is_writing)
 		return rf_report(report, EBUSY,
 				 "checkpoint %ld: rfork_commit_wait() has not told yet how the "
 				 "commit before ended",
 				 held->crid);
-	if (rf_syscall(SYS_fcntl, fd, F_GETFD) < 0)
-		return rf_report(report, EBADF, "descriptor %d: %m", fd);
-	error = send_command(held->control, fd);
+	return 0;
+}
+
+int rf_checkpoint_command(struct rf_held *held, struct rf_holder_command *command, int fd,
+			  struct rf_report *report)
+{
+	int error = send_command(held->control, command, fd);
+
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
 		return rf_report(report, -error, "passing descriptor %d: %m", fd);
 	error = hear(held->control, RF_HOLDER_BEGUN, report);
 	held->is_writing = error == 0;
 	return error;
+}
+
+static int commit(struct rf_held *held, int fd, struct rf_report *report)
+{
+	struct rf_holder_command command = { .kind = RF_HOLDER_COMMIT };
+	int error = refuse_second(held, report);
+
+	if (error < 0)
+		return error;
+	if (rf_syscall(SYS_fcntl, fd, F_GETFD) < 0)
+		return rf_report(report, EBADF, "descriptor %d: %m", fd);
+	return rf_checkpoint_command(held, &command, fd, report);
 }
 
 /* The first failure of the call, if there was one. */
@@ -355,7 +366,7 @@ int rfork_commit(rfork_crid_t crid, int fd)
 	int state, unused;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	held = claim(crid, &report);
+	held = rf_checkpoint_claim(crid, &report);
 	if (held) {
 		commit(held, fd, &report);
 		release(held);
@@ -364,8 +375,7 @@ int rfork_commit(rfork_crid_t crid, int fd)
 	return end_call(&report);
 }
 
-/* Waits until the commit under way has ended, and tells how. */
-static int wait_for_end(struct rf_held *held, int64_t deadline_ns, struct rf_report *report)
+int rf_checkpoint_wait(struct rf_held *held, int64_t deadline_ns, struct rf_report *report)
 {
 	int error = rf_io_wait(held->control, POLLIN, deadline_ns);
 
@@ -389,10 +399,10 @@ int rfork_commit_wait(rfork_crid_t crid, int timeout_ms)
 		return rf_fail(&report);
 	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	held = claim(crid, &report);
+	held = rf_checkpoint_claim(crid, &report);
 	if (held) {
 		if (held->is_writing)
-			wait_for_end(held, rf_io_deadline_ns(timeout_ms), &report);
+			rf_checkpoint_wait(held, rf_io_deadline_ns(timeout_ms), &report);
 		else
 			rf_report(&report, EINVAL, "checkpoint %ld is not being written", crid);
 		release(held);
@@ -401,24 +411,28 @@ int rfork_commit_wait(rfork_crid_t crid, int timeout_ms)
 	return end_call(&report);
 }
 
+void rf_checkpoint_discard(struct rf_held *held, struct rf_report *report)
+{
+	pid_t holder = held->holder;
+
+	if (held->is_writing)
+		rf_checkpoint_wait(held, RF_NO_DEADLINE, report);
+	rf_state_lock();
+	rf_held_drop(held);
+	rf_state_unlock();
+	reap(holder);
+}
+
 int rfork_discard(rfork_crid_t crid)
 {
 	struct rf_report report = { 0 };
 	struct rf_held *held;
 	int state, unused;
-	pid_t holder;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	held = claim(crid, &report);
-	if (held) {
-		if (held->is_writing)
-			wait_for_end(held, RF_NO_DEADLINE, &report);
-		holder = held->holder;
-		rf_state_lock();
-		rf_held_drop(held);
-		rf_state_unlock();
-		reap(holder);
-	}
+	held = rf_checkpoint_claim(crid, &report);
+	if (held)
+		rf_checkpoint_discard(held, &report);
 	pthread_setcancelstate(state, &unused);
 	return end_call(&report);
 }

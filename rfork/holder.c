@@ -171,7 +171,7 @@ static void start_writer(struct holder *holder)
 }
 
 /* Takes the descriptor. */
-static void commit(struct holder *holder, int fd)
+static void write_to(struct holder *holder, const struct rf_holder_command *command, int fd)
 {
 	struct rf_report report = { 0 };
 
@@ -183,7 +183,10 @@ static void commit(struct holder *holder, int fd)
 		}
 		rf_holder_join(&holder->running);
 	}
-	rf_target_open(&holder->target, fd, &report);
+	if (command->kind == RF_HOLDER_UNDUMP)
+		rf_target_open_executable(&holder->target, fd, command->name, &report);
+	else
+		rf_target_open(&holder->target, fd, &report);
 	answer(holder, RF_HOLDER_BEGUN, &report);
 	if (!report.error)
 		start_writer(holder);
@@ -210,13 +213,13 @@ static bool take_command(struct holder *holder)
 		return true;
 	if (got <= 0)
 		return false;
-	if (got != sizeof(command) || command.kind != RF_HOLDER_COMMIT || !passed ||
-	    passed->cmsg_type != SCM_RIGHTS || passed->cmsg_len != CMSG_LEN(sizeof(int))) {
+	if (got != sizeof(command) || !passed || passed->cmsg_type != SCM_RIGHTS ||
+	    passed->cmsg_len != CMSG_LEN(sizeof(int))) {
 		refuse(holder, EMFILE, "the descriptor did not arrive");
 		return true;
 	}
 	memcpy(&fd, CMSG_DATA(passed), sizeof(fd));
-	commit(holder, fd);
+	write_to(holder, &command, fd);
 	return true;
 }
 

@@ -37,16 +37,20 @@ struct rf_holder_order {
 	char name[16]; /* of the process, "rfork:crid N" */
 };
 
+#define RF_HOLDER_MAX_NAME_BYTES 255u
+
 /*
- * One message from the caller, with a descriptor.  The holder answers READY once by itself; to a COMMIT
+ * One message from the caller, with a descriptor: of what to write to, or for UNDUMP of the folder in which
+ * the executable is to have the name.  The holder answers READY once by itself; to a command
  * it answers BEGUN, and if that says no error, WRITTEN later.
  */
 struct rf_holder_command {
 	uint32_t kind;
 	uint32_t reserved;
+	char name[RF_HOLDER_MAX_NAME_BYTES + 1];
 };
 
-enum rf_holder_command_kind { RF_HOLDER_COMMIT = 1 };
+enum rf_holder_command_kind { RF_HOLDER_COMMIT = 1, RF_HOLDER_UNDUMP = 2 };
 
 struct rf_holder_answer {
 	uint32_t kind;

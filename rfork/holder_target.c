@@ -13,6 +13,7 @@
 #include "rfork/sys.h"
 
 #define STATEFILE_MODE 0600
+#define EXECUTABLE_MODE 0700
 
 static void close_fd(int *fd)
 {
@@ -89,7 +90,7 @@ static int create_temporary(struct rf_target *target, struct rf_report *report)
 		  (int)rf_syscall(SYS_getpid));
 	target->fd = (int)rf_syscall(SYS_openat, target->directory, target->temporary,
 				     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-				     STATEFILE_MODE);
+				     target->is_executable ? EXECUTABLE_MODE : STATEFILE_MODE);
 	if (target->fd >= 0)
 		return 0;
 	return rf_report(report, -target->fd, "a temporary file beside %s: %m", target->path);
@@ -134,7 +135,7 @@ int rf_target_open(struct rf_target *target, int fd, struct rf_report *report)
 	int error;
 
 	target->fd = target->directory = -1;
-	target->is_stream = false;
+	target->is_stream = target->is_executable = false;
 	error = read_link(fd, target->path, sizeof(target->path), report);
 	if (error == 0)
 		error = rf_sys_fstat(fd, &status);
@@ -151,6 +152,23 @@ int rf_target_open(struct rf_target *target, int fd, struct rf_report *report)
 	rf_sys_close(fd);
 	return rf_report(report, EINVAL, "%s is neither a file nor a pipe nor a socket",
 			 target->path);
+}
+
+int rf_target_open_executable(struct rf_target *target, int directory, const char *name,
+			      struct rf_report *report)
+{
+	int error;
+
+	target->fd = -1;
+	target->directory = directory;
+	target->is_stream = false;
+	target->is_executable = true;
+	rf_format(target->name, sizeof(target->name), "%s", name);
+	rf_format(target->path, sizeof(target->path), "%s", name);
+	error = create_temporary(target, report);
+	if (error < 0)
+		close_fd(&target->directory);
+	return error;
 }
 
 /* -- the end ----------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ struct rf_target {
 	int fd;		/* where the bytes go; -1 = not open */
 	int directory;	/* of a named file; else -1 */
 	bool is_stream; /* no file: PAGES, in one go */
+	bool is_executable;
 	char name[256]; /* in the directory */
 	char temporary[256];
 	char path[RF_IMAGE_MAX_PATH_BYTES + 1]; /* for sentences */
@@ -23,6 +24,10 @@ struct rf_target {
 /* Takes `fd`, which is open for writing, and opens what stands behind it.  0 or a negative errno with a
  * report; then all is closed. */
 int rf_target_open(struct rf_target *target, int fd, struct rf_report *report);
+
+/* Takes `directory`, in which an executable is to have the name; otherwise the same. */
+int rf_target_open_executable(struct rf_target *target, int directory, const char *name,
+			      struct rf_report *report);
 
 /* After the last byte: a named file is replaced, and that is made durable.  Closes all; 0 or a negative errno
  * with a report. */

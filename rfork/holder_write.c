@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <string.h>
 
+#include "rfork/executable.h"
 #include "rfork/io.h"
 #include "rfork/statefile.h"
 #include "rfork/sys.h"
@@ -90,7 +91,7 @@ static int write_file_pages(struct rf_holder_writer *writer)
 	return error < 0 ? error : writer->file.error;
 }
 
-static int write_head(int fd)
+static int write_statefile_head(int fd)
 {
 	const struct rf_statefile_note unfinished = { 0 };
 	unsigned char head[RF_STATEFILE_HEAD_BYTES];
@@ -100,15 +101,39 @@ static int write_head(int fd)
 	return rf_io_pwritev_full(fd, &piece, 1, 0);
 }
 
-static int write_records(struct rf_holder_writer *writer, struct rf_report *report)
+/* Leaves room for the pages of the head; note_offset: where in it the note's description is. */
+static int write_head(const struct rf_target *target, uint64_t *note_offset)
+{
+	*note_offset = RF_STATEFILE_NOTE_OFFSET;
+	return target->is_executable ? rf_executable_write_head(target->fd, 0, note_offset)
+				     : write_statefile_head(target->fd);
+}
+
+static uint32_t head_pages(const struct rf_target *target)
+{
+	return target->is_executable ? rf_executable_head_pages() : 1;
+}
+
+/* The digest of an executable's head is made from the file. */
+static struct rf_statefile_note describe_head(const struct rf_target *target)
+{
+	struct rf_statefile_note note = { .head_pages = head_pages(target) };
+	unsigned char head[RF_STATEFILE_HEAD_BYTES];
+
+	if (target->is_executable)
+		return note;
+	rf_statefile_make_head(head, &(struct rf_statefile_note){ 0 });
+	rf_statefile_set_head(&note, head, sizeof(head));
+	return note;
+}
+
+static int write_records(struct rf_holder_writer *writer, const struct rf_target *target,
+			 uint64_t note_offset, struct rf_report *report)
 {
 	const struct rf_snapshot_request *request = writer->request;
-	struct rf_statefile_note note = { 0 };
-	unsigned char head[RF_STATEFILE_HEAD_BYTES];
+	struct rf_statefile_note note = describe_head(target);
 	int error = rf_snapshot_digest_files(writer->snapshot, request, report);
 
-	rf_statefile_make_head(head, &note);
-	rf_statefile_set_head(&note, head, sizeof(head));
 	memcpy(note.id, request->rest->origin.id, sizeof(note.id));
 	if (error < 0)
 		return error;
@@ -118,30 +143,33 @@ static int write_records(struct rf_holder_writer *writer, struct rf_report *repo
 	error = rf_snapshot_write_layout(writer->snapshot, writer->records, request);
 	if (error < 0)
 		return error;
-	return rf_statefile_finish(&writer->file, writer->records, &note, RF_STATEFILE_NOTE_OFFSET);
+	return rf_statefile_finish(&writer->file, writer->records, &note, note_offset);
 }
 
-static int write_file(struct rf_holder_writer *writer, int fd, struct rf_report *report)
+static int write_file(struct rf_holder_writer *writer, const struct rf_target *target,
+		      struct rf_report *report)
 {
 	struct rf_statefile_tables tables;
+	uint64_t note_offset;
 	int error = map_tables(writer, &tables);
 
 	if (error < 0)
 		return error;
-	rf_statefile_begin(&writer->file, fd, PAGE_BYTES, &tables);
+	rf_statefile_begin(&writer->file, target->fd, head_pages(target) * (uint64_t)PAGE_BYTES,
+			   &tables);
 	error = rf_snapshot_plan_pages(writer->snapshot, &writer->file, writer->memory_fd,
 				       writer->bounce);
 	if (error == -ENOBUFS)
 		rf_report(report, ENOTSUP, "the memory is in more than %u pieces",
 			  RF_IMAGE_MAX_SEGMENTS);
 	if (error == 0)
-		error = (int)rf_syscall(SYS_ftruncate, fd, 0);
+		error = (int)rf_syscall(SYS_ftruncate, target->fd, 0);
 	if (error == 0)
-		error = write_head(fd);
+		error = write_head(target, &note_offset);
 	if (error == 0)
 		error = write_file_pages(writer);
 	if (error == 0)
-		error = write_records(writer, report);
+		error = write_records(writer, target, note_offset, report);
 	rf_arena_unmap(&writer->tables);
 	return error;
 }
@@ -172,6 +200,6 @@ int rf_holder_write(struct rf_holder_writer *writer, const struct rf_target *tar
 		return error;
 	writer->has_pages = true;
 	error = target->is_stream ? write_stream(writer, target->fd, report)
-				  : write_file(writer, target->fd, report);
+				  : write_file(writer, target, report);
 	return error < 0 ? rf_report(report, -error, "writing %s: %m", target->path) : 0;
 }

@@ -32,8 +32,9 @@ rf_capture_sources = \
 	%D%/approach.c %D%/approach.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/arrival.c %D%/arrival.h \
-	%D%/checkpoint.c \
+	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
+	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
@@ -61,6 +62,7 @@ rf_capture_sources = \
 	%D%/pipe_holders.c %D%/pipe_holders.h \
 	%D%/pipes.c %D%/pipes.h \
 	%D%/procstate.c %D%/procstate.h \
+	%D%/restart_args.c %D%/restart_args.h \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
@@ -71,6 +73,7 @@ rf_capture_sources = \
 	%D%/timers.c %D%/timers.h \
 	%D%/transport.c %D%/transport.h \
 	%D%/write_tracker.c %D%/write_tracker.h \
+	%D%/undump.c \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
 	%D%/x86_64/signal_return.S \
@@ -124,6 +127,10 @@ noinst_LTLIBRARIES += %D%/librfork_common.la %D%/librfork_capture.la
 %C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_capture_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 
+# The compiler's dependencies do not see .incbin; through a variable, as in server/local.mk.
+rf_start_blob_objects = %D%/librfork_capture_la-executable_start.lo
+$(rf_start_blob_objects): %D%/start/start.bin
+
 # For undump, and the unit tests; the reader of images is in the node's side.
 noinst_LTLIBRARIES += %D%/librfork_undump.la
 %C%_librfork_undump_la_SOURCES = $(rf_undump_sources)
@@ -137,6 +144,8 @@ noinst_LTLIBRARIES += %D%/librfork_restore.la
 if SANITIZERS
 noinst_LTLIBRARIES += %D%/librfork_common_sanitized.la
 check_LTLIBRARIES += %D%/librfork_capture_sanitized.la
+rf_start_blob_sanitized = %D%/librfork_capture_sanitized_la-executable_start.lo
+$(rf_start_blob_sanitized): %D%/start/start.bin
 %C%_librfork_common_sanitized_la_SOURCES = $(rf_common_sources)
 %C%_librfork_common_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_common_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)

@@ -28,7 +28,11 @@ struct rf_arrival {
 	uint64_t region_address; /* of the restorer's region, to be unmapped */
 	uint64_t region_bytes;	 /* 0 = other threads may still be leaving it: it stays */
 	int32_t report_fd; /* takes one struct rf_shell_report, then to be closed; -1 = none */
-	uint32_t reserved;
+	uint32_t argc;
+	/* Of an executable that restarted itself: the strings of its arguments, then those of its environment,
+	 * each with its zero; in the region.  0 = none. */
+	uint64_t arguments;
+	uint64_t arguments_bytes;
 };
 
 /* A thread beside the main one: what it does for itself, on a stack in the region. */

@@ -3,8 +3,8 @@
  * Fills the restorer's region and jumps into it: the last act of whoever becomes an image.
  *
  * The region, in this order: code; struct head; steps of the process and its main thread; for each other
- * thread its steps, signal frame and stack; the main thread's signal frame, and the stack that the
- * restorer begins on.
+ * thread its steps, signal frame and stack; the main thread's signal frame; arguments, if there are any; the stack
+ * that the restorer begins on.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_region.h"
@@ -203,6 +203,8 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head)
 		.region_bytes = restore->image->head.threads == 1 ? restore->places->region_bytes
 								  : 0,
 		.report_fd = is_heard ? restore->report_fd : -1,
+		.argc = restore->argc,
+		.arguments_bytes = restore->arguments_bytes,
 	};
 	memcpy(head->running, &running, sizeof(head->running));
 	head->plan.last = head->last;
@@ -246,6 +248,8 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	next = (unsigned char *)(steps + head->plan.count);
 	fill_threads(restore, head, &next);
 	head->plan.stack = build_frame(restore, &next, 0, &head->arrival);
+	head->arrival.arguments = (uintptr_t)next;
+	memcpy(next, restore->arguments, restore->arguments_bytes);
 	error = (int)rf_syscall(SYS_mprotect, code, code_bytes(), PROT_READ | PROT_EXEC);
 	return error < 0 ? rf_report(report, -error, "the restorer's code: %m") : 0;
 }

@@ -23,6 +23,10 @@ struct rf_restore {
 	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits for a word, and
 	 * report_fd is closed at the end. */
 	const char *failure;
+	/* see struct rf_arrival; region_bytes must have room for them, too */
+	const char *arguments;
+	uint64_t arguments_bytes;
+	uint32_t argc;
 };
 
 /* Bytes of the region, which is to be mapped readable and writable at places->region_address. */

@@ -39,15 +39,6 @@ const char *rfork_version(void)
 	return VERSION_STRING(RFORK_VERSION_MAJOR, RFORK_VERSION_MINOR, RFORK_VERSION_PATCH);
 }
 
-int rfork_undump(const char *path)
-{
-	struct rf_report report = { 0 };
-
-	(void)path;
-	rf_report(&report, ENOSYS, "rfork_undump is not implemented in this version");
-	return rf_fail(&report);
-}
-
 /* -- before the fork ------------------------------------------------------------------------- */
 
 static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *order,

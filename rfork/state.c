@@ -24,6 +24,7 @@ static struct rf_state {
 	struct rf_machine_facts facts;
 	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
 	pid_t node_session;
+	struct rf_restart_args restart_args;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct rf_flight *own_flight;
@@ -183,7 +184,7 @@ struct rf_digest_cache *rf_state_digests(void)
 	return state.digests;
 }
 
-void rf_state_reset(void)
+void rf_state_reset(pid_t session)
 {
 	if (state.digests)
 		munmap(state.digests, sizeof(*state.digests));
@@ -191,8 +192,14 @@ void rf_state_reset(void)
 	/* Handlers stay registered in the memory that came along. */
 	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .has_handlers = state.has_handlers,
-				   .node_session = (pid_t)rf_syscall(SYS_getppid) };
+				   .node_session = session,
+				   .restart_args = state.restart_args };
 	own_flight = NULL;
+}
+
+struct rf_restart_args *rf_state_restart_args(void)
+{
+	return &state.restart_args;
 }
 
 pid_t rf_state_node_session(void)

@@ -12,6 +12,7 @@
 #include "rfork/arena.h"
 #include "rfork/digest_cache.h"
 #include "rfork/protocol.h"
+#include "rfork/restart_args.h"
 
 /*
  * One rfork() in progress: what another thread's fork child must not keep.  Lives on the stack of
@@ -55,8 +56,11 @@ const struct rf_machine_facts *rf_state_facts(int *error);
 /* The digests known to this process; NULL if there is no memory for them. */
 struct rf_digest_cache *rf_state_digests(void);
 
-/* Forgets everything: called in the remote child, which stands on another machine. */
-void rf_state_reset(void);
+/* Forgets everything: called in a restored process.  session: see rf_state_node_session(). */
+void rf_state_reset(pid_t session);
+
+/* The arguments of the executable that restarted this process. */
+struct rf_restart_args *rf_state_restart_args(void);
 
 /* The process on this machine through which this one, or one that it has been forked from, came here; 0 if
  * none did. */

@@ -10,6 +10,7 @@ rf_build_checks = \
 	%D%/man_pages_are_clean.sh \
 	%D%/only_rfork_is_exported.sh \
 	%D%/restorer_is_freestanding.sh \
+	%D%/start_is_freestanding.sh \
 	%D%/version_is_one.sh
 
 dist_check_SCRIPTS += $(rf_build_checks)

@@ -80,6 +80,26 @@ static void check_options(const char *host)
 	test_expect_exit(pid, 3);
 }
 
+static void check_undump(void)
+{
+	static const struct {
+		const char *path;
+		int error;
+	} paths[] = { { NULL, EINVAL },
+		      { "", EINVAL },
+		      { "/tmp/", EISDIR },
+		      { "/nonexistent/file", ENOENT },
+		      { "/dev/null/file", ENOTDIR } };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		CHECK_EQUAL(rfork_undump(paths[i].path), -1);
+		CHECK_EQUAL(errno, paths[i].error);
+		CHECK(strlen(rfork_error()) > 10);
+	}
+	CHECK_EQUAL(rfork_restart_args(NULL, NULL, NULL), -1);
+	CHECK_EQUAL(errno, ENOENT);
+}
+
 int main(void)
 {
 	struct node node;
@@ -96,8 +116,7 @@ int main(void)
 	CHECK_EQUAL(errno, EINVAL);
 	CHECK_EQUAL(rfork_discard(0), -1);
 	CHECK_EQUAL(errno, EINVAL);
-	CHECK_EQUAL(rfork_undump("/nonexistent/file"), -1);
-	CHECK_EQUAL(errno, ENOSYS);
+	check_undump();
 	node_stop(&node);
 	return test_end();
 }

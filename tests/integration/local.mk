@@ -68,6 +68,7 @@ rf_integration_tests = \
 	%D%/end_is_told_while_others_write_to_the_terminal \
 	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
+	%D%/executable_resumes_the_program \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
 	%D%/failures_keep_other_signals \
@@ -244,6 +245,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/network.c tests/support/network.h \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
+	tests/support/restart.c tests/support/restart.h \
 	tests/support/scripted_node.c tests/support/scripted_node.h \
 	tests/support/screen.c tests/support/screen.h \
 	tests/support/stream.c tests/support/stream.h \
@@ -323,6 +325,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)

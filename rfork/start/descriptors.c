@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Gives the program the image's descriptors: standard input, output and error are the new process's, the
+ * terminal is its terminal, files are opened again, pipes are made again.  Whatever else the new process had
+ * open is closed: the image knows nothing of it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include "rfork/start/start.h"
+#include "rfork/sys.h"
+
+/* What does not describe an open file but how it was opened. */
+#define CREATION_FLAGS (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | (O_TMPFILE & ~O_DIRECTORY))
+/* What means something for a stream that is not opened by its own path. */
+#define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
+#define STANDARD 3u
+/* Above the image's numbers: the standard ones, one to report to, a pipe while it is made. */
+#define SPARE_FDS 8u
+
+/* Descriptors of the new process, moved above all of the image's. */
+struct high_fds {
+	unsigned first;
+	int standard[STANDARD]; /* -1 = closed */
+	struct rlimit limit;	/* as it was */
+	bool is_limit_raised;
+};
+
+static int duplicate(int fd, unsigned lowest)
+{
+	return (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+static void raise_limit(struct high_fds *high, rlim_t needed)
+{
+	struct rlimit raised;
+
+	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) < 0 ||
+	    high->limit.rlim_cur >= needed || high->limit.rlim_cur >= high->limit.rlim_max)
+		return;
+	raised = (struct rlimit){ high->limit.rlim_max, high->limit.rlim_max };
+	high->is_limit_raised = rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+}
+
+static int move_up(struct rf_start *start, struct high_fds *high)
+{
+	const struct rf_image *image = &start->file.image;
+	uint32_t count = image->head.descriptors;
+
+	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
+	if (high->first < STANDARD)
+		high->first = STANDARD;
+	raise_limit(high, (rlim_t)high->first + SPARE_FDS + image->pipe_count);
+	for (unsigned i = 0; i < STANDARD; i++) {
+		int fd = duplicate((int)i, high->first);
+
+		if (fd == -EINVAL || fd == -EMFILE)
+			return rf_report(&start->report, ENOTSUP,
+					 "descriptor %u is above the limit of open files",
+					 high->first - 1);
+		high->standard[i] = fd < 0 ? -1 : fd;
+	}
+	start->report_fd = high->standard[2];
+	if (high->standard[2] >= 0)
+		start->report_fd = duplicate(high->standard[2], high->first);
+	return 0;
+}
+
+/* All below `first`, and all above that did not move there. */
+static void close_others(const struct high_fds *high, int report_fd)
+{
+	rf_syscall(SYS_close_range, 0, high->first - 1, 0);
+	for (unsigned fd = high->first; fd < high->first + SPARE_FDS; fd++) {
+		bool is_ours = (int)fd == report_fd;
+
+		for (unsigned i = 0; i < STANDARD; i++)
+			is_ours |= (int)fd == high->standard[i];
+		if (!is_ours)
+			rf_sys_close((int)fd);
+	}
+	rf_syscall(SYS_close_range, high->first + SPARE_FDS, UINT32_MAX, 0);
+}
+
+/* -- one descriptor ---------------------------------------------------------------------------- */
+
+/* The new process's standard stream, whatever the image had there, but for a pipe of its own. */
+static bool is_standard(const struct rf_image_descriptor *descriptor)
+{
+	return descriptor->number < STANDARD && descriptor->kind != RF_DESCRIPTOR_PIPE;
+}
+
+static int open_standard(const struct high_fds *high, unsigned number)
+{
+	return high->standard[number] < 0 ? -EBADF
+					  : (int)rf_syscall(SYS_dup, high->standard[number]);
+}
+
+/* What the image had of its caller: only standard streams and the terminal have a counterpart here. */
+static int open_relay(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
+		      int flags)
+{
+	if (descriptor->file < STANDARD)
+		return open_standard(high, descriptor->file);
+	if ((descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_TERMINAL)
+		return rf_sys_open("/dev/tty", (flags & STREAM_FLAGS) | O_NOCTTY);
+	return -ENOTSUP;
+}
+
+static int set_position(int fd, const struct rf_image_descriptor *descriptor)
+{
+	bool is_at_end = descriptor->flags & RF_DESCRIPTOR_AT_END;
+	long error = 0;
+
+	if (descriptor->offset || is_at_end)
+		error = rf_syscall(SYS_lseek, fd, is_at_end ? 0 : descriptor->offset,
+				   is_at_end ? SEEK_END : SEEK_SET);
+	return error < 0 ? (int)error : 0;
+}
+
+static int open_file(const struct rf_start *start, const struct rf_image_descriptor *descriptor,
+		     int flags)
+{
+	int fd = rf_start_reopen(start, descriptor, flags);
+	int error = fd < 0 ? 0 : set_position(fd, descriptor);
+
+	if (error == 0)
+		return fd;
+	rf_sys_close(fd);
+	return error;
+}
+
+static int open_descriptor(struct rf_start *start, const struct high_fds *high,
+			   struct rf_restore_pipe *pipes,
+			   const struct rf_image_descriptor *descriptor)
+{
+	int flags = (int)(descriptor->status_flags & ~(uint32_t)CREATION_FLAGS) | O_NOCTTY;
+
+	if (descriptor->same_as != RF_IMAGE_NONE)
+		return (int)rf_syscall(SYS_dup, descriptor->same_as);
+	if (is_standard(descriptor))
+		return open_standard(high, descriptor->number);
+	switch (descriptor->kind) {
+	case RF_DESCRIPTOR_RELAY:
+		return open_relay(high, descriptor, flags);
+	case RF_DESCRIPTOR_PIPE:
+		return rf_restore_take_pipe_end(&pipes[descriptor->file],
+						&start->file.image.pipes[descriptor->file],
+						descriptor, high->first);
+	case RF_DESCRIPTOR_EMPTY:
+		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
+	}
+	return open_file(start, descriptor, flags);
+}
+
+static const char *name_what(const struct rf_start *start,
+			     const struct rf_image_descriptor *descriptor)
+{
+	switch (descriptor->kind) {
+	case RF_DESCRIPTOR_PIPE:
+		return "pipe";
+	case RF_DESCRIPTOR_FILE:
+		return descriptor->same_as == RF_IMAGE_NONE
+			       ? start->file.image.files[descriptor->file].path
+			       : "a duplicate";
+	}
+	return (descriptor->stream & RF_STREAM_TYPE) == RF_STREAM_TERMINAL ? "/dev/tty"
+									   : "a stream";
+}
+
+static int refuse(struct rf_start *start, const struct rf_image_descriptor *descriptor, int error)
+{
+	const char *what = name_what(start, descriptor);
+
+	if (error == -ESTALE)
+		return rf_report(&start->report, ENOTSUP,
+				 "descriptor %u (%s): what has that path is not provably the same "
+				 "file",
+				 descriptor->number, what);
+	if (error == -ENOTSUP)
+		return rf_report(&start->report, ENOTSUP,
+				 "descriptor %u (%s): it was connected to another process",
+				 descriptor->number, what);
+	return rf_report(&start->report, -error, "descriptor %u (%s): %m", descriptor->number,
+			 what);
+}
+
+/* A standard stream that the new process does not have stays closed, and so do its duplicates. */
+static bool may_be_missing(const struct rf_image_descriptor *descriptor, int error)
+{
+	return descriptor->flags & RF_DESCRIPTOR_MAY_CLOSE || error == -EBADF;
+}
+
+/* Puts one descriptor in its place.  All lower numbers are done, so the number is free. */
+static int make_descriptor(struct rf_start *start, const struct high_fds *high,
+			   struct rf_restore_pipe *pipes,
+			   const struct rf_image_descriptor *descriptor)
+{
+	int number = (int)descriptor->number;
+	int cloexec = descriptor->flags & RF_DESCRIPTOR_CLOEXEC ? FD_CLOEXEC : 0;
+	int fd = open_descriptor(start, high, pipes, descriptor);
+	int error = fd < 0 ? fd : 0;
+
+	if (fd >= 0 && fd != number) {
+		error = (int)rf_syscall(SYS_dup3, fd, number, 0);
+		rf_sys_close(fd);
+	}
+	if (error >= 0)
+		error = (int)rf_syscall(SYS_fcntl, number, F_SETFD, cloexec);
+	if (error >= 0 || may_be_missing(descriptor, error))
+		return 0;
+	return refuse(start, descriptor, error);
+}
+
+int rf_start_make_descriptors(struct rf_start *start)
+{
+	const struct rf_image *image = &start->file.image;
+	struct rf_restore_pipe *pipes = calloc(image->pipe_count + 1, sizeof(*pipes));
+	struct high_fds high = { 0 };
+	int error = pipes ? move_up(start, &high)
+			  : rf_report(&start->report, ENOMEM, "no memory for the pipes");
+
+	if (error < 0)
+		return error;
+	close_others(&high, start->report_fd);
+	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++)
+		error = make_descriptor(start, &high, pipes, &image->descriptors[i]);
+	rf_restore_close_pipes(pipes, image->pipe_count);
+	for (unsigned i = 0; i < STANDARD; i++)
+		if (high.standard[i] >= 0)
+			rf_sys_close(high.standard[i]);
+	/* what is open stays open under a lower limit */
+	if (high.is_limit_raised)
+		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);
+	return error;
+}
+
+/* -- locks ------------------------------------------------------------------------------------ */
+
+static int take_lock(const struct rf_image_lock *lock)
+{
+	bool is_exclusive = lock->type == RF_LOCK_EXCLUSIVE;
+	struct flock range = { .l_type = is_exclusive ? F_WRLCK : F_RDLCK,
+			       .l_whence = SEEK_SET,
+			       .l_start = (off_t)lock->start,
+			       .l_len = (off_t)lock->bytes };
+
+	if (lock->kind == RF_LOCK_WHOLE)
+		return (int)rf_syscall(SYS_flock, lock->descriptor,
+				       (is_exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
+	return (int)rf_syscall(SYS_fcntl, lock->descriptor,
+			       lock->kind == RF_LOCK_RECORD ? F_SETLK : F_OFD_SETLK, &range);
+}
+
+static const char *find_path(const struct rf_image *image, uint32_t number)
+{
+	for (uint32_t i = 0; i < image->head.descriptors; i++)
+		if (image->descriptors[i].number == number &&
+		    image->descriptors[i].kind == RF_DESCRIPTOR_FILE &&
+		    image->descriptors[i].file < image->head.files)
+			return image->files[image->descriptors[i].file].path;
+	return "a file";
+}
+
+int rf_start_take_locks(struct rf_start *start)
+{
+	for (uint32_t i = 0; i < start->file.image.lock_count; i++) {
+		const struct rf_image_lock *lock = &start->file.image.locks[i];
+		int error = take_lock(lock);
+
+		if (error < 0)
+			return rf_report(&start->report, ENOTSUP,
+					 "descriptor %u (%s): its lock cannot be taken: %s",
+					 lock->descriptor,
+					 find_path(&start->file.image, lock->descriptor),
+					 strerrordesc_np(-error));
+	}
+	return 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rfork-start: what the kernel starts of an executable that undump wrote.  Reads the image from the rest of its
+ * own file, builds it around itself, and leaves for the restorer.  Whatever goes wrong before, it says in one
+ * line on standard error; nothing of the image has run then.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+
+#include "rfork/arch.h"
+#include "rfork/io.h"
+#include "rfork/restore_region.h"
+#include "rfork/restore_timers.h"
+#include "rfork/start/runtime.h"
+#include "rfork/start/start.h"
+#include "rfork/sys.h"
+
+/* As a shell has them. */
+#define EXIT_CANNOT_EXECUTE 126
+#define EXIT_NOT_FOUND 127
+
+#define PAGE_BYTES 4096u
+#define MIN_ADDRESS UINT64_C(4096) /* whatever is lower, the kernel refuses by itself */
+/* What the tables of an image take, for each byte of its records; and what all need. */
+#define MEMORY_FACTOR 4u
+#define MEMORY_LEAST ((size_t)8 << 20)
+/* The list of own mappings must not become wrong by a stack that grows. */
+#define SETTLED_BYTES ((size_t)64 << 10)
+#define KERNEL_SIGSET_BYTES 8u
+
+void rf_start_main(uint64_t *stack);
+
+/* -- the process as the kernel made it --------------------------------------------------------- */
+
+static void take_arguments(struct rf_start_arguments *arguments, uint64_t *stack)
+{
+	uint64_t *next;
+
+	arguments->argc = (int)stack[0];
+	arguments->argv = (char **)&stack[1];
+	arguments->envp = arguments->argv + arguments->argc + 1;
+	for (next = (uint64_t *)arguments->envp; *next;)
+		next++;
+	for (next++; *next != AT_NULL; next += 2) {
+		if (*next == AT_PHDR)
+			arguments->phdr = next[1];
+		else if (*next == AT_PHNUM)
+			arguments->phdrs = next[1];
+		else if (*next == AT_SYSINFO_EHDR)
+			arguments->vdso = next[1];
+		else if (*next == AT_EXECFN)
+			arguments->file = (const char *)next[1];
+	}
+}
+
+/* The kernel lays the strings out one behind the other.  Source: Linux, fs/binfmt_elf.c. */
+static void find_strings(struct rf_start_arguments *arguments)
+{
+	const char *first = arguments->argc > 0 ? arguments->argv[0] : arguments->envp[0];
+	const char *last = arguments->argc > 0 ? arguments->argv[arguments->argc - 1] : NULL;
+
+	for (char **next = arguments->envp; *next; next++)
+		last = *next;
+	if (!last)
+		return;
+	arguments->strings = first;
+	arguments->strings_bytes = (uint64_t)(last - first) + strlen(last) + 1;
+}
+
+static void settle_stack(void)
+{
+	volatile char stack[SETTLED_BYTES];
+
+	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
+		stack[i] = 0;
+}
+
+static int map_memory(struct rf_start *start)
+{
+	extern const char __ehdr_start;
+	uint64_t hint = (uintptr_t)&__ehdr_start + (UINT64_C(1) << 30);
+	int error;
+
+	start->memory_bytes = (MEMORY_LEAST + MEMORY_FACTOR * start->file.note.records_bytes) &
+			      ~(uint64_t)(PAGE_BYTES - 1);
+	error = rf_start_map_memory(hint, start->memory_bytes, &start->memory_start);
+	return error < 0 ? rf_report(&start->report, -error, "memory for the image's tables: %m")
+			 : 0;
+}
+
+/* Actions that were inherited as "ignore" would stay so; those of the image that are not the default are steps
+ * of the plan. */
+static void reset_signals(void)
+{
+	static const struct rf_image_sigaction none;
+	const uint64_t every_signal = UINT64_MAX;
+
+	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, KERNEL_SIGSET_BYTES);
+	for (int signal = 1; signal <= RF_IMAGE_SIGNALS; signal++)
+		rf_syscall(SYS_rt_sigaction, signal, &none, NULL, KERNEL_SIGSET_BYTES);
+}
+
+/* -- whether it can run here --------------------------------------------------------------------- */
+
+static int compare_cpu(struct rf_start *start)
+{
+	char missing[RF_REPORT_BYTES / 2] = "";
+
+	if (!start->file.image.has_facts ||
+	    !rf_arch_missing_features(&start->file.image.facts, &start->facts, missing,
+				      sizeof(missing)))
+		return 0;
+	return rf_report(&start->report, ENOEXEC, "this machine's CPU or kernel lacks %s", missing);
+}
+
+/* The format of the vector state differs between machines. */
+static int compare_state(struct rf_start *start)
+{
+	const struct rf_image *image = &start->file.image;
+
+	for (uint32_t i = 0; i < image->head.threads; i++)
+		if (image->threads[i].image.xsave_bytes &&
+		    (image->facts.xsave_bytes != start->facts.xsave_bytes ||
+		     image->facts.xcr0 != start->facts.xcr0))
+			return rf_report(&start->report, ENOEXEC,
+					 "this machine's CPU keeps vector registers in another "
+					 "format");
+	return 0;
+}
+
+static int compare_vdso(struct rf_start *start)
+{
+	struct rf_machine_facts *facts = &start->file.image.facts;
+	struct utsname names = { 0 };
+
+	if (rf_plan_vdso_fits(&start->file.image, &start->vdso))
+		return 0;
+	rf_syscall(SYS_uname, &names);
+	facts->kernel_release[sizeof(facts->kernel_release) - 1] = '\0';
+	return rf_report(&start->report, ENOEXEC,
+			 "the program ran on another kernel build (%s) than this one (%s): its "
+			 "vdso differs",
+			 facts->kernel_release[0] ? facts->kernel_release : "of unknown release",
+			 names.release);
+}
+
+static int check_machine(struct rf_start *start)
+{
+	int error = compare_cpu(start);
+
+	if (error == 0)
+		error = compare_state(start);
+	return error < 0 ? error : compare_vdso(start);
+}
+
+/* -- the image ------------------------------------------------------------------------------------ */
+
+static int read_image(struct rf_start *start)
+{
+	const char *path = start->arguments.file ? start->arguments.file : "the executable";
+	int error = rf_start_open_self(start);
+
+	if (error == 0)
+		error = map_memory(start);
+	rf_arch_machine_facts(&start->facts);
+	start->facts.page_bytes = PAGE_BYTES;
+	start->facts.min_address = MIN_ADDRESS;
+	if (error == 0)
+		error = rf_statefile_read(&start->file, start->fd, path, start->facts.min_address,
+					  start->facts.max_address, &start->report);
+	return error;
+}
+
+static int build_image(struct rf_start *start)
+{
+	int error = rf_start_find_maps(start);
+
+	if (error == 0)
+		error = check_machine(start);
+	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts);
+	if (error == 0)
+		error = rf_start_map_image(start);
+	if (error == 0)
+		error = rf_start_make_descriptors(start);
+	if (error == 0)
+		error = rf_start_take_locks(start);
+	return error;
+}
+
+static int become_image(struct rf_start *start, const char *failure)
+{
+	unsigned mm_map_bytes = 0;
+	const struct rf_restore restore = {
+		.image = &start->file.image,
+		.places = &start->places,
+		.facts = &start->facts,
+		.shell = { .vdso = &start->vdso,
+			   .min_address = start->facts.min_address,
+			   .max_address = start->facts.max_address,
+			   .has_mm_map = rf_sys_prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE,
+						      (unsigned long)&mm_map_bytes, 0, 0) == 0 &&
+					 mm_map_bytes == sizeof(struct prctl_mm_map) },
+		.report_fd = start->report_fd,
+		.failure = failure,
+		.arguments = start->arguments.strings,
+		.arguments_bytes = start->arguments.strings_bytes,
+		.argc = (uint32_t)start->arguments.argc,
+	};
+	int error = rf_restore_process(&start->file.image, &start->report);
+
+	if (error == 0)
+		error = rf_restore_fill(&restore, &start->report);
+	if (error == 0)
+		error = rf_restore_under_way(&start->file.image, start->started_ns, &start->report);
+	if (error < 0)
+		return error;
+	rf_restore_leave(&restore);
+}
+
+_Noreturn static void give_up(const struct rf_start *start, const char *name)
+{
+	char line[RF_REPORT_BYTES + 256];
+	size_t bytes = rf_format(line, sizeof(line), "%s: %s\n", name, start->report.sentence);
+
+	rf_sys_write(start->report_fd, line, bytes);
+	rf_sys_exit(start->report.error == ENOEXEC || start->report.error == ENOTSUP
+			    ? EXIT_CANNOT_EXECUTE
+			    : EXIT_NOT_FOUND);
+}
+
+void rf_start_main(uint64_t *stack)
+{
+	static struct rf_start start = { .report_fd = 2 };
+	static char failure[RF_REPORT_BYTES / 2];
+	const char *name;
+	int error;
+
+	start.started_ns = rf_io_now_ns();
+	take_arguments(&start.arguments, stack);
+	find_strings(&start.arguments);
+	name = start.arguments.argc > 0 ? start.arguments.argv[0] : "executable";
+	rf_format(failure, sizeof(failure), "%s: restoring: ", name);
+	settle_stack();
+	reset_signals();
+	error = read_image(&start);
+	if (error == 0)
+		error = build_image(&start);
+	if (error == 0)
+		become_image(&start, failure);
+	give_up(&start, name);
+}

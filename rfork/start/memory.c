@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maps the image's memory: its pages straight from the own file, so that only those are read that the program
+ * touches.  What cannot be mapped so is read: a stack, what must be moved home by the restorer, and
+ * pieces so small that a mapping costs more than their bytes.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "rfork/restore_region.h"
+#include "rfork/start/options.h"
+#include "rfork/start/start.h"
+#include "rfork/sys.h"
+
+#define PAGE_BYTES UINT64_C(4096)
+/* Below it a segment is read.  Doubled while the kernel would not take so many mappings. */
+#define MAPPED_BYTES (UINT64_C(32) << 10)
+/* The kernel's default for vm.max_map_count, and what the program may need itself. */
+#define MAX_MAP_COUNT 65530u
+#define MAPS_SPARED 2048u
+/* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
+#define ADVICE_GUARD_INSTALL 102
+
+/* One mapping of the image on its way. */
+struct piece {
+	const struct rf_image_mapping *mapping;
+	const struct rf_image_segment *segments; /* that lie in it */
+	size_t count;
+	struct rf_place *place;
+	uint64_t mapped_bytes; /* of segments that are mapped rather than read, at least */
+};
+
+static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, long error)
+{
+	const struct rf_image *image = &start->file.image;
+
+	return rf_report(&start->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
+			 mapping->end,
+			 mapping->file == RF_IMAGE_NONE ? "anonymous"
+							: image->files[mapping->file].path);
+}
+
+/* -- what is mapped, what is read ------------------------------------------------------------- */
+
+/*
+ * Where the last segment that is mapped must end.  mremap(2) of memory that ends in a file's would make
+ * it longer by what follows in the file; so the last page of memory that the program may have got by
+ * mmap(2) is no file's, and mremap(2), which refuses two mappings at once, is not what enlarges it.
+ */
+static uint64_t mapped_end(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind != RF_MAPPING_FILE && mapping->protection & RF_PROTECTION_WRITE
+		       ? mapping->end - PAGE_BYTES
+		       : mapping->end;
+}
+
+/* How many bytes of a segment are mapped; the others, behind them, are read. */
+static uint64_t count_mapped(const struct piece *piece, const struct rf_image_segment *segment)
+{
+	uint64_t end = segment->address + segment->bytes;
+	uint64_t limit = mapped_end(piece->mapping);
+	uint64_t bytes;
+
+	if (segment->kind != RF_SEGMENT_DATA || segment->offset % PAGE_BYTES)
+		return 0;
+	if (end > limit)
+		end = limit;
+	bytes = end > segment->address ? end - segment->address : 0;
+	return bytes < piece->mapped_bytes ? 0 : bytes;
+}
+
+static bool is_home(const struct piece *piece)
+{
+	return piece->place->address == piece->mapping->start;
+}
+
+static bool is_read_whole(const struct piece *piece)
+{
+	return piece->mapping->flags & RF_MAPPING_GROWSDOWN || !is_home(piece) ||
+	       rf_start_options.flags & RF_START_COPY;
+}
+
+static bool is_anything_read(const struct piece *piece)
+{
+	for (size_t i = 0; i < piece->count; i++)
+		if (piece->segments[i].kind == RF_SEGMENT_DATA &&
+		    count_mapped(piece, &piece->segments[i]) < piece->segments[i].bytes)
+			return true;
+	return false;
+}
+
+/* -- one mapping ------------------------------------------------------------------------------ */
+
+static long map_over(uint64_t address, uint64_t bytes, uint32_t protection, int fd, uint64_t offset)
+{
+	int flags = MAP_PRIVATE | MAP_FIXED | (fd < 0 ? MAP_ANONYMOUS : 0);
+
+	return rf_sys_mmap(address, bytes, (int)protection, flags, fd, offset);
+}
+
+/* MAP_FIXED_NOREPLACE: a place that is taken after all is an error, never an overwrite. */
+static long map_at(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
+		   uint64_t offset)
+{
+	long result = rf_sys_mmap(address, bytes, (int)protection, flags | MAP_FIXED_NOREPLACE, fd,
+				  offset);
+
+	if (result >= 0 && (uint64_t)result != address) {
+		/* a kernel before 4.17 takes the flag for a hint */
+		rf_sys_munmap((uintptr_t)result, bytes);
+		return -EEXIST;
+	}
+	return result;
+}
+
+static long map_anonymous(const struct piece *piece)
+{
+	const struct rf_image_mapping *mapping = piece->mapping;
+	uint64_t bytes = mapping->end - mapping->start;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
+		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
+	long result = map_at(piece->place->address, bytes, piece->place->protection, flags, -1, 0);
+
+	/* What was reserved without commitment must be so here; but only then, for such memory does
+	 * not join its neighbours. */
+	if (result == -ENOMEM)
+		result = map_at(piece->place->address, bytes, piece->place->protection,
+				flags | MAP_NORESERVE, -1, 0);
+	return result;
+}
+
+static int map_file(struct rf_start *start, const struct piece *piece)
+{
+	const struct rf_image_mapping *mapping = piece->mapping;
+	const char *path = start->file.image.files[mapping->file].path;
+	int fd = rf_start_open_mapped(start, mapping);
+	long result;
+
+	if (fd == -ESTALE)
+		return rf_report(&start->report, ENOTSUP,
+				 "%s: the file is not the one that the program had mapped", path);
+	if (fd < 0)
+		return rf_report(&start->report, -fd, "%s, which the program had mapped: %m", path);
+	result = map_at(piece->place->address, mapping->end - mapping->start,
+			piece->place->protection,
+			mapping->flags & RF_MAPPING_SHARED ? MAP_SHARED : MAP_PRIVATE, fd,
+			mapping->file_offset);
+	rf_sys_close(fd);
+	return result < 0 ? fail(start, mapping, result) : 0;
+}
+
+static int read_all(const struct rf_start *start, uint64_t address, uint64_t bytes, uint64_t offset)
+{
+	while (bytes) {
+		ssize_t got = rf_sys_pread(start->fd, (void *)address, bytes, offset);
+
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? (int)got : -EIO;
+		address += (uint64_t)got;
+		offset += (uint64_t)got;
+		bytes -= (uint64_t)got;
+	}
+	return 0;
+}
+
+static int place_data(const struct rf_start *start, const struct piece *piece,
+		      const struct rf_image_segment *segment)
+{
+	uint64_t address = segment->address - piece->mapping->start + piece->place->address;
+	uint64_t mapped = count_mapped(piece, segment);
+	long error = 0;
+
+	if (mapped)
+		error = map_over(address, mapped, piece->place->protection, start->fd,
+				 segment->offset);
+	if (error < 0)
+		return (int)error;
+	return read_all(start, address + mapped, segment->bytes - mapped, segment->offset + mapped);
+}
+
+static int place_segment(const struct rf_start *start, const struct piece *piece,
+			 const struct rf_image_segment *segment)
+{
+	uint64_t address = segment->address - piece->mapping->start + piece->place->address;
+	long result = 0;
+
+	switch (segment->kind) {
+	case RF_SEGMENT_DATA:
+		return place_data(start, piece, segment);
+	case RF_SEGMENT_ZERO:
+		if (piece->mapping->kind == RF_MAPPING_FILE)
+			result = map_over(address, segment->bytes, piece->place->protection, -1, 0);
+		break;
+	case RF_SEGMENT_GUARD:
+		result = rf_sys_madvise(address, segment->bytes, ADVICE_GUARD_INSTALL);
+		break;
+	}
+	return result < 0 ? (int)result : 0;
+}
+
+static int map_piece(struct rf_start *start, struct piece *piece)
+{
+	const struct rf_image_mapping *mapping = piece->mapping;
+	long error;
+
+	if (is_read_whole(piece))
+		piece->mapped_bytes = UINT64_MAX;
+	piece->place->protection = mapping->protection |
+				   (is_anything_read(piece) ? RF_PROTECTION_WRITE : 0);
+	if (mapping->kind == RF_MAPPING_FILE) {
+		error = map_file(start, piece);
+		if (error < 0)
+			return (int)error;
+	} else {
+		error = map_anonymous(piece);
+	}
+	for (size_t i = 0; i < piece->count && error >= 0; i++)
+		error = place_segment(start, piece, &piece->segments[i]);
+	return error < 0 ? fail(start, mapping, error) : 0;
+}
+
+/* -- the whole ---------------------------------------------------------------------------------- */
+
+/* How many mappings there would be, each segment that is mapped between two others. */
+static size_t count_maps(const struct rf_statefile *file, uint64_t mapped_bytes)
+{
+	size_t count = file->image.head.mappings;
+
+	for (size_t i = 0; i < file->index.segment_count; i++)
+		if (file->index.segments[i].kind == RF_SEGMENT_DATA &&
+		    file->index.segments[i].bytes >= mapped_bytes)
+			count += 2;
+	return count;
+}
+
+static int choose_places(struct rf_start *start)
+{
+	struct rf_places *places = &start->places;
+	const struct rf_image *image = &start->file.image;
+	int error;
+
+	places->mappings = calloc(image->head.mappings + 1, sizeof(*places->mappings));
+	if (!places->mappings)
+		return rf_report(&start->report, ENOMEM, "no memory to place the image");
+	error = rf_plan_place(places, image, &start->maps, &start->vdso, start->facts.min_address,
+			      start->facts.max_address, &start->report);
+	if (error < 0)
+		return error;
+	error = (int)map_at(places->region_address, places->region_bytes,
+			    RF_PROTECTION_READ | RF_PROTECTION_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0) < 0
+			? -ENOMEM
+			: 0;
+	return error < 0 ? rf_report(&start->report, ENOMEM, "the restorer's region: %m") : 0;
+}
+
+int rf_start_map_image(struct rf_start *start)
+{
+	const struct rf_image *image = &start->file.image;
+	const struct rf_reader_index *index = &start->file.index;
+	uint64_t mapped_bytes = MAPPED_BYTES;
+	size_t segment = 0;
+	int error = choose_places(start);
+
+	while (count_maps(&start->file, mapped_bytes) > MAX_MAP_COUNT - MAPS_SPARED &&
+	       mapped_bytes < UINT64_MAX / 2)
+		mapped_bytes *= 2;
+	for (size_t i = 0; i < image->head.mappings && error == 0; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+		struct piece piece = { .mapping = mapping,
+				       .segments = &index->segments[segment],
+				       .place = &start->places.mappings[i],
+				       .mapped_bytes = mapped_bytes };
+
+		while (segment < index->segment_count &&
+		       index->segments[segment].address < mapping->end)
+			segment++;
+		piece.count = (size_t)(&index->segments[segment] - piece.segments);
+		error = map_piece(start, &piece);
+	}
+	return error;
+}
