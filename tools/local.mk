@@ -41,9 +41,12 @@ bin_PROGRAMS += %D%/undump
 	$(rf_core_writer_sources) \
 	%D%/open.c \
 	%D%/text.c %D%/text.h \
-	%D%/undump.c %D%/undump.h
+	%D%/undump.c %D%/undump.h \
+	%D%/write_executable.c \
+	%D%/write_files.c
 %C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS) $(LIBUNWIND_CFLAGS)
 %C%_undump_CFLAGS = $(SANITIZED_CFLAGS)
-%C%_undump_LDADD = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_common) \
+%C%_undump_LDADD = rfork/librfork_undump.la rfork/librfork_restore.la \
+	$(rf_checked_capture) $(rf_checked_common) \
 	$(LIBELF_LIBS) $(LIBUNWIND_LIBS) $(LIBSODIUM_LIBS)
 %C%_undump_LDFLAGS = -Wl,-z,now -Wl,-z,relro -Wl,--as-needed

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rfork.h"
 
@@ -27,7 +28,14 @@ enum {
 	OPTION_BACKTRACE,
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
+	OPTION_COPY,
+	OPTION_FILES,
+	OPTION_SELF_CONTAINED,
+	OPTION_SUBSTITUTE,
+	OPTION_THIN,
 };
+
+#define MODE_WRITE 0 /* what is done when no option says otherwise */
 
 /* Options that choose a mode stand in `modes` too. */
 static const struct argp_option options[] = {
@@ -38,10 +46,32 @@ static const struct argp_option options[] = {
 	{ .name = "core",
 	  .key = OPTION_CORE,
 	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
-	{ .name = "output", .key = 'o', .arg = "OUT", .doc = "Write OUT" },
 	{ .name = "assume-unchanged",
 	  .key = OPTION_ASSUME_UNCHANGED,
 	  .doc = "Take what a core lacks also from files that cannot prove to be the same" },
+	{ .name = "output",
+	  .key = 'o',
+	  .arg = "OUT",
+	  .doc = "Write OUT: without another option an executable that goes on where FILE rests" },
+	{ .name = "self-contained",
+	  .key = OPTION_SELF_CONTAINED,
+	  .doc = "The executable holds all mapped files (default)" },
+	{ .name = "thin",
+	  .key = OPTION_THIN,
+	  .doc = "The executable maps files of its machine, and starts only where they are the same" },
+	{ .name = "copy",
+	  .key = OPTION_COPY,
+	  .doc = "The executable reads all memory at its start, rather than map it" },
+	{ .name = "files",
+	  .key = OPTION_FILES,
+	  .arg = "refuse|reopen|append",
+	  .doc = "What the executable does with files that were open: refuse those that are not "
+		 "provably the same (default), open what has their paths, or that and write at the "
+		 "end" },
+	{ .name = "substitute",
+	  .key = OPTION_SUBSTITUTE,
+	  .arg = "OLD=NEW",
+	  .doc = "The executable opens the file NEW where OLD was open" },
 	{ 0 },
 };
 
@@ -49,6 +79,7 @@ static const struct undump_mode modes[] = {
 	{ OPTION_CHECK, undump_check },
 	{ OPTION_BACKTRACE, undump_backtrace },
 	{ OPTION_CORE, undump_core },
+	{ MODE_WRITE, undump_write_executable },
 	{ 0 },
 };
 
@@ -69,6 +100,56 @@ static void take_mode(struct undump_request *request, int key, struct argp_state
 	request->mode = key;
 }
 
+static enum undump_files parse_files(const char *argument, struct argp_state *state)
+{
+	static const char *const names[] = { [UNDUMP_FILES_SAME] = "refuse",
+					     [UNDUMP_FILES_REOPEN] = "reopen",
+					     [UNDUMP_FILES_APPEND] = "append" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(argument, names[i]) == 0)
+			return (enum undump_files)i;
+	argp_error(state, "--files=%s: it is refuse, reopen or append", argument);
+	return UNDUMP_FILES_SAME;
+}
+
+static void add_substitute(struct undump_request *request, char *argument, struct argp_state *state)
+{
+	size_t count = request->substitute_count + 1;
+	char **grown = reallocarray(request->substitutes, count, sizeof(*grown));
+
+	if (!grown)
+		argp_failure(state, EXIT_FAILURE, ENOMEM, "--substitute");
+	if (argument[0] != '/' || !strstr(argument, "=/"))
+		argp_error(state, "--substitute %s: it is OLD=NEW, two absolute paths", argument);
+	request->substitutes = grown;
+	request->substitutes[count - 1] = argument;
+	request->substitute_count = count;
+}
+
+/* How an executable is to be; false if the option says nothing of that. */
+static bool parse_executable(int key, char *argument, struct argp_state *state)
+{
+	struct undump_request *request = state->input;
+
+	switch (key) {
+	case OPTION_SELF_CONTAINED:
+	case OPTION_THIN:
+		request->is_thin = key == OPTION_THIN;
+		return true;
+	case OPTION_COPY:
+		request->is_copied = true;
+		return true;
+	case OPTION_FILES:
+		request->files = parse_files(argument, state);
+		return true;
+	case OPTION_SUBSTITUTE:
+		add_substitute(request, argument, state);
+		return true;
+	}
+	return false;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	struct undump_request *request = state->input;
@@ -86,12 +167,14 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		undump_assume_unchanged();
 		return 0;
 	case ARGP_KEY_END:
-		if (!find_mode(request->mode))
+		if (request->mode == MODE_WRITE && !request->output)
 			argp_error(state, "it is not said what to do");
 		if (!request->file)
 			argp_error(state, "no file is given");
 		return 0;
 	}
+	if (parse_executable(key, argument, state))
+		return 0;
 	if (!find_mode(key))
 		return ARGP_ERR_UNKNOWN;
 	take_mode(request, key, state);

@@ -17,6 +17,16 @@ struct undump_request {
 	int mode;	  /* key of the option that chose what to do; 0 = to write an executable */
 	const char *file; /* NULL = none given */
 	const char *output; /* -o; NULL = none given */
+	bool is_thin;	    /* an executable maps files of the machine where they are the same */
+	bool is_copied;	    /* an executable reads all memory at its start */
+	/* what an executable does about files that the process had open */
+	enum undump_files {
+		UNDUMP_FILES_SAME,   /* opens them if they are provably the same */
+		UNDUMP_FILES_REOPEN, /* opens what has their paths */
+		UNDUMP_FILES_APPEND, /* the same, and writes go to the end */
+	} files;
+	char **substitutes; /* OLD=NEW: another path for them */
+	size_t substitute_count;
 };
 
 /* What one invocation does. */
@@ -70,5 +80,12 @@ int undump_core(const struct undump_request *request, struct rf_report *report);
  * 0, or a negative errno with a report.
  */
 int undump_write_companion(const char *file, const char *core, struct rf_report *report);
+
+/* Writes an executable that goes on where the process stood: the mode without an option of its own. */
+int undump_write_executable(const struct undump_request *request, struct rf_report *report);
+
+/* Applies what the command line says of open files to the source's descriptors (write_files.c). */
+int undump_settle_files(struct rf_source *source, const struct undump_request *request,
+			struct rf_report *report);
 
 #endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * undump FILE -o APP: writes an executable that goes on where the process of any source stood.  Called by
+ * undump.c; reads nothing but the source.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rfork/digest.h"
+#include "rfork/executable.h"
+#include "rfork/file_identity.h"
+#include "rfork/io.h"
+#include "rfork/source_writer.h"
+#include "rfork/statefile_writer.h"
+#include "tools/undump.h"
+
+#define PAGE_BYTES UINT64_C(4096)
+#define EXECUTABLE_MODE 0700
+
+struct writing {
+	const struct undump_request *request;
+	struct rf_source *source;
+	struct rf_statefile_writer file;
+	struct rf_statefile_tables tables;
+	struct rf_image_writer records;
+	struct rf_report *report;
+	void *bounce;
+};
+
+/* -- files of the process ------------------------------------------------------------------------- */
+
+static int fail_mapping(struct writing *writing, const struct rf_image_mapping *mapping, int error)
+{
+	const char *path = writing->source->image.files[mapping->file].path;
+
+	if (error == -ESTALE)
+		return rf_report(writing->report, ENOTSUP,
+				 "%s: the file is not the one that the process had mapped", path);
+	return rf_report(writing->report, -error, "%s, which the process had mapped: %m", path);
+}
+
+static bool is_written_through(const struct rf_image_mapping *mapping)
+{
+	return mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE;
+}
+
+/* The bytes of a file go into the executable; what is shared and written stays a file. */
+static int carry_contents(struct writing *writing, size_t index)
+{
+	struct rf_image_mapping *mapping = &writing->source->image.mappings[index];
+	int fd = rf_source_open_file(writing->source, index);
+
+	return fd < 0 ? fail_mapping(writing, mapping, fd) : 0;
+}
+
+/* Another machine knows the file by its bytes. */
+static int digest_mapping(struct writing *writing, size_t index)
+{
+	struct rf_image *image = &writing->source->image;
+	struct rf_image_mapping *mapping = &image->mappings[index];
+	int fd, error;
+
+	if (mapping->flags & RF_MAPPING_DIGEST)
+		return 0;
+	fd = rf_source_open_file(writing->source, index);
+	if (fd < 0)
+		return fail_mapping(writing, mapping, fd);
+	error = rf_digest_file(fd, mapping->file_offset,
+			       rf_file_visible_bytes(&image->files[mapping->file].image,
+						     mapping->file_offset,
+						     mapping->end - mapping->start),
+			       RF_NO_DEADLINE, mapping->digest);
+	mapping->flags |= RF_MAPPING_DIGEST;
+	return error < 0 ? fail_mapping(writing, mapping, error) : 0;
+}
+
+static int settle_mappings(struct writing *writing)
+{
+	struct rf_image *image = &writing->source->image;
+	int error = 0;
+
+	for (size_t i = 0; i < image->head.mappings && error == 0; i++) {
+		if (image->mappings[i].kind != RF_MAPPING_FILE ||
+		    is_written_through(&image->mappings[i]))
+			continue;
+		error = writing->request->is_thin ? digest_mapping(writing, i)
+						  : carry_contents(writing, i);
+	}
+	return error;
+}
+
+/* -- pages ---------------------------------------------------------------------------------------- */
+
+/* Whether a mapping's whole contents go into the executable. */
+static bool is_carried(const struct writing *writing, const struct rf_image_mapping *mapping)
+{
+	return mapping->kind == RF_MAPPING_FILE && !writing->request->is_thin &&
+	       !is_written_through(mapping);
+}
+
+static int plan_segments(struct writing *writing, const struct rf_image_mapping *mapping)
+{
+	const struct rf_source *source = writing->source;
+	int error = 0;
+
+	for (size_t i = rf_source_find(source, mapping->start);
+	     i < source->segment_count && error == 0; i++) {
+		const struct rf_segment *segment = &source->segments[i];
+
+		if (segment->address >= mapping->end)
+			break;
+		if (segment->kind != RF_SEGMENT_ZERO || mapping->kind == RF_MAPPING_FILE)
+			error = rf_statefile_plan(&writing->file, segment->address,
+						  segment->bytes / PAGE_BYTES, segment->kind, 0);
+	}
+	return error;
+}
+
+/* The file as far as it goes; of what is behind it, what the process has put there itself. */
+static int plan_contents(struct writing *writing, struct rf_image_mapping *mapping)
+{
+	const struct rf_source *source = writing->source;
+	const struct rf_image_file *file = &source->image.files[mapping->file].image;
+	uint64_t visible =
+		rf_file_visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
+	uint64_t end = mapping->start + ((visible + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
+	int error = rf_statefile_plan(&writing->file, mapping->start,
+				      (end - mapping->start) / PAGE_BYTES, RF_SEGMENT_DATA, 0);
+
+	for (size_t i = rf_source_find(source, end); i < source->segment_count && error == 0; i++) {
+		const struct rf_segment *segment = &source->segments[i];
+		uint64_t from = segment->address > end ? segment->address : end;
+
+		if (segment->address >= mapping->end)
+			break;
+		error = rf_statefile_plan(&writing->file, from,
+					  (segment->address + segment->bytes - from) / PAGE_BYTES,
+					  segment->kind, 0);
+	}
+	return error;
+}
+
+static int plan_pages(struct writing *writing)
+{
+	struct rf_image *image = &writing->source->image;
+	int error = 0;
+
+	for (size_t i = 0; i < image->head.mappings && error == 0; i++) {
+		struct rf_image_mapping *mapping = &image->mappings[i];
+
+		rf_statefile_mapping(&writing->file, false);
+		error = is_carried(writing, mapping) ? plan_contents(writing, mapping)
+						     : plan_segments(writing, mapping);
+	}
+	return error == -ENOBUFS
+		       ? rf_report(writing->report, ENOTSUP, "the memory is in more than %u pieces",
+				   RF_IMAGE_MAX_SEGMENTS)
+		       : error;
+}
+
+static int look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
+		size_t bytes, void *bounce, const void **data)
+{
+	struct writing *writing = context;
+	ssize_t got = rf_source_read(writing->source, address, bounce, bytes);
+
+	(void)segment;
+	*data = bounce;
+	if (got == (ssize_t)bytes)
+		return 0;
+	return rf_report(writing->report, got < 0 ? (int)-got : EIO,
+			 "%s: the memory at %lx cannot be read: %m", writing->source->path,
+			 address + (got > 0 ? (uint64_t)got : 0));
+}
+
+/* What was a file is memory now, with the file's name. */
+static void rename_kinds(struct writing *writing)
+{
+	struct rf_image *image = &writing->source->image;
+
+	for (size_t i = 0; i < image->head.mappings; i++) {
+		struct rf_image_mapping *mapping = &image->mappings[i];
+
+		if (!is_carried(writing, mapping))
+			continue;
+		mapping->kind = RF_MAPPING_CONTENTS;
+		mapping->flags &= ~(RF_MAPPING_SHARED | RF_MAPPING_DIGEST);
+		memset(mapping->digest, 0, sizeof(mapping->digest));
+	}
+}
+
+/* -- the file ------------------------------------------------------------------------------------- */
+
+static void map_tables(struct writing *writing)
+{
+	const struct rf_image *image = &writing->source->image;
+	size_t chunks = RF_IMAGE_MAX_SEGMENTS;
+
+	for (size_t i = 0; i < image->head.mappings; i++)
+		chunks += (image->mappings[i].end - image->mappings[i].start) / RF_CHUNK_BYTES + 1;
+	writing->tables = (struct rf_statefile_tables){
+		.segments = calloc(RF_IMAGE_MAX_SEGMENTS, sizeof(*writing->tables.segments)),
+		.segment_capacity = RF_IMAGE_MAX_SEGMENTS,
+		.chunks = calloc(chunks, sizeof(*writing->tables.chunks)),
+		.chunk_capacity = chunks,
+	};
+	writing->bounce = malloc(RF_CHUNK_BYTES);
+}
+
+static int write_records(struct writing *writing, uint64_t note_offset)
+{
+	struct rf_statefile_note note = { .head_pages = rf_executable_head_pages() };
+	struct rf_image_origin *origin = &writing->source->origin;
+	int error;
+
+	if (getrandom(note.id, sizeof(note.id), 0) != sizeof(note.id))
+		return -EIO;
+	/* another file, which has no parent */
+	memcpy(origin->id, note.id, sizeof(note.id));
+	memset(origin->parent, 0, sizeof(origin->parent));
+	free(writing->source->parent_path);
+	writing->source->parent_path = NULL;
+	rf_statefile_records(&writing->file, &writing->records, &note);
+	rf_image_writer_continue(&writing->records, RF_NO_DEADLINE, -1, writing->bounce);
+	error = rf_source_write_layout(writing->source, &writing->records);
+	return error < 0
+		       ? error
+		       : rf_statefile_finish(&writing->file, &writing->records, &note, note_offset);
+}
+
+static int write_image(struct writing *writing, int fd)
+{
+	uint64_t note_offset;
+	int error;
+
+	map_tables(writing);
+	if (!writing->tables.segments || !writing->tables.chunks || !writing->bounce)
+		return -ENOMEM;
+	rf_statefile_begin(&writing->file, fd, rf_executable_head_pages() * PAGE_BYTES,
+			   &writing->tables);
+	error = plan_pages(writing);
+	if (error == 0)
+		error = rf_executable_write_head(
+			fd, writing->request->is_copied ? RF_START_COPY : 0, &note_offset);
+	if (error == 0)
+		error = rf_statefile_write_pages(&writing->file, look, writing, writing->bounce);
+	rename_kinds(writing);
+	return error < 0 ? error : write_records(writing, note_offset);
+}
+
+/* Beside what it will replace: that stays until the new file is complete. */
+static int write_file(struct writing *writing)
+{
+	const char *path = writing->request->output;
+	char *temporary = NULL;
+	int fd, error;
+
+	if (asprintf(&temporary, "%s.rfork-%d", path, (int)getpid()) < 0)
+		return -ENOMEM;
+	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, EXECUTABLE_MODE);
+	if (fd < 0) {
+		error = rf_report(writing->report, errno, "%s: %m", temporary);
+		free(temporary);
+		return error;
+	}
+	error = write_image(writing, fd);
+	if (close(fd) < 0 && error == 0)
+		error = -errno;
+	if (error == 0 && rename(temporary, path) < 0)
+		error = -errno;
+	if (error < 0) {
+		unlink(temporary);
+		rf_report(writing->report, -error, "%s: %m", path);
+	}
+	free(temporary);
+	return error;
+}
+
+int undump_write_executable(const struct undump_request *request, struct rf_report *report)
+{
+	struct rf_source source;
+	struct writing writing = { .request = request, .source = &source, .report = report };
+	int error = undump_open(&source, request->file, report);
+
+	if (error < 0)
+		return error;
+	if (source.lost)
+		fprintf(stderr, "undump: %s: lost:\n%s", request->file, source.lost);
+	error = undump_settle_files(&source, request, report);
+	if (error == 0)
+		error = settle_mappings(&writing);
+	if (error == 0)
+		error = write_file(&writing);
+	/* so that gdb shows it */
+	if (error == 0)
+		error = undump_write_companion(request->output, NULL, report);
+	free(writing.tables.segments);
+	free(writing.tables.chunks);
+	free(writing.bounce);
+	rf_source_close(&source);
+	return error;
+}
