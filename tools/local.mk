@@ -40,6 +40,7 @@ bin_PROGRAMS += %D%/undump
 	$(rf_backtrace_sources) \
 	$(rf_core_writer_sources) \
 	%D%/open.c \
+	%D%/send.c \
 	%D%/text.c %D%/text.h \
 	%D%/undump.c %D%/undump.h \
 	%D%/write_executable.c \

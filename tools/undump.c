@@ -33,6 +33,9 @@ enum {
 	OPTION_SELF_CONTAINED,
 	OPTION_SUBSTITUTE,
 	OPTION_THIN,
+	OPTION_TO,
+	OPTION_KEY_FILE,
+	OPTION_PLAINTEXT,
 };
 
 #define MODE_WRITE 0 /* what is done when no option says otherwise */
@@ -72,6 +75,17 @@ static const struct argp_option options[] = {
 	  .key = OPTION_SUBSTITUTE,
 	  .arg = "OLD=NEW",
 	  .doc = "The executable opens the file NEW where OLD was open" },
+	{ .name = "to",
+	  .key = OPTION_TO,
+	  .arg = "HOST",
+	  .doc = "Restart it on a node, and stand for it here" },
+	{ .name = "key-file",
+	  .key = OPTION_KEY_FILE,
+	  .arg = "KEY",
+	  .doc = "With --to: the key shared with the node" },
+	{ .name = "insecure-plaintext",
+	  .key = OPTION_PLAINTEXT,
+	  .doc = "With --to: connect beyond loopback without encryption" },
 	{ 0 },
 };
 
@@ -80,6 +94,7 @@ static const struct undump_mode modes[] = {
 	{ OPTION_BACKTRACE, undump_backtrace },
 	{ OPTION_CORE, undump_core },
 	{ MODE_WRITE, undump_write_executable },
+	{ OPTION_TO, undump_send },
 	{ 0 },
 };
 
@@ -165,6 +180,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_ASSUME_UNCHANGED:
 		undump_assume_unchanged();
+		return 0;
+	case OPTION_TO:
+		request->host = argument;
+		break;
+	case OPTION_KEY_FILE:
+		request->key_file = argument;
+		return 0;
+	case OPTION_PLAINTEXT:
+		request->is_plaintext_allowed = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (request->mode == MODE_WRITE && !request->output)

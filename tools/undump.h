@@ -27,6 +27,9 @@ struct undump_request {
 	} files;
 	char **substitutes; /* OLD=NEW: another path for them */
 	size_t substitute_count;
+	const char *host;	   /* --to */
+	const char *key_file;	   /* --key-file; NULL = the usual one */
+	bool is_plaintext_allowed; /* --insecure-plaintext */
 };
 
 /* What one invocation does. */
@@ -71,6 +74,10 @@ int undump_backtrace(const struct undump_request *request, struct rf_report *rep
 
 /* --core: writes the companion of a statefile or an executable (core.c). */
 int undump_core(const struct undump_request *request, struct rf_report *report);
+
+/* --to: restarts it on a node; this process then ends as that one does, so that it returns only a
+ * negative errno (send.c). */
+int undump_send(const struct undump_request *request, struct rf_report *report);
 
 /* -- for modes ------------------------------------------------------------------------------ */
 

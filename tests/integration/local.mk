@@ -183,6 +183,7 @@ rf_integration_tests = \
 	%D%/stale_socket_file_is_replaced \
 	%D%/standard_files_keep_one_offset \
 	%D%/standard_input_is_read_from_home \
+	%D%/statefile_is_restarted_by_a_node \
 	%D%/stop_and_continue_show_at_home \
 	%D%/stopped_ghost_notices_a_silent_network \
 	%D%/stopped_ghost_stops_the_child \
@@ -440,6 +441,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_stale_socket_file_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_standard_files_keep_one_offset_LDADD = $(rf_integration_ldadd)
 %C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
+%C%_statefile_is_restarted_by_a_node_LDADD = $(rf_integration_ldadd)
 %C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_notices_a_silent_network_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)
