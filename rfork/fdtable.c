@@ -53,7 +53,7 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 		    other->image.same_as == RF_IMAGE_NONE &&
 		    identities[i].device == identities[table->count].device &&
 		    identities[i].inode == identities[table->count].inode &&
-		    is_same_description((int)other->image.number, (int)entry->image.number)) {
+		    is_same_description(other->fd, entry->fd)) {
 			entry->image.same_as = other->image.number;
 			return;
 		}
@@ -74,7 +74,7 @@ static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd
 		if (other->kind != RF_DESCRIPTOR_RELAY || other->same_as != RF_IMAGE_NONE ||
 		    identities[i].device != identity->device ||
 		    identities[i].inode != identity->inode ||
-		    !is_same_description((int)other->number, (int)entry->image.number))
+		    !is_same_description(table->entries[i].fd, entry->fd))
 			continue;
 		entry->image.kind = RF_DESCRIPTOR_RELAY;
 		entry->image.stream = other->stream;
@@ -84,7 +84,7 @@ static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd
 	return false;
 }
 
-static const char *name_type(const struct stat *status, const char *path)
+const char *rf_fdtable_name_type(const struct stat *status, const char *path)
 {
 	struct stat found;
 
@@ -271,7 +271,7 @@ static int classify_file(struct rf_fd *entry, const struct stat *status)
 	entry->identity = rf_file_identity(status);
 	if (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) {
 		/* of a directory: what is to be read next */
-		long offset = rf_syscall(SYS_lseek, entry->image.number, 0, SEEK_CUR);
+		long offset = rf_syscall(SYS_lseek, entry->fd, 0, SEEK_CUR);
 
 		entry->image.offset = offset > 0 ? (uint64_t)offset : 0;
 	}
@@ -282,8 +282,8 @@ static int classify_file(struct rf_fd *entry, const struct stat *status)
 static int classify(struct rf_fd *entry, const struct stat *status,
 		    const struct rf_terminal *terminal)
 {
-	int fd = (int)entry->image.number;
-	bool is_standard = fd < STDIO_COUNT;
+	int fd = entry->fd;
+	bool is_standard = (int)entry->image.number < STDIO_COUNT;
 	unsigned access = entry->image.status_flags & O_ACCMODE;
 
 	if (entry->image.status_flags & O_PATH)
@@ -332,20 +332,21 @@ static int take_channel(struct rf_fdtable *table, struct rf_fd *entry)
 
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or a negative errno. */
 static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
-		       struct rf_arena *arena, int fd, bool close_others,
+		       struct rf_arena *arena, const struct rf_fd_copy *copy, bool close_others,
 		       const struct rf_terminal *terminal, struct rf_report *report)
 {
 	struct rf_fd *entry = &table->entries[table->count];
 	struct stat status;
-	long flags = rf_syscall(SYS_fcntl, fd, F_GETFL);
-	long fd_flags = rf_syscall(SYS_fcntl, fd, F_GETFD);
+	long flags = rf_syscall(SYS_fcntl, copy->fd, F_GETFL);
+	int fd = copy->number;
 
-	if (flags < 0 || fd_flags < 0 || rf_sys_fstat(fd, &status) < 0)
+	if (flags < 0 || rf_sys_fstat(copy->fd, &status) < 0)
 		return 0; /* closed by another thread since the directory was read */
 	memset(entry, 0, sizeof(*entry));
 	entry->image.number = (uint32_t)fd;
+	entry->fd = copy->fd;
 	entry->image.status_flags = (uint32_t)flags;
-	entry->image.flags = fd_flags & FD_CLOEXEC ? RF_DESCRIPTOR_CLOEXEC : 0;
+	entry->image.flags = copy->is_cloexec ? RF_DESCRIPTOR_CLOEXEC : 0;
 	entry->image.flags |= close_others ? RF_DESCRIPTOR_MAY_CLOSE : 0;
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
@@ -353,7 +354,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	/* the standard ones travel whatever they are, but a device is named */
 	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) && !(flags & O_PATH)
 			      ? ""
-			      : read_path(arena, fd);
+			      : read_path(arena, copy->fd);
 	identities[table->count] = rf_file_identity(&status);
 	if (fd >= STDIO_COUNT &&
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
@@ -364,7 +365,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 		return rf_report(
 			report, ENOTSUP,
 			"descriptor %d (%s): %s cannot travel; RFORK_CLOSE_OTHERS closes it", fd,
-			entry->path, name_type(&status, entry->path));
+			entry->path, rf_fdtable_name_type(&status, entry->path));
 	}
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
@@ -409,6 +410,37 @@ static long list_numbers(int *numbers, size_t capacity)
 	return got < 0 ? got : (long)count;
 }
 
+/* Begins a table for `count` descriptors; where to put their identities, or NULL. */
+static struct rf_image_file *begin_table(struct rf_fdtable *table, struct rf_arena *arena,
+					 size_t count)
+{
+	struct rf_image_file *identities = rf_arena_take(arena, (count + 1) * sizeof(*identities));
+
+	table->entries = rf_arena_take(arena, (count + 1) * sizeof(*table->entries));
+	return table->entries ? identities : NULL;
+}
+
+int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena,
+			      const struct rf_fd_copy *copies, size_t count, bool close_others,
+			      const struct rf_terminal *terminal, struct rf_report *report)
+{
+	struct rf_image_file *identities;
+
+	*table = (struct rf_fdtable){ .channels = RF_IMAGE_FIRST_CHANNEL };
+	identities = begin_table(table, arena, count);
+	if (!identities)
+		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	for (size_t i = 0; i < count; i++) {
+		int taken = collect_one(table, identities, arena, &copies[i], close_others,
+					terminal, report);
+
+		if (taken < 0)
+			return taken;
+		table->count += (size_t)taken;
+	}
+	return 0;
+}
+
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
 		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
 		       struct rf_report *report)
@@ -426,18 +458,20 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 		return rf_report(report, ENOTSUP, "more than %zu open descriptors", capacity);
 	if (count < 0)
 		return rf_report(report, (int)-count, "/proc/self/fd: %m");
-	table->entries = rf_arena_take(arena, ((size_t)count + 1) * sizeof(*table->entries));
-	identities = rf_arena_take(arena, ((size_t)count + 1) * sizeof(*identities));
-	if (!table->entries || !identities)
+	identities = begin_table(table, arena, (size_t)count);
+	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	for (long i = 0; i < count; i++) {
-		int fd = numbers[i];
+		long flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
+		struct rf_fd_copy own = { numbers[i], numbers[i], flags & FD_CLOEXEC };
 		int taken;
 
-		if (is_ours(fd))
+		if (is_ours(own.fd))
 			continue;
-		numbers[table->number_count++] = fd;
-		taken = collect_one(table, identities, arena, fd, close_others, terminal, report);
+		numbers[table->number_count++] = own.fd;
+		if (flags < 0)
+			continue; /* closed by another thread since the directory was read */
+		taken = collect_one(table, identities, arena, &own, close_others, terminal, report);
 		if (taken < 0)
 			return taken;
 		table->count += (size_t)taken;

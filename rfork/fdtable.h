@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller's descriptors and how each of them travels.  Collected in the caller,
+ * The caller's descriptors, or those of a stopped process, and how each of them travels.  Collected in the caller,
  * before the fork, where a refusal leaves nothing behind.
  */
 #ifndef RF_FDTABLE_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
@@ -19,6 +20,7 @@ struct rf_fd {
 	struct rf_image_descriptor image; /* file is filled in by the snapshot */
 	struct rf_image_file identity;	  /* of kind FILE */
 	const char *path;		  /* of kind FILE */
+	int fd;		/* where we have it: under its number, but for another process's table */
 	bool is_held;	/* the ghost of a moved process keeps it, for a lock's sake */
 	int witness_fd; /* of fdproof; -1 = none */
 };
@@ -40,6 +42,20 @@ struct rf_fdtable {
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
 		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
 		       struct rf_report *report);
+
+/* A descriptor of another process, and where we have a duplicate of it. */
+struct rf_fd_copy {
+	int number, fd;
+	bool is_cloexec;
+};
+
+/* The same of another process's descriptors, ascending by number. */
+int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena,
+			      const struct rf_fd_copy *copies, size_t count, bool close_others,
+			      const struct rf_terminal *terminal, struct rf_report *report);
+
+/* What cannot travel, as a refusal names it.  path: what /proc says of the descriptor. */
+const char *rf_fdtable_name_type(const struct stat *status, const char *path);
 
 /* Whether a relayed original has anything to show at this moment: something to read, an end, a connection,
  * or that nobody reads it.  Not what is typed at the terminal.  Memory comes from the arena; without any,

@@ -19,6 +19,7 @@
 
 struct search {
 	pid_t self, session, node_session;
+	pid_t looking; /* who has them only for looking; 0 = nobody */
 	pid_t ancestors[ANCESTORS];
 	unsigned ancestor_count;
 	bool is_blind; /* somebody cannot be seen */
@@ -72,8 +73,12 @@ static bool read_family(pid_t pid, pid_t *parent, pid_t *session)
  * particular, or to the session on a node, through which nothing came but what it relays. */
 static void list_ancestors(struct search *search)
 {
-	pid_t pid = (pid_t)rf_syscall(SYS_getppid), session;
+	pid_t pid, session;
 
+	if (!read_family(search->self, &pid, &session)) {
+		search->is_blind = true;
+		return;
+	}
 	while (pid != 1 && pid != search->node_session) {
 		if (search->ancestor_count == ANCESTORS || pid <= 0) {
 			search->is_blind = true; /* outside of what we can see */
@@ -128,8 +133,21 @@ static void visit_name(struct search *search, int directory, const char *name)
 	pid_t pid = (pid_t)strtol(name, NULL, 10);
 
 	(void)directory;
-	if (pid != search->self)
+	if (pid != search->self && pid != search->looking)
 		visit_process(search, pid);
+}
+
+static bool search_all(struct search *search)
+{
+	list_ancestors(search);
+	for (unsigned i = 0; i < search->ancestor_count && !search->is_blind && !search->is_done;
+	     i++)
+		if (search->ancestors[i] != search->looking)
+			visit_process(search, search->ancestors[i]);
+	if (!search->is_blind && !search->is_done &&
+	    for_each_entry("/proc", visit_name, search) < 0)
+		search->is_blind = true;
+	return !search->is_blind;
 }
 
 bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *context)
@@ -140,10 +158,17 @@ bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *conte
 				 .visit = visit,
 				 .context = context };
 
-	list_ancestors(&search);
-	for (unsigned i = 0; i < search.ancestor_count && !search.is_blind && !search.is_done; i++)
-		visit_process(&search, search.ancestors[i]);
-	if (!search.is_blind && !search.is_done && for_each_entry("/proc", visit_name, &search) < 0)
-		search.is_blind = true;
-	return !search.is_blind;
+	return search_all(&search);
+}
+
+bool rf_pipe_holders_visit_of(pid_t pid, rf_pipe_holder visit, void *context)
+{
+	struct search search = { .self = pid,
+				 .session = (pid_t)rf_syscall(SYS_getsid, pid),
+				 .node_session = -1,
+				 .looking = (pid_t)rf_syscall(SYS_getpid),
+				 .visit = visit,
+				 .context = context };
+
+	return search_all(&search);
 }

@@ -19,4 +19,7 @@ typedef bool (*rf_pipe_holder)(void *context, uint64_t inode);
  */
 bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *context);
 
+/* The same for the pipes of another process: looks at all but that one and ourselves. */
+bool rf_pipe_holders_visit_of(pid_t pid, rf_pipe_holder visit, void *context);
+
 #endif

@@ -44,7 +44,8 @@ static void note_end(struct rf_pipes *pipes, const struct rf_fd *entry, uint64_t
 	}
 	if (pipe->ends[writes] >= 0 || strncmp(entry->path, PIPE_LINK, sizeof(PIPE_LINK) - 1) != 0)
 		pipe->is_shared = true;
-	pipe->ends[writes] = (int)entry->image.number;
+	pipe->ends[writes] = entry->fd;
+	pipe->numbers[writes] = entry->image.number;
 	if (writes)
 		pipe->is_packets = entry->image.status_flags & O_DIRECT;
 }
@@ -104,7 +105,7 @@ static void turn_descriptors(const struct rf_pipes *pipes, struct rf_fdtable *ta
 		for (size_t j = 0; j < pipes->count; j++) {
 			const struct rf_pipe *pipe = &pipes->entries[j];
 
-			if ((int)first != pipe->ends[0] && (int)first != pipe->ends[1])
+			if (first != pipe->numbers[0] && first != pipe->numbers[1])
 				continue;
 			image->kind = RF_DESCRIPTOR_PIPE;
 			/* who closes it in silence loses what is in it */
@@ -115,8 +116,9 @@ static void turn_descriptors(const struct rf_pipes *pipes, struct rf_fdtable *ta
 	}
 }
 
-void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
-		   pid_t node_session)
+/* Those that may be kept, as far as the table tells. */
+static void find_candidates(struct rf_pipes *pipes, const struct rf_fdtable *table,
+			    struct rf_arena *arena)
 {
 	uint64_t total_bytes = 0;
 	size_t kept = 0;
@@ -130,14 +132,29 @@ void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_a
 		const struct rf_fd *entry = &table->entries[i];
 		struct stat status;
 
-		if (is_pipe_end(&entry->image) &&
-		    rf_sys_fstat((int)entry->image.number, &status) == 0)
+		if (is_pipe_end(&entry->image) && rf_sys_fstat(entry->fd, &status) == 0)
 			note_end(pipes, entry, status.st_ino);
 	}
 	for (size_t i = 0; i < pipes->count; i++)
 		check_capacity(&pipes->entries[i], &total_bytes, &kept);
 	drop_shared(pipes);
+}
+
+void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
+		   pid_t node_session)
+{
+	find_candidates(pipes, table, arena);
 	if (pipes->count && !rf_pipe_holders_visit(node_session, share, pipes))
+		pipes->count = 0;
+	drop_shared(pipes);
+	turn_descriptors(pipes, table);
+}
+
+void rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
+		      pid_t pid)
+{
+	find_candidates(pipes, table, arena);
+	if (pipes->count && !rf_pipe_holders_visit_of(pid, share, pipes))
 		pipes->count = 0;
 	drop_shared(pipes);
 	turn_descriptors(pipes, table);
@@ -197,22 +214,32 @@ static int copy_contents(const struct rf_pipe *pipe, struct rf_image_pipe *image
 	return read_copies(scratch[0], image, (uint32_t)held, pipe->is_packets, contents, lengths);
 }
 
-static int write_pipe(const struct rf_pipe *pipe, uint32_t index, struct rf_image_writer *writer,
-		      unsigned char *contents)
+int rf_pipes_copy(const struct rf_pipe *pipe, struct rf_image_pipe *image, void *contents,
+		  uint32_t *lengths)
 {
-	struct rf_image_pipe image = { .index = index, .capacity_bytes = pipe->capacity_bytes };
-	uint32_t lengths[RF_PIPE_MAX_PACKETS];
-	struct iovec pieces[3];
 	int scratch[2];
 	int error = open_scratch(pipe->capacity_bytes, scratch);
 
+	*image = (struct rf_image_pipe){ .capacity_bytes = pipe->capacity_bytes };
 	if (error < 0)
 		return error;
-	error = copy_contents(pipe, &image, scratch, contents, lengths);
+	error = copy_contents(pipe, image, scratch, contents, lengths);
 	rf_sys_close(scratch[0]);
 	rf_sys_close(scratch[1]);
+	return error;
+}
+
+static int write_pipe(const struct rf_pipe *pipe, uint32_t index, struct rf_image_writer *writer,
+		      unsigned char *contents)
+{
+	struct rf_image_pipe image;
+	uint32_t lengths[RF_PIPE_MAX_PACKETS];
+	struct iovec pieces[3];
+	int error = rf_pipes_copy(pipe, &image, contents, lengths);
+
 	if (error < 0)
 		return error;
+	image.index = index;
 	pieces[0] = (struct iovec){ &image, sizeof(image) };
 	pieces[1] = (struct iovec){ lengths, image.packets * sizeof(lengths[0]) };
 	pieces[2] = (struct iovec){ contents, image.bytes };

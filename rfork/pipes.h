@@ -18,7 +18,8 @@
 
 struct rf_pipe {
 	uint64_t inode;
-	int ends[2]; /* the read end and the write end; -1 = not seen */
+	int ends[2];	     /* the read end and the write end, where we have them; -1 = not seen */
+	uint32_t numbers[2]; /* and in the table */
 	uint32_t capacity_bytes;
 	bool is_packets; /* O_DIRECT */
 	bool is_shared;	 /* or may be */
@@ -37,6 +38,15 @@ struct rf_pipes {
  */
 void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		   pid_t node_session);
+
+/* The same of another process, `pid`, whose table this is; that we have its descriptors does not count. */
+void rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
+		      pid_t pid);
+
+/* Copies what is in a pipe, and stays there.  contents: RF_PIPE_MAX_CAPACITY bytes; lengths:
+ * RF_PIPE_MAX_PACKETS.  0 or a negative errno.  No malloc, no errno. */
+int rf_pipes_copy(const struct rf_pipe *pipe, struct rf_image_pipe *image, void *contents,
+		  uint32_t *lengths);
 
 /* Writes PIPE records, with the contents, which stay where they are.  bounce: RF_PIPE_MAX_CAPACITY bytes.
  * No malloc, no errno. */

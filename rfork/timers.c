@@ -27,15 +27,14 @@
 /* -- the list ------------------------------------------------------------------------------------- */
 
 /* A clock as it means the same in another process; false for that of a stranger. */
-static bool make_own_clock(int32_t *clock)
+static bool make_own_clock(int32_t *clock, pid_t pid, pid_t tid)
 {
-	int32_t pid = ~(*clock >> CPU_CLOCK_BITS);
+	int32_t owner = ~(*clock >> CPU_CLOCK_BITS);
 	int32_t kind = *clock & ((1 << CPU_CLOCK_BITS) - 1);
 
 	if (*clock >= 0)
 		return true;
-	if ((kind & CPU_CLOCK_WHICH) == CPU_CLOCK_NONE ||
-	    (pid && pid != rf_syscall(SYS_getpid) && pid != rf_syscall(SYS_gettid)))
+	if ((kind & CPU_CLOCK_WHICH) == CPU_CLOCK_NONE || (owner && owner != pid && owner != tid))
 		return false;
 	*clock = (int32_t)(~UINT32_C(0) << CPU_CLOCK_BITS) | kind;
 	return true;
@@ -55,7 +54,8 @@ static bool find_number(const char *text, const char *label, int base, uint64_t 
 }
 
 /* Reads what stands between one "ID:" and the next, see proc_pid_timers(5). */
-static int parse_timer(struct rf_image_timer *timer, const char *text, struct rf_report *report)
+static int parse_timer(struct rf_image_timer *timer, const char *text, pid_t pid, pid_t tid,
+		       struct rf_report *report)
 {
 	const char *notify = strstr(text, "notify: ");
 	uint64_t id, signal, value, clock, target;
@@ -63,13 +63,13 @@ static int parse_timer(struct rf_image_timer *timer, const char *text, struct rf
 	if (!notify || !find_number(text, "ID: ", 10, &id) ||
 	    !find_number(text, "signal: ", 10, &signal) || !find_number(text, "/", 16, &value) ||
 	    !find_number(text, "ClockID: ", 10, &clock))
-		return rf_report(report, EPROTO, "/proc/self/timers: %m");
+		return rf_report(report, EPROTO, "/proc/%d/timers: %m", (int)pid);
 	*timer = (struct rf_image_timer){ .kind = RF_TIMER_POSIX,
 					  .id = (uint32_t)id,
 					  .clock = (int32_t)clock,
 					  .signal = (uint32_t)signal,
 					  .value = value };
-	if (!make_own_clock(&timer->clock))
+	if (!make_own_clock(&timer->clock, pid, tid))
 		return rf_report(report, ENOTSUP,
 				 "timer %u: the clock of another process cannot travel", timer->id);
 	if (strncmp(notify, "notify: none", 12) == 0) {
@@ -77,6 +77,7 @@ static int parse_timer(struct rf_image_timer *timer, const char *text, struct rf
 		timer->signal = 0;
 	} else if (find_number(notify, "tid.", 10, &target)) {
 		timer->notify = RF_TIMER_THREAD;
+		timer->thread = (uint32_t)target;
 	}
 	return 0;
 }
@@ -94,7 +95,8 @@ static void sort_in(struct rf_timers *timers)
 	timers->entries[place] = timer;
 }
 
-static int parse_list(struct rf_timers *timers, char *text, struct rf_report *report)
+int rf_timers_parse(struct rf_timers *timers, char *text, pid_t pid, pid_t tid,
+		    struct rf_report *report)
 {
 	int error;
 
@@ -105,7 +107,7 @@ static int parse_list(struct rf_timers *timers, char *text, struct rf_report *re
 		if (timers->count == RF_IMAGE_MAX_TIMERS)
 			return rf_report(report, ENOTSUP, "more than %u timers",
 					 RF_IMAGE_MAX_TIMERS);
-		error = parse_timer(&timers->entries[timers->count], at, report);
+		error = parse_timer(&timers->entries[timers->count], at, pid, tid, report);
 		if (error < 0)
 			return error;
 		timers->count++;
@@ -130,12 +132,17 @@ static int list_posix(struct rf_timers *timers, struct rf_arena *arena, struct r
 {
 	char *text = rf_arena_take(arena, LIST_BYTES);
 	long length = text ? rf_io_read_file("/proc/self/timers", text, LIST_BYTES) : -ENOMEM;
+	int error;
 
 	if (length == -ENOENT)
 		return refuse_unlisted(report);
 	if (length < 0)
 		return rf_report(report, (int)-length, "/proc/self/timers: %m");
-	return parse_list(timers, text, report);
+	error = rf_timers_parse(timers, text, (pid_t)rf_syscall(SYS_getpid),
+				(pid_t)rf_syscall(SYS_gettid), report);
+	for (size_t i = 0; i < timers->count; i++)
+		timers->entries[i].thread = 0; /* the only one that goes along */
+	return error;
 }
 
 int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_report *report)

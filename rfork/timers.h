@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
@@ -23,6 +24,14 @@ struct rf_timers {
 /* Lists the timers of the calling process, in memory of the arena; changes nothing.  0, or a negative
  * errno with a report: -ENOTSUP for one that cannot be made again elsewhere. */
 int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_report *report);
+
+/*
+ * Adds the timers of timer_create(2) that `text` lists, ascending by id: /proc/PID/timers of the process
+ * `pid` with a main thread of that id, or of its thread `tid`.  Modifies the text.  `thread` of a timer is
+ * the id of the thread that it signals, or 0.  entries has room for RF_IMAGE_MAX_TIMERS.
+ */
+int rf_timers_parse(struct rf_timers *timers, char *text, pid_t pid, pid_t tid,
+		    struct rf_report *report);
 
 /* Stops them all, and notes how far each was from going off.  One that has just gone off, without a
  * signal that is still pending, is noted as about to. */
