@@ -24,8 +24,16 @@ void rf_source_init(struct rf_source *source)
 	*source = (struct rf_source){ 0 };
 }
 
+void rf_source_let_go(struct rf_source *source)
+{
+	if (source->hold)
+		source->held_ns = source->hold->let_go(source->hold);
+	source->hold = NULL;
+}
+
 void rf_source_close(struct rf_source *source)
 {
+	rf_source_let_go(source);
 	for (size_t i = 0; i < source->fd_count; i++)
 		close(source->fds[i]);
 	for (size_t i = 0; i < source->chain_count; i++) {

@@ -35,6 +35,11 @@ struct rf_source_file {
 	struct rf_reader_index index; /* of this file alone */
 };
 
+/* Who stands still as long as segments are to be read: a process that was stopped for it. */
+struct rf_source_hold {
+	int64_t (*let_go)(struct rf_source_hold *hold); /* and frees it; for how long it was held */
+};
+
 struct rf_source {
 	char *path;	       /* what it was made from, for sentences */
 	struct rf_image image; /* threads with their XSAVE area in standard format, as facts say */
@@ -52,12 +57,18 @@ struct rf_source {
 	size_t chain_count;
 	int *fds; /* open files that the segments name; closed by rf_source_close() */
 	size_t fd_count;
+	struct rf_source_hold *hold; /* NULL = nobody */
+	int64_t held_ns;	     /* for how long, once it was let go */
 	int *files; /* by mapping: what rf_source_open_file() found; NULL = nothing looked for */
 };
 
 /* An empty one: no file, no memory. */
 void rf_source_init(struct rf_source *source);
 void rf_source_close(struct rf_source *source);
+
+/* Segments will not be read any more, for all was copied: who was held for it goes on.  Part of
+ * rf_source_close(), but the sooner the better. */
+void rf_source_let_go(struct rf_source *source);
 
 /* Adds a file that belongs to the source from now on, also if it fails; fd or -ENOMEM. */
 int rf_source_own(struct rf_source *source, int fd);
