@@ -53,6 +53,39 @@ long rf_arch_start_thread(void *stack_top, void (*entry)(void *), void *argument
 /* The restorer of a signal action, sigreturn(2): only the kernel jumps to it. */
 void rf_arch_signal_return(void);
 
+/* -- a process that is stopped (stopped_thread.c) ----------------------------------- */
+
+enum rf_arch_code {
+	RF_CODE_SYSTEM_CALL,	  /* a system call, then a return */
+	RF_CODE_SIGNAL_RETURN,	  /* sigreturn(2), as signal handlers return to it */
+	RF_CODE_BARE_SYSTEM_CALL, /* a system call, and whatever comes then */
+};
+
+/* Finds such instructions in code that a process has mapped; their offset, or -1. */
+long rf_arch_find_code(enum rf_arch_code what, const unsigned char *text, size_t bytes);
+
+/*
+ * Turns registers into those with which a thread makes a system call: it goes on at `code`, which is such
+ * instructions, on `stack`.
+ */
+void rf_arch_begin_call(struct rf_image_registers *registers, uint64_t code, uint64_t stack,
+			long number, const uint64_t arguments[6]);
+
+/* Whether the registers are those of that call as it begins; and what it has returned, once it has. */
+bool rf_arch_is_call(const struct rf_image_registers *registers, uint64_t code, long number);
+long rf_arch_call_result(const struct rf_image_registers *registers);
+
+/*
+ * How the stack must be for a return into `sigreturn` to restore a thread from the frame that
+ * rf_arch_build_signal_frame() has built: the frame as it lies in memory is completed.  `stack` is what that
+ * returned, `address` where the buffer will lie.  Returns the stack pointer for the return.
+ */
+uint64_t rf_arch_return_to_frame(void *buffer, uint64_t address, uint64_t stack,
+				 uint64_t sigreturn);
+
+/* Bytes below the stack pointer that belong to the function that runs. */
+#define RF_ARCH_RED_ZONE_BYTES 128u
+
 /* -- a thread that was stopped anywhere (interrupted.c) ------------------------------ */
 
 /*

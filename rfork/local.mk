@@ -81,6 +81,7 @@ rf_capture_sources = \
 
 # Images at rest, as undump and what restarts them read them.
 rf_undump_sources = \
+	%D%/x86_64/stopped_thread.c \
 	%D%/source.c %D%/source.h \
 	%D%/source_writer.c %D%/source_writer.h \
 	%D%/statefile_check.c \

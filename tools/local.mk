@@ -30,6 +30,19 @@ rf_backtrace_sources = \
 	%D%/symbols_memory.c \
 	%D%/unwinder.c %D%/unwinder.h
 
+# Running processes as a source: for undump and its tests.
+noinst_LTLIBRARIES += %D%/libprocess.la
+%C%_libprocess_la_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_libprocess_la_SOURCES = \
+	%D%/process_checks.c \
+	%D%/process_descriptors.c \
+	%D%/process_internal.h \
+	%D%/process_memory.c \
+	%D%/process_reader.c %D%/process_reader.h \
+	%D%/process_threads.c \
+	%D%/tracee.c %D%/tracee.h \
+	%D%/tracee_call.c
+
 bin_PROGRAMS += %D%/undump
 %C%_undump_SOURCES = \
 	%D%/check.c \
@@ -47,7 +60,7 @@ bin_PROGRAMS += %D%/undump
 	%D%/write_files.c
 %C%_undump_CPPFLAGS = $(AM_CPPFLAGS) $(LIBELF_CFLAGS) $(LIBUNWIND_CFLAGS)
 %C%_undump_CFLAGS = $(SANITIZED_CFLAGS)
-%C%_undump_LDADD = rfork/librfork_undump.la rfork/librfork_restore.la \
+%C%_undump_LDADD = %D%/libprocess.la rfork/librfork_undump.la rfork/librfork_restore.la \
 	$(rf_checked_capture) $(rf_checked_common) \
 	$(LIBELF_LIBS) $(LIBUNWIND_LIBS) $(LIBSODIUM_LIBS)
 %C%_undump_LDFLAGS = -Wl,-z,now -Wl,-z,relro -Wl,--as-needed

@@ -252,6 +252,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/stream.c tests/support/stream.h \
 	tests/support/signals.c tests/support/signals.h \
 	tests/support/process.c tests/support/process.h \
+	tests/support/target.c tests/support/target.h \
 	tests/support/terminal.c tests/support/terminal.h \
 	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
@@ -486,3 +487,36 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
 %C%_wrong_keys_are_refused_LDADD = $(rf_integration_ldadd)
+
+# Running processes, looked at from outside: with the reader that undump -p has.
+rf_process_tests = \
+	%D%/descriptors_of_a_process_are_judged \
+	%D%/eight_threads_are_read \
+	%D%/killed_undump_leaves_the_process_running \
+	%D%/ordinary_user_reads_a_process \
+	%D%/running_process_is_read_as_it_is \
+	%D%/signals_reach_a_process_that_is_read \
+	%D%/stopped_process_stays_stopped \
+	%D%/unsuitable_processes_are_refused_by_name
+
+check_PROGRAMS += $(rf_process_tests)
+TESTS += $(rf_process_tests)
+
+rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfork_undump.la \
+	rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) $(LIBSODIUM_LIBS)
+%C%_descriptors_of_a_process_are_judged_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_descriptors_of_a_process_are_judged_LDADD = $(rf_process_ldadd)
+%C%_eight_threads_are_read_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_eight_threads_are_read_LDADD = $(rf_process_ldadd)
+%C%_killed_undump_leaves_the_process_running_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_killed_undump_leaves_the_process_running_LDADD = $(rf_process_ldadd)
+%C%_ordinary_user_reads_a_process_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_ordinary_user_reads_a_process_LDADD = $(rf_process_ldadd)
+%C%_running_process_is_read_as_it_is_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_running_process_is_read_as_it_is_LDADD = $(rf_process_ldadd)
+%C%_signals_reach_a_process_that_is_read_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_signals_reach_a_process_that_is_read_LDADD = $(rf_process_ldadd)
+%C%_stopped_process_stays_stopped_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_stopped_process_stays_stopped_LDADD = $(rf_process_ldadd)
+%C%_unsuitable_processes_are_refused_by_name_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_unsuitable_processes_are_refused_by_name_LDADD = $(rf_process_ldadd)

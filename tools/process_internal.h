@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the process_*.c files share: a process that is stopped, on its way into a source.
+ */
+#ifndef TOOLS_PROCESS_INTERNAL_H
+#define TOOLS_PROCESS_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "rfork/maps.h"
+#include "rfork/pagemap.h"
+#include "tools/process_reader.h"
+#include "tools/tracee.h"
+
+struct rf_process {
+	struct rf_source_hold hold;
+	struct rf_process_options options;
+	struct rf_source *source;
+	struct rf_tracees tracees;
+	struct rf_maps maps;
+	char *maps_buffer;
+	struct rf_pagemap pagemap; /* fd -1 = not open */
+	size_t segment_capacity, file_capacity;
+	bool can_call; /* threads can make calls for us */
+};
+
+/* Reads /proc/PID/NAME into a zero-terminated buffer; its length or a negative errno. */
+long rf_process_read(pid_t pid, const char *name, char *buffer, size_t bytes);
+
+/* The number behind a label of /proc/PID/status, or the nth behind it; false if there is none. */
+bool rf_process_status_number(const char *status, const char *label, int nth, int base,
+			      uint64_t *number);
+
+/* The index of a FILE of the source, added if it is new; -ENOMEM, -ENOTSUP if there are too many. */
+long rf_process_intern_file(struct rf_process *process, const struct rf_image_file *identity,
+			    const char *path);
+
+/* Refuses what cannot be carried, whatever it has in memory and open; process_checks.c.  is_held: by us.  0 or a
+ * negative errno with a report. */
+int rf_process_check(pid_t pid, bool is_held, struct rf_report *report);
+
+/* Why we have no right to stop it: completes a report of EPERM; returns -EPERM. */
+int rf_process_explain_refusal(pid_t pid, struct rf_report *report);
+
+/* Threads, signals, timers: all that is asked of threads by calls; process_threads.c. */
+int rf_process_read_threads(struct rf_process *process, struct rf_report *report);
+
+/* Ranges, auxv, directory; process_reader.c.  Mappings, and which memory holds data; process_memory.c.
+ * Descriptors, pipes, locks; process_descriptors.c. */
+int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
+int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mappings of a stopped process, and which of its memory holds data, by the rules by which a ghost tells of
+ * itself (rfork/maps.h, rfork/pagemap.h).  Called by process_reader.c.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "rfork/digest.h"
+#include "rfork/file_identity.h"
+#include "rfork/io.h"
+#include "rfork/vdso.h"
+#include "tools/process_internal.h"
+
+#define PAGE_BYTES 4096u
+#define RUNS 256
+#define RESIDENT_PAGES ((uint64_t)RF_TRACEE_DATA_BYTES)
+
+/* What stays the same while mappings are looked at. */
+struct look {
+	struct rf_process *process;
+	struct rf_pagemap_walk walk;
+	int memory_fd;	  /* the source's */
+	const char *path; /* what status is of; NULL = nothing */
+	struct stat status;
+	struct rf_report *report;
+};
+
+/* -- segments ----------------------------------------------------------------------------------- */
+
+static int add_segment(struct look *look, uint64_t start, uint64_t end, enum rf_segment_kind kind)
+{
+	struct rf_process *process = look->process;
+	struct rf_source *source = process->source;
+
+	if (source->segment_count == process->segment_capacity) {
+		size_t capacity = process->segment_capacity ? 2 * process->segment_capacity : 1024;
+		struct rf_segment *segments =
+			reallocarray(source->segments, capacity, sizeof(*segments));
+
+		if (!segments)
+			return rf_report(look->report, ENOMEM, "no memory for the list of pages");
+		source->segments = segments;
+		process->segment_capacity = capacity;
+	}
+	if (source->segment_count == RF_IMAGE_MAX_SEGMENTS)
+		return rf_report(look->report, ENOTSUP, "memory is in more than %u pieces",
+				 RF_IMAGE_MAX_SEGMENTS);
+	source->segments[source->segment_count++] = (struct rf_segment){
+		.address = start,
+		.bytes = end - start,
+		.offset = kind == RF_SEGMENT_DATA ? start : 0,
+		.fd = kind == RF_SEGMENT_DATA ? look->memory_fd : -1,
+		.kind = kind,
+	};
+	return 0;
+}
+
+static int add_data(struct look *look, struct rf_image_mapping *mapping, uint64_t start,
+		    uint64_t end)
+{
+	mapping->data_pages += (end - start) / PAGE_BYTES;
+	return add_segment(look, start, end, RF_SEGMENT_DATA);
+}
+
+/* Neighbours that differ only in how they are to be read become one. */
+static int take_private(struct look *look, struct rf_image_mapping *mapping)
+{
+	struct rf_page_run runs[RUNS], last = { 0 };
+	uint64_t next = mapping->start;
+	int error = 0;
+
+	while (next < mapping->end && error == 0) {
+		long count =
+			rf_pagemap_walk_runs(&look->walk, next, mapping->end, runs, RUNS, &next);
+
+		if (count < 0)
+			return rf_report(look->report, (int)-count, "pages of %lx-%lx: %m",
+					 mapping->start, mapping->end);
+		for (long i = 0; i < count && error == 0; i++) {
+			bool is_guard = runs[i].kind == RF_PAGES_GUARD;
+
+			if (!is_guard && last.end == runs[i].start && last.end > last.start) {
+				last.end = runs[i].end;
+				continue;
+			}
+			if (last.end > last.start)
+				error = add_data(look, mapping, last.start, last.end);
+			last = is_guard ? (struct rf_page_run){ 0 } : runs[i];
+			if (is_guard && error == 0)
+				error = add_segment(look, runs[i].start, runs[i].end,
+						    RF_SEGMENT_GUARD);
+		}
+	}
+	if (error == 0 && last.end > last.start)
+		error = add_data(look, mapping, last.start, last.end);
+	return error;
+}
+
+/* -- shared memory ------------------------------------------------------------------------------- */
+
+static bool is_something_swapped_out(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) < 0 || info.totalswap != info.freeswap;
+}
+
+/* Which pages of [start, start + pages) there are, which only who has them mapped can ask. */
+static int ask_resident(struct look *look, uint64_t start, uint64_t pages, unsigned char *resident)
+{
+	struct rf_process *process = look->process;
+	struct rf_tracee *thread = &process->tracees.threads[0];
+	long result;
+	int error = rf_tracee_call(&process->tracees, thread, &result, look->report, SYS_mincore,
+				   start, pages * PAGE_BYTES, rf_tracee_data(thread), 0);
+
+	if (error < 0)
+		return error;
+	if (result < 0)
+		return rf_report(look->report, (int)-result, "pages at %lx: %m", start);
+	error = rf_tracee_read(&process->tracees, rf_tracee_data(thread), resident, pages);
+	return error < 0 ? rf_report(look->report, -error, "memory of the process: %m") : 0;
+}
+
+/* Its pages need not be in the page table of this process.  Where that cannot be told, all are read. */
+static int take_shared(struct look *look, struct rf_image_mapping *mapping)
+{
+	unsigned char resident[RESIDENT_PAGES];
+	uint64_t first = 0;
+
+	if (!look->process->can_call || is_something_swapped_out())
+		return add_data(look, mapping, mapping->start, mapping->end);
+	for (uint64_t at = mapping->start; at < mapping->end;) {
+		uint64_t pages = (mapping->end - at) / PAGE_BYTES;
+		int error;
+
+		if (pages > RESIDENT_PAGES)
+			pages = RESIDENT_PAGES;
+		error = ask_resident(look, at, pages, resident);
+		for (uint64_t i = 0; i < pages && error == 0; i++, at += PAGE_BYTES) {
+			if (resident[i] & 1) {
+				first = first ? first : at;
+			} else if (first) {
+				error = add_data(look, mapping, first, at);
+				first = 0;
+			}
+		}
+		if (error < 0)
+			return error;
+	}
+	return first ? add_data(look, mapping, first, mapping->end) : 0;
+}
+
+/* -- contents ------------------------------------------------------------------------------------- */
+
+/* The end of what can be read: behind the last page of a file there is nothing. */
+static uint64_t find_readable_end(const struct look *look, const struct rf_image_mapping *mapping)
+{
+	uint64_t end = mapping->end;
+	char byte;
+
+	while (end > mapping->start &&
+	       rf_tracee_read(&look->process->tracees, end - PAGE_BYTES, &byte, 1) < 0)
+		end -= PAGE_BYTES;
+	return end;
+}
+
+/* A file without a path: its name remains known. */
+static int name_contents(struct look *look, struct rf_image_mapping *mapping,
+			 const struct rf_map *map)
+{
+	struct rf_image_file identity = { .mode = S_IFREG,
+					  .device = map->device,
+					  .inode = map->inode };
+	long file;
+
+	if (map->path[0] != '/' || rf_map_is_shared_memory(map))
+		return 0;
+	file = rf_process_intern_file(look->process, &identity, map->path);
+	if (file < 0)
+		return rf_report(look->report, (int)-file, "too many files: %m");
+	mapping->kind = RF_MAPPING_CONTENTS;
+	mapping->file = (uint32_t)file;
+	mapping->file_offset = map->file_offset;
+	return 0;
+}
+
+static int take_contents(struct look *look, struct rf_image_mapping *mapping,
+			 const struct rf_map *map)
+{
+	uint64_t end = find_readable_end(look, mapping);
+	int error = name_contents(look, mapping, map);
+
+	if (error < 0 || end == mapping->start)
+		return error;
+	return add_data(look, mapping, mapping->start, end);
+}
+
+/* -- mappings -------------------------------------------------------------------------------------- */
+
+/* Looks a path up, or takes the answer of the last time: neighbouring mappings share their file. */
+static const struct stat *find_status(struct look *look, const struct rf_map *map)
+{
+	if (map->deleted || rf_map_is_shared_memory(map))
+		return NULL;
+	if (!look->path || strcmp(map->path, look->path) != 0) {
+		look->path = stat(map->path, &look->status) == 0 ? map->path : NULL;
+		if (!look->path)
+			return NULL;
+	}
+	return rf_map_is_at(map, &look->status) ? &look->status : NULL;
+}
+
+static int refer(struct look *look, struct rf_image_mapping *mapping, const struct rf_map *map)
+{
+	struct rf_image_file identity = rf_file_identity(&look->status);
+	long file = rf_process_intern_file(look->process, &identity, map->path);
+
+	if (file < 0)
+		return rf_report(look->report, (int)-file, "too many files: %m");
+	mapping->kind = RF_MAPPING_FILE;
+	mapping->file = (uint32_t)file;
+	mapping->file_offset = map->file_offset;
+	if (map->shared)
+		mapping->flags |= RF_MAPPING_SHARED;
+	return 0;
+}
+
+static int take_map(struct look *look, struct rf_image_mapping *mapping, const struct rf_map *map)
+{
+	struct rf_map_plan plan = { .source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE };
+	int error = 0;
+
+	*mapping = (struct rf_image_mapping){
+		.start = map->start,
+		.end = map->end,
+		.protection = map->protection,
+		.flags = map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0,
+		.kind = RF_MAPPING_ANONYMOUS,
+		.file = RF_IMAGE_NONE,
+	};
+	if (map->kind == RF_MAP_FILE)
+		plan = rf_map_plan(map, find_status(look, map), true);
+	if (plan.refusal)
+		return rf_report(look->report, ENOTSUP, "mapping %lx-%lx (%s%s): %s", map->start,
+				 map->end, map->path, map->deleted ? " (deleted)" : "",
+				 plan.refusal);
+	if (plan.is_reference)
+		error = refer(look, mapping, map);
+	if (error < 0)
+		return error;
+	switch (plan.source) {
+	case RF_SOURCE_PRIVATE:
+		return take_private(look, mapping);
+	case RF_SOURCE_SHARED:
+		return take_shared(look, mapping);
+	case RF_SOURCE_CONTENTS:
+		return take_contents(look, mapping, map);
+	case RF_SOURCE_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int take_maps(struct look *look)
+{
+	struct rf_process *process = look->process;
+	struct rf_image *image = &process->source->image;
+	int error = 0;
+
+	image->mappings = calloc(process->maps.count + 1, sizeof(*image->mappings));
+	if (!image->mappings)
+		return rf_report(look->report, ENOMEM, "no memory for the list of mappings");
+	for (size_t i = 0; i < process->maps.count && error == 0; i++) {
+		const struct rf_map *map = &process->maps.entries[i];
+
+		if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR ||
+		    map->kind == RF_MAP_KERNEL)
+			continue;
+		if (image->mappings_read == RF_IMAGE_MAX_MAPPINGS)
+			return rf_report(look->report, ENOTSUP, "%zu mappings are too many",
+					 process->maps.count);
+		error = take_map(look, &image->mappings[image->mappings_read], map);
+		image->head.data_pages += image->mappings[image->mappings_read].data_pages;
+		image->mappings_read++;
+	}
+	image->head.mappings = image->mappings_read;
+	return error;
+}
+
+/* -- locked memory ----------------------------------------------------------------------------------- */
+
+/* "7f...-7f... rw-p ..." begins a mapping; its flags are in a line behind it. */
+static void mark_locked(struct rf_image *image, const char *text)
+{
+	uint32_t index = 0;
+	uint64_t start = 0;
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		char *end;
+		uint64_t number;
+
+		line += *line == '\n';
+		number = strtoull(line, &end, 16);
+		if (*end == '-' && end > line) {
+			start = number;
+			continue;
+		}
+		if (strncmp(line, "VmFlags:", 8) != 0 ||
+		    !memmem(line, strcspn(line, "\n"), " lo", 3))
+			continue;
+		while (index < image->mappings_read && image->mappings[index].start < start)
+			index++;
+		if (index < image->mappings_read && image->mappings[index].start == start)
+			image->mappings[index].flags |= RF_MAPPING_LOCKED;
+	}
+}
+
+/* The list with the flags is slow to make, and seldom of use. */
+static int find_locked(struct rf_process *process, struct rf_report *report)
+{
+	pid_t pid = process->tracees.pid;
+	size_t bytes = process->maps.count * 1024 + 65536;
+	char status[8192], *text;
+	uint64_t locked = 0;
+	long length;
+
+	if (rf_process_read(pid, "status", status, sizeof(status)) < 0 ||
+	    !rf_process_status_number(status, "\nVmLck:", 0, 10, &locked) || !locked)
+		return 0;
+	text = malloc(bytes);
+	length = text ? rf_process_read(pid, "smaps", text, bytes) : -ENOMEM;
+	if (length > 0)
+		mark_locked(&process->source->image, text);
+	free(text);
+	return length < 0 ? rf_report(report, (int)-length, "/proc/%d/smaps: %m", (int)pid) : 0;
+}
+
+/* -- the whole --------------------------------------------------------------------------------------- */
+
+static int read_vdso(struct rf_process *process, struct rf_report *report)
+{
+	struct rf_image *image = &process->source->image;
+	struct rf_vdso vdso;
+	int error = rf_vdso_locate(&vdso, &process->maps);
+
+	for (uint32_t i = 0; error == 0 && i < vdso.count; i++) {
+		size_t bytes = vdso.areas[i].end - vdso.areas[i].start;
+		void *code;
+
+		if (vdso.areas[i].kind != RF_VDSO_CODE)
+			continue;
+		code = malloc(bytes);
+		error = code ? rf_tracee_read(&process->tracees, vdso.areas[i].start, code, bytes)
+			     : -ENOMEM;
+		if (error == 0)
+			vdso.digest = rf_digest64(code, bytes);
+		free(code);
+	}
+	if (error < 0)
+		return rf_report(report, -error, "the vdso of process %d cannot be described: %m",
+				 (int)process->tracees.pid);
+	image->vdso = (struct rf_image_vdso){ .digest = vdso.digest, .areas = vdso.count };
+	memcpy(image->vdso_areas, vdso.areas, vdso.count * sizeof(vdso.areas[0]));
+	return 0;
+}
+
+/* The source reads it as long as it is open, and never writes. */
+static int open_memory(struct look *look)
+{
+	char path[32];
+
+	rf_format(path, sizeof(path), "/proc/%d/mem", (int)look->process->tracees.pid);
+	look->memory_fd = rf_io_above_stdio(open(path, O_RDONLY | O_CLOEXEC));
+	if (look->memory_fd < 0)
+		return rf_report(look->report, errno, "%s: %m", path);
+	look->memory_fd = rf_source_own(look->process->source, look->memory_fd);
+	return look->memory_fd < 0 ? rf_report(look->report, ENOMEM, "no memory") : 0;
+}
+
+int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
+{
+	struct look look = { .process = process, .report = report };
+	struct rf_maps maps = process->maps;
+	int error = open_memory(&look);
+
+	if (error == 0)
+		error = rf_pagemap_open_of(&process->pagemap, process->tracees.pid);
+	if (error < 0)
+		return rf_report(report, -error, "/proc/%d/pagemap: %m", (int)process->tracees.pid);
+	while (maps.count && maps.entries[maps.count - 1].kind == RF_MAP_KERNEL)
+		maps.count--; /* what no user may ask for */
+	if (maps.count)
+		rf_pagemap_walk_begin(&look.walk, &process->pagemap, maps.entries[0].start,
+				      maps.entries[maps.count - 1].end);
+	error = take_maps(&look);
+	if (error == 0)
+		error = find_locked(process, report);
+	return error < 0 ? error : read_vdso(process, report);
+}
