@@ -87,7 +87,8 @@ static void close_others(const struct high_fds *high, int report_fd)
 
 /* -- one descriptor ---------------------------------------------------------------------------- */
 
-/* The new process's standard stream, whatever the image had there, but for a pipe of its own. */
+/* The new process's standard stream, whatever the image had there, but for a pipe of its own; also where two of them
+ * were one. */
 static bool is_standard(const struct rf_image_descriptor *descriptor)
 {
 	return descriptor->number < STANDARD && descriptor->kind != RF_DESCRIPTOR_PIPE;
@@ -139,10 +140,10 @@ static int open_descriptor(struct rf_start *start, const struct high_fds *high,
 {
 	int flags = (int)(descriptor->status_flags & ~(uint32_t)CREATION_FLAGS) | O_NOCTTY;
 
-	if (descriptor->same_as != RF_IMAGE_NONE)
-		return (int)rf_syscall(SYS_dup, descriptor->same_as);
 	if (is_standard(descriptor))
 		return open_standard(high, descriptor->number);
+	if (descriptor->same_as != RF_IMAGE_NONE)
+		return (int)rf_syscall(SYS_dup, descriptor->same_as);
 	switch (descriptor->kind) {
 	case RF_DESCRIPTOR_RELAY:
 		return open_relay(high, descriptor, flags);

@@ -176,13 +176,19 @@ static int read_image(struct rf_start *start)
 	return error;
 }
 
+static uint64_t page_align(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+}
+
 static int build_image(struct rf_start *start)
 {
 	int error = rf_start_find_maps(start);
 
 	if (error == 0)
 		error = check_machine(start);
-	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts);
+	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts) +
+				     page_align(start->arguments.strings_bytes);
 	if (error == 0)
 		error = rf_start_map_image(start);
 	if (error == 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rfork/io.h"
 #include "rfork/start/runtime.h"
 #include "rfork/start/start.h"
 #include "rfork/sys.h"
@@ -42,6 +43,8 @@ int rf_start_open_self(struct rf_start *start)
 	start->fd = rf_sys_open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (start->fd < 0 && start->arguments.file)
 		start->fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
+	/* a standard stream that is closed stays so */
+	start->fd = rf_io_above_stdio(start->fd);
 	if (start->fd < 0)
 		return rf_report(&start->report, -start->fd, "%s cannot be read: %m", path);
 	return check_self(start, path);

@@ -14,6 +14,7 @@ rf_integration_tests = \
 	%D%/background_reader_is_stopped \
 	%D%/bad_arguments_are_refused \
 	%D%/breaking_a_chain_ends_what_is_beyond \
+	%D%/broken_executables_are_refused_by_name \
 	%D%/broken_ghosts_lose_only_their_child \
 	%D%/broken_nodes_are_reported \
 	%D%/broken_nodes_lose_only_their_ghost \
@@ -69,6 +70,7 @@ rf_integration_tests = \
 	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
 	%D%/executable_resumes_the_program \
+	%D%/executables_run_in_bare_places \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
 	%D%/failures_keep_other_signals \
@@ -153,6 +155,7 @@ rf_integration_tests = \
 	%D%/refused_connection_is_reported \
 	%D%/render_over_distant_hosts \
 	%D%/replayed_image_runs \
+	%D%/restarted_program_gets_new_arguments \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
 	%D%/sched_getcpu_follows_the_child \
@@ -273,6 +276,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_background_reader_is_stopped_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_breaking_a_chain_ends_what_is_beyond_LDADD = $(rf_integration_ldadd)
+%C%_broken_executables_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_broken_ghosts_lose_only_their_child_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_broken_nodes_lose_only_their_ghost_LDADD = $(rf_integration_ldadd)
@@ -328,6 +332,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
+%C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
@@ -412,6 +417,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
