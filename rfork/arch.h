@@ -161,6 +161,11 @@ int rf_arch_xsave_convert(void *to, const struct rf_xsave_layout *to_layout, con
 int rf_arch_xsave_fit(void *to, const struct rf_machine_facts *here, const void *area, size_t bytes,
 		      struct rf_report *report);
 
+/* The name of a bit of facts->cpu, or of a state component of facts->xcr0, as text for people; a
+ * static buffer where it has no name here. */
+const char *rf_arch_feature_name(size_t word, unsigned bit);
+const char *rf_arch_component_name(unsigned bit);
+
 /* -- restore (signal_frame.c, restore_jump.S, ../restorer/) ---------------------------- */
 
 /* Bytes that rf_arch_build_signal_frame() needs at most, on the machine of these facts. */

@@ -52,6 +52,10 @@ bin_PROGRAMS += %D%/undump
 	$(rf_core_reader_sources) \
 	$(rf_backtrace_sources) \
 	$(rf_core_writer_sources) \
+	%D%/describe.c %D%/describe.h \
+	%D%/info.c %D%/info.h \
+	%D%/info_json.c \
+	%D%/json.c %D%/json.h \
 	%D%/open.c \
 	%D%/send.c \
 	%D%/text.c %D%/text.h \

@@ -33,6 +33,15 @@ const char *text_plural(uint64_t count)
 
 void text_print(FILE *to, const char *name)
 {
-	for (const unsigned char *byte = (const unsigned char *)name; *byte; byte++)
-		putc(*byte < ' ' || *byte == 0x7f ? '?' : *byte, to);
+	for (const unsigned char *byte = (const unsigned char *)name; *byte; byte++) {
+		if (*byte < ' ' || *byte == 0x7f) {
+			putc('?', to);
+		} else if (byte[0] == 0xc2 && byte[1] >= 0x80 && byte[1] < 0xa0) {
+			/* a control character of the second kind, in UTF-8 */
+			putc('?', to);
+			byte++;
+		} else {
+			putc(*byte, to);
+		}
+	}
 }

@@ -26,6 +26,8 @@ enum {
 	OPTION_FIRST = 256,
 	OPTION_CHECK,
 	OPTION_BACKTRACE,
+	OPTION_INFO,
+	OPTION_JSON,
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
 	OPTION_COPY,
@@ -46,6 +48,8 @@ static const struct argp_option options[] = {
 	  .key = OPTION_CHECK,
 	  .doc = "Read all of FILE, and say that it is whole, or where it is not" },
 	{ .name = "bt", .key = OPTION_BACKTRACE, .doc = "Print the backtrace of every thread" },
+	{ .name = "info", .key = OPTION_INFO, .doc = "Show what is in FILE" },
+	{ .name = "json", .key = OPTION_JSON, .doc = "With --info: for programs" },
 	{ .name = "core",
 	  .key = OPTION_CORE,
 	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
@@ -92,6 +96,7 @@ static const struct argp_option options[] = {
 static const struct undump_mode modes[] = {
 	{ OPTION_CHECK, undump_check },
 	{ OPTION_BACKTRACE, undump_backtrace },
+	{ OPTION_INFO, undump_info },
 	{ OPTION_CORE, undump_core },
 	{ MODE_WRITE, undump_write_executable },
 	{ OPTION_TO, undump_send },
@@ -190,11 +195,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_PLAINTEXT:
 		request->is_plaintext_allowed = true;
 		return 0;
+	case OPTION_JSON:
+		request->json = true;
+		return 0;
 	case ARGP_KEY_END:
 		if (request->mode == MODE_WRITE && !request->output)
 			argp_error(state, "it is not said what to do");
 		if (!request->file)
 			argp_error(state, "no file is given");
+		if (request->json && request->mode != OPTION_INFO)
+			argp_error(state, "--json goes with --info");
 		return 0;
 	}
 	if (parse_executable(key, argument, state))

@@ -30,6 +30,7 @@ struct undump_request {
 	const char *host;	   /* --to */
 	const char *key_file;	   /* --key-file; NULL = the usual one */
 	bool is_plaintext_allowed; /* --insecure-plaintext */
+	bool json;		   /* for programs */
 };
 
 /* What one invocation does. */
@@ -71,6 +72,8 @@ int undump_check(const struct undump_request *request, struct rf_report *report)
 
 /* --bt: prints the backtrace of every thread (backtrace.c). */
 int undump_backtrace(const struct undump_request *request, struct rf_report *report);
+/* --info: prints what is in a file (info.c). */
+int undump_info(const struct undump_request *request, struct rf_report *report);
 
 /* --core: writes the companion of a statefile or an executable (core.c). */
 int undump_core(const struct undump_request *request, struct rf_report *report);

@@ -147,16 +147,32 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts)
 }
 
 /* A word or bit from a newer library has no name here. */
+const char *rf_arch_feature_name(size_t word, unsigned bit)
+{
+	static char unknown[32];
+
+	if (word < WORDS && words[word].names[bit])
+		return words[word].names[bit];
+	rf_format(unknown, sizeof(unknown), "CPU feature %u.%u", (unsigned)word, bit);
+	return unknown;
+}
+
+const char *rf_arch_component_name(unsigned bit)
+{
+	static char unknown[32];
+
+	if (bit < COMPONENTS && components[bit])
+		return components[bit];
+	rf_format(unknown, sizeof(unknown), "state component %u", bit);
+	return unknown;
+}
+
 static void append_bit(char *text, size_t bytes, size_t word, unsigned bit)
 {
 	size_t used = strlen(text);
-	const char *comma = used ? ", " : "";
 
-	if (word < WORDS && words[word].names[bit])
-		rf_format(text + used, bytes - used, "%s%s", comma, words[word].names[bit]);
-	else
-		rf_format(text + used, bytes - used, "%sCPU feature %u.%u", comma, (unsigned)word,
-			  bit);
+	rf_format(text + used, bytes - used, "%s%s", used ? ", " : "",
+		  rf_arch_feature_name(word, bit));
 }
 
 static void append_component(char *text, size_t bytes, unsigned bit)
@@ -167,7 +183,7 @@ static void append_component(char *text, size_t bytes, unsigned bit)
 	if (bit < COMPONENTS && components[bit])
 		rf_format(text + used, bytes - used, "%sthe %s state", comma, components[bit]);
 	else
-		rf_format(text + used, bytes - used, "%sstate component %u", comma, bit);
+		rf_format(text + used, bytes - used, "%s%s", comma, rf_arch_component_name(bit));
 }
 
 static uint32_t word_of(const struct rf_machine_facts *facts, size_t word)

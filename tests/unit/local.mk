@@ -20,6 +20,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
+	%D%/test_info \
 	%D%/test_job \
 	%D%/test_key \
 	%D%/test_maps \
@@ -93,6 +94,13 @@ endif
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_info_SOURCES = %D%/test_info.c \
+	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
+%C%_test_info_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_info_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_info_LDADD = $(rf_unit_ldadd)
+EXTRA_DIST += %D%/test_info.py
 
 %C%_test_job_SOURCES = %D%/test_job.c server/session_signals.c server/session_signals.h \
 	server/descriptor.c server/descriptor.h

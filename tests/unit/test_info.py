@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+#
+# Reads what undump --info --json says of the sample statefile (statefile_sample.c) from standard input, and
+# compares it with what the sample is.  Run by test_info.c.
+import json
+import os
+import sys
+
+info = json.load(sys.stdin)
+failures = 0
+
+
+def expect(name, got, expected):
+    global failures
+    if got != expected:
+        failures += 1
+        print(f"{name}: {got!r}, not {expected!r}")
+
+
+def pick(mapping, *names):
+    return {name: mapping[name] for name in names}
+
+
+TEXT = 0x555555554000
+PAGE = 0x1000
+
+expect("kind", info["kind"], "statefile")
+expect("id", info["id"], "78" + 15 * "00")
+expect("captured_ns", info["captured_ns"], 1795651200000000000)
+expect("parents", [os.path.basename(p["file"]) for p in info["parents"]], ["p.state"])
+expect("id of the parent", info["parents"][0]["id"], "70" + 15 * "00")
+
+machine = info["machine"]
+expect("machine", pick(machine, "architecture", "host", "kernel", "xsave_bytes"),
+       {"architecture": "x86_64", "host": "somewhere", "kernel": "6.18.0-sample",
+        "xsave_bytes": 832})
+expect("cpu_features", machine["cpu_features"], ["pni", "sse", "sse2"])
+expect("vector_state", machine["vector_state"], ["x87", "SSE", "AVX"])
+expect("process", pick(info["process"], "pid", "name", "directory", "umask"),
+       {"pid": 4711, "name": "sam\"p\\le", "directory": "/home/user", "umask": 0o22})
+
+memory = info["memory"]
+expect("mappings", len(memory), 4)
+expect("text", pick(memory[0], "start", "bytes", "mode", "by", "data_pages", "zero_pages", "file",
+                    "locked"),
+       {"start": hex(TEXT), "bytes": 4 * PAGE, "mode": "r-xp", "by": "reference",
+        "data_pages": 0, "zero_pages": 1, "file": 0, "locked": False})
+expect("digest of the text", memory[0]["digest"], "01" + 14 * "0" + "02" + 14 * "0")
+expect("heap", pick(memory[1], "mode", "by", "what", "data_pages", "guard_pages", "locked"),
+       {"mode": "rw-p", "by": "content", "what": "[heap]", "data_pages": 2, "guard_pages": 1,
+        "locked": True})
+expect("shared", pick(memory[2], "mode", "by", "data_pages", "file_offset"),
+       {"mode": "rw-s", "by": "reference", "data_pages": 0, "file_offset": PAGE})
+expect("stack", pick(memory[3], "what", "data_pages", "grows_down"),
+       {"what": "[stack]", "data_pages": 3, "grows_down": True})
+expect("vdso", [area["kind"] for area in info["vdso"]], ["data", "code"])
+
+# a newline, an escape, a quote, three characters of UTF-8, and a byte that is none
+expect("path", os.fsencode(info["files"][1]["path"]), b"/a\nb\x1b\"\xc3\xa4\xe2\x82\xac\xc2\x9b\xff")
+expect("file", pick(info["files"][0], "path", "bytes", "device", "inode"),
+       {"path": "/usr/bin/sample", "bytes": 0x4000, "device": 0x801, "inode": 77})
+
+descriptors = {d["number"]: d for d in info["descriptors"]}
+expect("descriptors", sorted(descriptors), [0, 1, 2, 7, 9, 12, 13])
+expect("descriptor 2", descriptors[2]["same_as"], 1)
+expect("descriptor 7", pick(descriptors[7], "kind", "stream", "access", "channel"),
+       {"kind": "relay", "stream": "stream socket", "access": "read and write", "channel": 1023})
+expect("descriptor 9", pick(descriptors[9], "kind", "close_on_exec", "access", "file", "offset",
+                            "by_path", "at_end"),
+       {"kind": "file", "close_on_exec": True, "access": "read", "file": 0, "offset": 100,
+        "by_path": False, "at_end": True})
+expect("pipes", info["pipes"], [{"capacity_bytes": 8192, "bytes": 6}])
+expect("locks", info["locks"],
+       [{"descriptor": 9, "kind": "F_SETLK", "exclusive": False, "start": 100,
+         "bytes": 2**63 - 1 - 100},
+        {"descriptor": 9, "kind": "flock", "exclusive": True, "start": 0, "bytes": 0}])
+expect("timers", [pick(t, "kind", "remaining_ns", "interval_ns") for t in info["timers"]],
+       [{"kind": "ITIMER_REAL", "remaining_ns": 5, "interval_ns": 7},
+        {"kind": "timer_create", "remaining_ns": 2**63 - 1, "interval_ns": 0},
+        {"kind": "timer_create", "remaining_ns": 0, "interval_ns": 0}])
+expect("signals of timers", [t["signal"] for t in info["timers"][1:]], ["SIGRTMIN+30", None])
+expect("pending_signals", info["pending_signals"], ["SIGUSR1", "SIGRTMIN+0"])
+expect("signal_actions", info["signal_actions"],
+       [{"signal": "SIGINT", "handler": hex(TEXT), "flags": "0x4000000", "mask": "0x0"},
+        {"signal": "SIGPIPE", "handler": "ignore", "flags": "0x0", "mask": "0x0"}])
+
+thread = info["threads"][0]
+expect("thread", pick(thread, "tid", "interrupted", "signal_mask", "mxcsr", "rseq"),
+       {"tid": 4711, "interrupted": False, "signal_mask": "0x1", "mxcsr": "0x1f80",
+        "rseq": hex(TEXT + 0x5020)})
+expect("registers", pick(thread["registers"], "rip", "cs", "eflags", "fs_base", "r15"),
+       {"rip": hex(TEXT + 0x100), "cs": "0x33", "eflags": "0x246",
+        "fs_base": hex(TEXT + 0x5000), "r15": "0x0"})
+expect("names of registers", len(thread["registers"]), 27)
+expect("lost", info["lost"], ["descriptor 5: /dev/sample", "the rest of it"])
+
+sys.exit(1 if failures else 0)
