@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# The examples: built with everything else, never installed.  The renderer needs libpng.
+# The examples: built with everything else, never installed.  The renderer needs libpng, the
+# interpreter Lua.
 
 examples_programs = \
 	%D%/01-hello \
@@ -9,7 +10,8 @@ examples_programs = \
 	%D%/04-map \
 	%D%/05-pool \
 	%D%/06-screen \
-	%D%/07-walk
+	%D%/07-walk \
+	%D%/08-survive
 
 noinst_PROGRAMS += $(examples_programs)
 
@@ -27,6 +29,15 @@ noinst_PROGRAMS += $(examples_programs)
 %C%_06_screen_LDADD = librfork.la
 %C%_07_walk_SOURCES = %D%/07-walk.c
 %C%_07_walk_LDADD = librfork.la
+%C%_08_survive_SOURCES = %D%/08-survive.c
+%C%_08_survive_LDADD = librfork.la
+
+if HAVE_LUA
+noinst_PROGRAMS += %D%/09-interpreter
+endif
+%C%_09_interpreter_SOURCES = %D%/09-interpreter.c
+%C%_09_interpreter_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
+%C%_09_interpreter_LDADD = librfork.la $(LUA_LIBS)
 
 if HAVE_PNG
 noinst_PROGRAMS += %D%/render

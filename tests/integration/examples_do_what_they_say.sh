@@ -47,6 +47,27 @@ expect 1 "127\.0\.0\.1:1: connect .*" "step 1: process [0-9]+ on .*" \
 	-- 07-walk "$host" 127.0.0.1:1 "$host"
 expect 1 "127\.0\.0\.1:1: connect .*" -- 01-hello 127.0.0.1:1
 
+# Dies of its own hand, goes on from the last checkpoint, as often as one likes.
+state=$directory/state
+expect 137 "process [0-9]+ begins" -- 08-survive -k -i 0.1 -n 3000000 "$state"
+"$RFORK_BUILD/tools/undump" "$state" -o "$directory/again"
+for _ in 1 2; do
+	"$directory/again" </dev/null >"$directory/out"
+	grep -qxE "process [0-9]+ goes on at [0-9]+" "$directory/out" || fail "it began anew"
+	grep -qx "2298025 takes 559 steps, the most of all below 3000000" "$directory/out" || fail "it came to another end"
+done
+
+if [[ -x $RFORK_BUILD/examples/09-interpreter ]]; then
+	printf 'function greet(name) return "Hello, " .. name end\n' >"$directory/greet.lua"
+	expect 0 "$directory/warm is ready" -- 09-interpreter "$directory/warm" "$directory/greet.lua"
+	rm "$directory/greet.lua"
+	[[ $("$directory/warm" 'return 6 * 7' 'return #primes, greet("you")' </dev/null) == \
+		$'42\n17984\nHello, you' ]] || fail "the warm interpreter has forgotten something"
+else
+	tested+=(09-interpreter)
+	echo "09-interpreter was not built: Lua is missing"
+fi
+
 # A lesson that nobody tests is soon wrong.
 for source in "$RFORK_SOURCE"/examples/[0-9]*.c; do
 	name=$(basename "$source" .c)
