@@ -56,6 +56,7 @@ rf_capture_sources = \
 	%D%/image_writer.c %D%/image_writer.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
+	%D%/own_image.c %D%/own_image.h \
 	%D%/pagemap.c %D%/pagemap.h \
 	%D%/pagemap_scan.h \
 	%D%/pending.c %D%/pending.h \

@@ -218,7 +218,79 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 	mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE;
 	mapping->is_shared = map->shared;
 	snapshot->mapping_count++;
+	if (rf_own_image_has(&snapshot->own, map)) {
+		mapping->source = RF_SOURCE_OWN;
+		return 0;
+	}
 	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
+}
+
+/* -- of a process that was restarted from an executable --------------------------------------- */
+
+static bool is_private_memory(const struct rf_snapshot_mapping *mapping)
+{
+	return mapping->source == RF_SOURCE_PRIVATE || mapping->source == RF_SOURCE_OWN;
+}
+
+/* Whether a mapping goes on where another ends: the restart has made several of one. */
+static bool is_continuation(const struct rf_snapshot_mapping *before,
+			    const struct rf_snapshot_mapping *mapping)
+{
+	const struct rf_image_mapping *a = &before->image, *b = &mapping->image;
+
+	return is_private_memory(before) && is_private_memory(mapping) && a->end == b->start &&
+	       a->protection == b->protection && a->flags == b->flags && a->kind == b->kind &&
+	       a->file == b->file &&
+	       (a->kind == RF_MAPPING_ANONYMOUS ||
+		(a->kind == RF_MAPPING_CONTENTS &&
+		 b->file_offset == a->file_offset + (a->end - a->start)));
+}
+
+/* Gives the last mapping the name of the file whose bytes it had. */
+static void name_again(struct rf_snapshot *snapshot, const struct rf_image_mapping *named)
+{
+	struct rf_image_mapping *image = &snapshot->mappings[snapshot->mapping_count - 1].image;
+	const struct rf_own_file *file = &snapshot->own.files[named->file];
+	uint32_t index = intern_file(snapshot, &file->image, file->path);
+
+	if (index == RF_IMAGE_NONE)
+		return;
+	image->kind = RF_MAPPING_CONTENTS;
+	image->file = index;
+	image->file_offset = named->file_offset + (image->start - named->start);
+}
+
+/* Takes a mapping from `start` to where it begins or ceases to have a file's name; returns that. */
+static uint64_t take_piece(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
+			   uint64_t end, const struct rf_snapshot_request *request,
+			   struct rf_report *report)
+{
+	const struct rf_image_mapping *named = rf_own_image_named(&snapshot->own, start);
+	bool is_named = named && named->start <= start;
+	uint64_t border = is_named ? named->end : named ? named->start : end;
+	struct rf_snapshot_mapping *last = &snapshot->mappings[snapshot->mapping_count];
+
+	if (border > end)
+		border = end;
+	if (take_mapping(snapshot, map, start, border, request, report) < 0)
+		return 0;
+	if (is_named && is_private_memory(last) && map->protection == named->protection)
+		name_again(snapshot, named);
+	last->is_continued = snapshot->own.inode && snapshot->mapping_count > 1 &&
+			     is_continuation(last - 1, last);
+	return border;
+}
+
+static int take_pieces(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
+		       uint64_t end, const struct rf_snapshot_request *request,
+		       struct rf_report *report)
+{
+	while (start < end) {
+		start = take_piece(snapshot, map, start, end, request, report);
+		if (!start)
+			return -report->error;
+	}
+	return 0;
 }
 
 /* Takes what of [start, end) lies outside the arenas from number `arena` on, which the kernel may
@@ -232,7 +304,7 @@ static int take_outside(struct rf_snapshot *snapshot, const struct rf_map *map, 
 	int error;
 
 	if (arena == sizeof(arenas) / sizeof(arenas[0]))
-		return take_mapping(snapshot, map, start, end, request, report);
+		return take_pieces(snapshot, map, start, end, request, report);
 	hole_start = (uintptr_t)arenas[arena]->base;
 	hole_end = hole_start + arenas[arena]->bytes;
 	if (start >= end || end <= hole_start || start >= hole_end)
@@ -266,9 +338,14 @@ static int read_maps(struct rf_snapshot *snapshot)
 static int take_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
 			 struct rf_report *report)
 {
-	size_t capacity = snapshot->maps.count + 2; /* two may be split */
+	size_t capacity;
 
-	snapshot->file_capacity = snapshot->maps.count + request->fds->count;
+	/* only who looks at an image at rest is interested in names */
+	rf_own_image_find(&snapshot->own, request->rest ? snapshot->arena : NULL);
+	/* two may be split for the arenas, and each at either end of what has a name */
+	capacity = snapshot->maps.count + 2 + 2 * snapshot->own.mapping_count;
+	snapshot->file_capacity =
+		snapshot->maps.count + request->fds->count + snapshot->own.file_count;
 	snapshot->mappings = rf_snapshot_take(snapshot, capacity * sizeof(*snapshot->mappings));
 	snapshot->files = rf_snapshot_take(snapshot, (snapshot->file_capacity + 1) *
 							     sizeof(*snapshot->files));
@@ -449,13 +526,14 @@ static int write_head(struct rf_snapshot *snapshot, struct rf_image_writer *writ
 		.threads = 1,
 		.files = (uint32_t)snapshot->file_count,
 		.descriptors = (uint32_t)request->fds->count,
-		.mappings = (uint32_t)snapshot->mapping_count,
 	};
 
 	memcpy(head.magic, RF_IMAGE_MAGIC, sizeof(head.magic));
 	memcpy(head.boot_id, request->boot_id, sizeof(head.boot_id));
-	for (size_t i = 0; i < snapshot->mapping_count; i++)
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		head.data_pages += snapshot->mappings[i].image.data_pages;
+		head.mappings += !snapshot->mappings[i].is_continued;
+	}
 	return write_one(writer, RF_RECORD_IMAGE, &head, sizeof(head));
 }
 
@@ -533,6 +611,20 @@ static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *wri
 	return error;
 }
 
+/* The mapping from *next on, with those that continue it. */
+static struct rf_image_mapping join_mappings(const struct rf_snapshot *snapshot, size_t *next)
+{
+	struct rf_image_mapping joined = snapshot->mappings[(*next)++].image;
+
+	while (*next < snapshot->mapping_count && snapshot->mappings[*next].is_continued) {
+		const struct rf_image_mapping *continued = &snapshot->mappings[(*next)++].image;
+
+		joined.end = continued->end;
+		joined.data_pages += continued->data_pages;
+	}
+	return joined;
+}
+
 static int write_mappings(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
 {
 	enum { BATCH = 256 };
@@ -544,7 +636,7 @@ static int write_mappings(struct rf_snapshot *snapshot, struct rf_image_writer *
 		int error;
 
 		while (count < BATCH && done < snapshot->mapping_count)
-			batch[count++] = snapshot->mappings[done++].image;
+			batch[count++] = join_mappings(snapshot, &done);
 		error = write_one(writer, RF_RECORD_MAPPING, batch, count * sizeof(batch[0]));
 		if (error < 0)
 			return error;

@@ -17,6 +17,7 @@
 #include "rfork/image_format.h"
 #include "rfork/image_writer.h"
 #include "rfork/maps.h"
+#include "rfork/own_image.h"
 #include "rfork/pagemap.h"
 #include "rfork/pending.h"
 #include "rfork/pipes.h"
@@ -37,6 +38,7 @@ struct rf_snapshot_mapping {
 	bool is_shared;		/* with other processes, whatever the image makes of it */
 	size_t first_run, runs; /* in rf_snapshot.runs */
 	bool runs_complete;	/* else look again when the pages are sent */
+	bool is_continued;	/* in the image it is one mapping with the one before it */
 };
 
 /* Where digests of file ranges come from when the node has another boot. */
@@ -74,6 +76,7 @@ struct rf_snapshot {
 	char *maps_text;       /* of a survey: the list of mappings as the kernel wrote it */
 	size_t maps_text_bytes;
 	struct rf_maps maps;
+	struct rf_own_image own;
 	struct rf_image_process process;
 	const unsigned char *auxv; /* in the request */
 	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];

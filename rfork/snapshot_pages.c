@@ -31,6 +31,11 @@ long rf_snapshot_find_runs(struct rf_pagemap_walk *walk, const struct rf_snapsho
 		}
 		runs[0] = (struct rf_page_run){ start, image->end, RF_PAGES_CAREFUL };
 		return 1;
+	case RF_SOURCE_OWN:
+		*next = capacity ? image->end : start;
+		if (capacity)
+			runs[0] = (struct rf_page_run){ start, image->end, RF_PAGES_DIRECT };
+		return capacity ? 1 : 0;
 	case RF_SOURCE_NONE:
 		break;
 	}
@@ -152,12 +157,13 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index)
 {
-	struct rf_image_mapping *mapping;
+	const struct rf_image_mapping *mapping = NULL;
 
-	if (index >= snapshot->mapping_count)
-		return -EBADMSG;
-	mapping = &snapshot->mappings[index].image;
-	if (mapping->kind != RF_MAPPING_FILE)
+	/* the image does not count those that are continued */
+	for (size_t i = 0; i < snapshot->mapping_count && !mapping; i++)
+		if (!snapshot->mappings[i].is_continued && !index--)
+			mapping = &snapshot->mappings[i].image;
+	if (!mapping || mapping->kind != RF_MAPPING_FILE)
 		return -EBADMSG;
 	return rf_image_write_pages_careful(writer, mapping->start,
 					    (mapping->end - mapping->start) / PAGE_BYTES, true);

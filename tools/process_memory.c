@@ -264,6 +264,7 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 	case RF_SOURCE_CONTENTS:
 		return take_contents(look, mapping, map);
 	case RF_SOURCE_NONE:
+	case RF_SOURCE_OWN: /* only what looks at itself knows that */
 		break;
 	}
 	return 0;

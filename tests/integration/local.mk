@@ -86,6 +86,7 @@ rf_integration_tests = \
 	%D%/foreign_machines_are_refused \
 	%D%/full_node_says_again \
 	%D%/full_screen_program_runs_on_the_node \
+	%D%/generations_of_executables_stay_the_same \
 	%D%/grown_windows_are_enforced \
 	%D%/guard_pages_are_kept \
 	%D%/hangup_rereads_the_key \
@@ -156,6 +157,7 @@ rf_integration_tests = \
 	%D%/render_over_distant_hosts \
 	%D%/replayed_image_runs \
 	%D%/restarted_program_gets_new_arguments \
+	%D%/restarted_program_may_rfork \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
 	%D%/sched_getcpu_follows_the_child \
@@ -348,6 +350,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
 %C%_full_screen_program_runs_on_the_node_LDADD = $(rf_integration_ldadd)
+%C%_generations_of_executables_stay_the_same_LDADD = $(rf_integration_ldadd)
 %C%_grown_windows_are_enforced_LDADD = $(rf_integration_ldadd)
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
@@ -418,6 +421,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
