@@ -46,6 +46,11 @@ extern "C" {
 /* Allow a connection beyond loopback and unix sockets without encryption. */
 #define RFORK_INSECURE_PLAINTEXT (1u << 5)
 
+/* Flags of rfork_checkpoint() alone. */
+
+/* Take the calling thread only, as a fork does, instead of refusing where there are others. */
+#define RFORK_THIS_THREAD (1u << 7)
+
 /* Values of rfork_options.compression. */
 #define RFORK_COMPRESS_NONE 0u
 #define RFORK_COMPRESS_LZ4 1u
@@ -172,7 +177,9 @@ typedef int64_t rfork_crid_t;
  *
  * flags: 0 or a union of
  *   RFORK_SELF_CONTAINED  nothing by reference: mapped files go into the checkpoint
- *   RFORK_CLOSE_OTHERS    what cannot be kept is closed in the restarted process, instead of refused
+ *   RFORK_CLOSE_OTHERS    descriptors that cannot be kept are closed in the restarted process, instead of refused
+ *   RFORK_THIS_THREAD     other threads are not kept, instead of refused; the restarted process may do only
+ *                         what a fork child may
  *
  * Returns a positive identifier in the caller, as soon as the snapshot exists: the pause is that of a fork().
  * Returns 0 in a process that is restarted from the checkpoint.  Returns -1 and sets errno on failure; the
@@ -184,7 +191,7 @@ typedef int64_t rfork_crid_t;
  *
  * Errors:
  *   EINVAL   an unknown flag
- *   ENOTSUP  the process holds something that cannot be kept
+ *   ENOTSUP  the process holds something that cannot be kept: the sentence names all of it, as far as it has room
  *   EAGAIN   256 checkpoints are held, or fork() said so
  *   ENOMEM   there is not enough memory
  *   EMFILE   no descriptor is free

@@ -479,6 +479,15 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	return 0;
 }
 
+void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, const char **type)
+{
+	struct stat status = { 0 };
+
+	rf_sys_fstat(fd, &status);
+	*path = read_path(arena, fd);
+	*type = rf_fdtable_name_type(&status, *path);
+}
+
 /* Errors and ends are told unasked. */
 static short events_of(const struct rf_image_descriptor *image)
 {

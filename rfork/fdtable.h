@@ -57,6 +57,9 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena,
 /* What cannot travel, as a refusal names it.  path: what /proc says of the descriptor. */
 const char *rf_fdtable_name_type(const struct stat *status, const char *path);
 
+/* Says what a descriptor is that cannot travel: its path, in memory of the arena, and its type. */
+void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, const char **type);
+
 /* Whether a relayed original has anything to show at this moment: something to read, an end, a connection,
  * or that nobody reads it.  Not what is typed at the terminal.  Memory comes from the arena; without any,
  * true. */

@@ -23,6 +23,7 @@
 #include "rfork/ghost_memory.h"
 #include "rfork/ghost_relay.h"
 #include "rfork/ghost_signals.h"
+#include "rfork/held.h"
 #include "rfork/image_writer.h"
 #include "rfork/io.h"
 #include "rfork/snapshot.h"
@@ -612,6 +613,7 @@ _Noreturn static void live_on_as_ghost(struct ghost *ghost)
 {
 	close_image(ghost);
 	close_originals(ghost);
+	rf_held_end();
 	disguise(ghost);
 	ghost->order->deadline_ns = RF_NO_DEADLINE;
 	if (ghost->order->request.flags & RFORK_DETACH) {

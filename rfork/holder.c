@@ -70,19 +70,34 @@ static int watch_caller(struct holder *holder)
 	return 0;
 }
 
+/* What the caller has noted for the fork drops it. */
+static void take_over(struct holder *holder)
+{
+	struct rf_holder_order *order = holder->order;
+	struct rf_image_thread *thread = &holder->snapshot->thread;
+
+	thread->tid = order->ties.tid;
+	thread->robust_list = order->ties.robust_list;
+	thread->robust_list_bytes = order->ties.robust_list_bytes;
+	thread->tid_address = order->ties.tid_address;
+	rf_rest_complete(&order->kept, holder->snapshot);
+	order->rest.locks = order->kept.locks;
+	order->rest.lock_count = order->kept.lock_count;
+	order->rest.lost = order->kept.lost;
+	order->rest.lost_bytes = order->kept.lost_bytes;
+}
+
 static int collect(struct holder *holder)
 {
 	struct rf_holder_order *order = holder->order;
 	int error;
 
+	holder->snapshot->large = order->large;
 	error = rf_snapshot_collect_state(holder->snapshot, &order->arena, &holder->context,
 					  &order->request, &holder->report);
 	if (error < 0)
 		return error;
-	holder->snapshot->thread.tid = order->ties.tid;
-	holder->snapshot->thread.robust_list = order->ties.robust_list;
-	holder->snapshot->thread.robust_list_bytes = order->ties.robust_list_bytes;
-	holder->snapshot->thread.tid_address = order->ties.tid_address;
+	take_over(holder);
 	error = rf_pagemap_open(&holder->snapshot->pagemap);
 	if (error < 0)
 		return rf_report(&holder->report, -error, "/proc/self/pagemap: %m");

@@ -15,6 +15,7 @@
 #include "rfork/pending.h"
 #include "rfork/pipes.h"
 #include "rfork/report.h"
+#include "rfork/rest.h"
 #include "rfork/restore_plan.h"
 #include "rfork/snapshot.h"
 #include "rfork/timers.h"
@@ -22,6 +23,7 @@
 /* What the caller hands to its holder; made in the arena before the fork. */
 struct rf_holder_order {
 	struct rf_arena arena;
+	struct rf_arena large; /* for what does not fit; mapped on demand */
 	pid_t caller;
 	int control; /* SOCK_SEQPACKET */
 	struct rf_fdtable fds;
@@ -33,6 +35,7 @@ struct rf_holder_order {
 		ties; /* of the calling thread to the kernel: see rf_procstate_ties() */
 	struct rf_machine_facts facts;
 	struct rf_snapshot_request request;
+	struct rf_rest kept;
 	struct rf_snapshot_rest rest;
 	char name[16]; /* of the process, "rfork:crid N" */
 };

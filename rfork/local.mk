@@ -50,6 +50,7 @@ rf_capture_sources = \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/ghost_terminal.c %D%/ghost_terminal.h \
 	%D%/held.c %D%/held.h \
+	%D%/hold.c %D%/hold.h \
 	%D%/holder.c %D%/holder.h \
 	%D%/holder_target.c %D%/holder_target.h \
 	%D%/holder_write.c %D%/holder_write.h \
@@ -63,6 +64,8 @@ rf_capture_sources = \
 	%D%/pipe_holders.c %D%/pipe_holders.h \
 	%D%/pipes.c %D%/pipes.h \
 	%D%/procstate.c %D%/procstate.h \
+	%D%/refusals.c %D%/refusals.h \
+	%D%/rest.c %D%/rest.h \
 	%D%/restart_args.c %D%/restart_args.h \
 	%D%/rfork.c \
 	%D%/snapshot.c %D%/snapshot.h \

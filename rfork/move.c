@@ -15,6 +15,7 @@
 
 #include <rfork.h>
 
+#include "rfork/held.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
 
@@ -36,31 +37,49 @@ static int refuse_threads(struct rf_report *report)
 	return 0;
 }
 
-/* The first child's pid; 0 on a kernel that does not list them. */
+/* The first child that is not the holder of a checkpoint, which ends with this process; 0 if there is none, or on
+ * a kernel that does not list them. */
 static long name_child(void)
 {
-	char path[48], text[256];
+	char path[48], text[4096] = "", *next = text;
 
 	rf_format(path, sizeof(path), "/proc/self/task/%d/children", (int)rf_syscall(SYS_gettid));
-	if (rf_io_read_file(path, text, sizeof(text)) <= 0 && text[0] == '\0')
-		return 0;
-	return strtol(text, NULL, 10);
+	rf_io_read_file(path, text, sizeof(text)); /* of a longer list the beginning will do */
+	while (*next) {
+		long child = strtol(next, &next, 10);
+
+		if (child > 0 && !rf_held_has((pid_t)child))
+			return child;
+		next += strspn(next, " \n");
+	}
+	return 0;
+}
+
+/* Whether wait() with such options would find a child. */
+static bool has_children(int options)
+{
+	siginfo_t info;
+
+	return rf_syscall(SYS_waitid, P_ALL, 0, &info,
+			  WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | options,
+			  NULL) != -ECHILD;
 }
 
 /* Nobody at home could wait for them any more, and on the node they are nobody's children. */
 static int refuse_children(struct rf_report *report)
 {
-	siginfo_t info;
-	int options = WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT | __WALL;
 	long child;
 
-	if (rf_syscall(SYS_waitid, P_ALL, 0, &info, options, NULL) == -ECHILD)
+	if (!has_children(__WALL))
 		return 0;
 	child = name_child();
 	if (child)
 		return rf_report(report, ENOTSUP,
 				 "child process %ld would be left behind: wait for it first",
 				 child);
+	/* holders are the only ones that an ordinary wait() does not find */
+	if (rf_held_has(0) && !has_children(0))
+		return 0;
 	return rf_report(report, ENOTSUP,
 			 "child processes would be left behind: wait for them first");
 }
@@ -165,6 +184,7 @@ int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report)
 
 	if (error < 0)
 		return error;
+	rf_timers_keep_own(&order->timers, NULL, NULL);
 	rf_pending_prepare(&order->pending, &order->arena);
 	order->request.pending = &order->pending;
 	order->request.timers = &order->timers;

@@ -229,20 +229,43 @@ int rf_pipes_copy(const struct rf_pipe *pipe, struct rf_image_pipe *image, void 
 	return error;
 }
 
-static int write_pipe(const struct rf_pipe *pipe, uint32_t index, struct rf_image_writer *writer,
-		      unsigned char *contents)
+int rf_pipes_read(struct rf_pipes *pipes, struct rf_arena *arena, struct rf_report *report)
 {
-	struct rf_image_pipe image;
-	uint32_t lengths[RF_PIPE_MAX_PACKETS];
+	for (size_t i = 0; i < pipes->count; i++) {
+		struct rf_pipe *pipe = &pipes->entries[i];
+		size_t packets = pipe->is_packets ? RF_PIPE_MAX_PACKETS : 0;
+		uint32_t *lengths = rf_arena_take(arena, packets * sizeof(*lengths));
+		unsigned char *contents = rf_arena_take(arena, pipe->capacity_bytes);
+		int error = lengths && contents
+				    ? rf_pipes_copy(pipe, &pipe->image, contents, lengths)
+				    : -ENOMEM;
+
+		if (error < 0)
+			return rf_report(report, -error, "what is in the pipe of descriptor %d: %m",
+					 pipe->ends[0]);
+		pipe->lengths = lengths;
+		pipe->contents = contents;
+		pipe->is_read = true;
+	}
+	return 0;
+}
+
+static int write_pipe(const struct rf_pipe *pipe, uint32_t index, struct rf_image_writer *writer,
+		      unsigned char *bounce)
+{
+	uint32_t read_lengths[RF_PIPE_MAX_PACKETS];
+	const unsigned char *contents = pipe->is_read ? pipe->contents : bounce;
+	const uint32_t *lengths = pipe->is_read ? pipe->lengths : read_lengths;
+	struct rf_image_pipe image = pipe->image;
 	struct iovec pieces[3];
-	int error = rf_pipes_copy(pipe, &image, contents, lengths);
+	int error = pipe->is_read ? 0 : rf_pipes_copy(pipe, &image, bounce, read_lengths);
 
 	if (error < 0)
 		return error;
 	image.index = index;
 	pieces[0] = (struct iovec){ &image, sizeof(image) };
-	pieces[1] = (struct iovec){ lengths, image.packets * sizeof(lengths[0]) };
-	pieces[2] = (struct iovec){ contents, image.bytes };
+	pieces[1] = (struct iovec){ (void *)lengths, image.packets * sizeof(lengths[0]) };
+	pieces[2] = (struct iovec){ (void *)contents, image.bytes };
 	return rf_image_write(writer, RF_RECORD_PIPE, pieces, 3);
 }
 

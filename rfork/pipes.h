@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes of a process that moves which no other process has: they are made again on the node, with what
+ * Pipes of a process that moves, or goes to rest, which no other process has: they are made again on the node, with what
  * is in them, instead of being relayed.
  */
 #ifndef RF_PIPES_H
@@ -23,6 +23,11 @@ struct rf_pipe {
 	uint32_t capacity_bytes;
 	bool is_packets; /* O_DIRECT */
 	bool is_shared;	 /* or may be */
+	/* of a checkpoint: what was in it, as in the record, without the index */
+	bool is_read;
+	struct rf_image_pipe image;
+	const uint32_t *lengths;
+	const unsigned char *contents;
 };
 
 struct rf_pipes {
@@ -47,6 +52,10 @@ void rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct r
  * RF_PIPE_MAX_PACKETS.  0 or a negative errno.  No malloc, no errno. */
 int rf_pipes_copy(const struct rf_pipe *pipe, struct rf_image_pipe *image, void *contents,
 		  uint32_t *lengths);
+
+/* Notes what is in them at this moment, in memory of the arena; it stays where it is.  0 or a negative errno with a
+ * report. */
+int rf_pipes_read(struct rf_pipes *pipes, struct rf_arena *arena, struct rf_report *report);
 
 /* Writes PIPE records, with the contents, which stay where they are.  bounce: RF_PIPE_MAX_CAPACITY bytes.
  * No malloc, no errno. */

@@ -17,6 +17,7 @@
 #include "rfork/digest_cache.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
+#include "rfork/rest.h"
 #include "rfork/sys.h"
 #include "rfork/vdso.h"
 
@@ -319,6 +320,8 @@ static int take_map(struct rf_snapshot *snapshot, const struct rf_map *map,
 		    const struct rf_snapshot_request *request, struct rf_report *report)
 {
 	if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR || map->kind == RF_MAP_KERNEL)
+		return 0;
+	if (request->rest && rf_rest_is_lost(map))
 		return 0;
 	return take_outside(snapshot, map, map->start, map->end, 0, request, report);
 }

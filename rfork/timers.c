@@ -132,17 +132,13 @@ static int list_posix(struct rf_timers *timers, struct rf_arena *arena, struct r
 {
 	char *text = rf_arena_take(arena, LIST_BYTES);
 	long length = text ? rf_io_read_file("/proc/self/timers", text, LIST_BYTES) : -ENOMEM;
-	int error;
 
 	if (length == -ENOENT)
 		return refuse_unlisted(report);
 	if (length < 0)
 		return rf_report(report, (int)-length, "/proc/self/timers: %m");
-	error = rf_timers_parse(timers, text, (pid_t)rf_syscall(SYS_getpid),
-				(pid_t)rf_syscall(SYS_gettid), report);
-	for (size_t i = 0; i < timers->count; i++)
-		timers->entries[i].thread = 0; /* the only one that goes along */
-	return error;
+	return rf_timers_parse(timers, text, (pid_t)rf_syscall(SYS_getpid),
+			       (pid_t)rf_syscall(SYS_gettid), report);
 }
 
 int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_report *report)
@@ -159,6 +155,47 @@ int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_r
 		    rf_timer_timeval_ns(&now.it_value) + rf_timer_timeval_ns(&now.it_interval) > 0)
 			timers->entries[timers->count++] = (struct rf_image_timer){ .kind = kind };
 	return list_posix(timers, arena, report);
+}
+
+void rf_timers_keep_own(struct rf_timers *timers, void (*drop)(void *context, uint32_t id),
+			void *context)
+{
+	uint32_t own = (uint32_t)rf_syscall(SYS_gettid);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < timers->count; i++) {
+		struct rf_image_timer *timer = &timers->entries[i];
+
+		if (timer->thread && timer->thread != own) {
+			if (drop)
+				drop(context, timer->id);
+			continue;
+		}
+		timer->thread = 0; /* the only one that goes along */
+		timers->entries[kept++] = *timer;
+	}
+	timers->count = kept;
+}
+
+/* -- a look ---------------------------------------------------------------------------------------- */
+
+void rf_timers_look(struct rf_timers *timers)
+{
+	for (size_t i = 0; i < timers->count; i++) {
+		struct rf_image_timer *timer = &timers->entries[i];
+		struct itimerval interval = { 0 };
+		struct itimerspec posix = { 0 };
+
+		if (timer->kind == RF_TIMER_POSIX) {
+			rf_syscall(SYS_timer_gettime, timer->id, &posix);
+			timer->remaining_ns = rf_timer_timespec_ns(&posix.it_value);
+			timer->interval_ns = rf_timer_timespec_ns(&posix.it_interval);
+		} else {
+			rf_syscall(SYS_getitimer, timer->kind, &interval);
+			timer->remaining_ns = rf_timer_timeval_ns(&interval.it_value);
+			timer->interval_ns = rf_timer_timeval_ns(&interval.it_interval);
+		}
+	}
 }
 
 /* -- stop and start --------------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The timers of a process that moves: stopped and listed before the capture, since they must not go off
- * at home any more, and started again if the process has to stay.
+ * at home any more, and started again if the process has to stay.  Those of a process of which a checkpoint
+ * is taken go on.
  */
 #ifndef RF_TIMERS_H
 #define RF_TIMERS_H
@@ -21,7 +22,8 @@ struct rf_timers {
 	int64_t stopped_ns; /* CLOCK_MONOTONIC */
 };
 
-/* Lists the timers of the calling process, in memory of the arena; changes nothing.  0, or a negative
+/* Lists the timers of the calling process, in memory of the arena; changes nothing.  `thread` is as of
+ * rf_timers_parse().  0, or a negative
  * errno with a report: -ENOTSUP for one that cannot be made again elsewhere. */
 int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_report *report);
 
@@ -32,6 +34,14 @@ int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_r
  */
 int rf_timers_parse(struct rf_timers *timers, char *text, pid_t pid, pid_t tid,
 		    struct rf_report *report);
+
+/* Notes how far each is from going off, and lets them go on. */
+void rf_timers_look(struct rf_timers *timers);
+
+/* Drops those whose signals are for other threads than the calling one, which alone goes along, and forgets the
+ * ids of threads; calls back for each, with its id, unless NULL. */
+void rf_timers_keep_own(struct rf_timers *timers, void (*drop)(void *context, uint32_t id),
+			void *context);
 
 /* Stops them all, and notes how far each was from going off.  One that has just gone off, without a
  * signal that is still pending, is noted as about to. */

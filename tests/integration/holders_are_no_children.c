@@ -2,7 +2,7 @@
 /*
  * Claim: the process that holds a checkpoint is named after it, and no concern of the program's: neither wait()
  * nor waitid() meet it while it lives or after it was killed, no SIGCHLD tells of its end, and nothing
- * of it is left after it was discarded.  A fork child has it not.
+ * of it is left after it was discarded.  A fork child has it not, and a pipe that the program closes has ended.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -51,17 +51,33 @@ static void check_killed(void)
 
 static void check_fork_child(rfork_crid_t crid)
 {
-	pid_t pid = CHECK_CALL(fork());
+	pid_t pid;
 
+	signal(SIGCHLD, SIG_DFL);
+	pid = CHECK_CALL(fork());
 	if (!pid) {
 		checkpoint_expect_failure(rfork_commit(crid, 1), ECHILD, "child");
 		checkpoint_expect_failure(rfork_discard(crid), ECHILD, "child");
 		_exit(0);
 	}
-	signal(SIGCHLD, SIG_DFL);
 	test_expect_exit(pid, 0);
 	signal(SIGCHLD, tell);
 	CHECK(checkpoint_holder(crid) > 0);
+}
+
+/* A copy of its write end in the holder would keep it open. */
+static void check_pipe(void)
+{
+	rfork_crid_t crid;
+	int pipe_ends[2];
+	char byte;
+
+	CHECK_CALL(pipe(pipe_ends));
+	crid = checkpoint_hold(0);
+	close(pipe_ends[1]);
+	CHECK_EQUAL(test_read(pipe_ends[0], &byte, 1), 0);
+	close(pipe_ends[0]);
+	CHECK_CALL(rfork_discard(crid));
 }
 
 int main(void)
@@ -84,6 +100,7 @@ int main(void)
 	CHECK_EQUAL(kill(holder, 0), -1);
 	expect_no_child();
 	check_killed();
+	check_pipe();
 	CHECK_CALL(rfork_discard(second));
 	expect_no_child();
 	footprint_expect(&before);

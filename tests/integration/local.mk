@@ -29,6 +29,8 @@ rf_integration_tests = \
 	%D%/chains_pass_signals_and_stops \
 	%D%/changed_library_goes_by_content \
 	%D%/checkpoint_is_of_one_moment \
+	%D%/checkpoint_keeps_what_fork_drops \
+	%D%/checkpoints_do_not_hinder_moves \
 	%D%/child_accepts_for_the_parent \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
@@ -93,6 +95,7 @@ rf_integration_tests = \
 	%D%/heap_grows_as_one_mapping \
 	%D%/hidden_holders_keep_pipes_relayed \
 	%D%/holes_stay_holes \
+	%D%/holder_ends_with_its_caller \
 	%D%/holders_are_no_children \
 	%D%/hostile_mappings_are_refused \
 	%D%/hostile_timers_and_pipes_are_refused \
@@ -154,6 +157,7 @@ rf_integration_tests = \
 	%D%/read_only_files_are_reopened \
 	%D%/reader_gone_is_sigpipe \
 	%D%/refused_connection_is_reported \
+	%D%/refusals_name_all \
 	%D%/render_over_distant_hosts \
 	%D%/replayed_image_runs \
 	%D%/restarted_program_gets_new_arguments \
@@ -240,7 +244,7 @@ TESTS += $(rf_integration_tests)
 # The support library has its own copy of the common part: librfork hides those symbols.
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
-	tests/support/checkpoint.c tests/support/checkpoint.h \
+	tests/support/checkpoint.c tests/support/checkpoint.h tests/support/checkpoint_read.c \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
@@ -269,6 +273,9 @@ check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
+# With what reads images at rest.
+rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/librfork_restore.la \
+	rfork/librfork_common.la librfork.la $(LIBSODIUM_LIBS)
 %C%_accepting_child_and_parent_take_turns_LDADD = $(rf_integration_ldadd)
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
@@ -293,6 +300,8 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_chains_pass_signals_and_stops_LDADD = $(rf_integration_ldadd)
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_checkpoint_is_of_one_moment_LDADD = $(rf_integration_ldadd)
+%C%_checkpoint_keeps_what_fork_drops_LDADD = $(rf_statefile_ldadd)
+%C%_checkpoints_do_not_hinder_moves_LDADD = $(rf_integration_ldadd)
 %C%_child_accepts_for_the_parent_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
@@ -357,6 +366,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
 %C%_hidden_holders_keep_pipes_relayed_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
+%C%_holder_ends_with_its_caller_LDADD = $(rf_integration_ldadd)
 %C%_holders_are_no_children_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_hostile_timers_and_pipes_are_refused_LDADD = $(rf_integration_ldadd)
@@ -418,6 +428,7 @@ rf_integration_ldadd = tests/support/libsupport.la librfork.la
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_refusals_name_all_LDADD = $(rf_statefile_ldadd)
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)

@@ -27,6 +27,11 @@ void checkpoint_expect_failure(int64_t result, int error, const char *names);
 /* The holder of a checkpoint, a child of this process; 0 if there is none. */
 pid_t checkpoint_holder(rfork_crid_t crid);
 
+/* Reads a statefile, all of it, and checks every digest; fails the test, with the sentence.  For programs that link
+ * what reads one: $(rf_statefile_ldadd). */
+struct rf_source;
+void checkpoint_read(struct rf_source *source, const char *path);
+
 /* Whether a file holds `bytes` bytes (of whole pages) at an offset that is page aligned. */
 bool checkpoint_file_has(const char *path, const void *pages, size_t bytes);
 
