@@ -159,8 +159,10 @@ static void write_image(void *argument)
 {
 	struct holder *holder = argument;
 	struct rf_report report = { 0 };
-	int error = rf_holder_write(&holder->writer, &holder->target, &report);
+	int error;
 
+	rf_target_remove_stale(&holder->target);
+	error = rf_holder_write(&holder->writer, &holder->target, &report);
 	if (error < 0)
 		rf_target_abandon(&holder->target);
 	else

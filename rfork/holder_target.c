@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Opens what a checkpoint is written to.  A named file stays in place until the new one is durable:
- * that has a temporary name in the same folder, NAME.rfork-PID, meanwhile.
+ * that has a temporary name in the same folder, NAME.rfork-NUMBER, meanwhile, and a lock (flock(2)) by which
+ * others see that somebody is still writing it.
  */
 #define _GNU_SOURCE
 #include "rfork/holder_target.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "rfork/sys.h"
 
 #define STATEFILE_MODE 0600
 #define EXECUTABLE_MODE 0700
+#define SUFFIX ".rfork-"
+#define NAMES_TRIED 100u
 
 static void close_fd(int *fd)
 {
@@ -84,15 +89,52 @@ static int open_directory(struct rf_target *target, struct rf_report *report)
 	return 0;
 }
 
+static mode_t mode_of(const struct rf_target *target)
+{
+	return target->is_executable ? EXECUTABLE_MODE : STATEFILE_MODE;
+}
+
+static bool is_named(const struct rf_target *target, const char *name, int fd)
+{
+	struct stat there, here;
+
+	return rf_syscall(SYS_newfstatat, target->directory, name, &there, AT_SYMLINK_NOFOLLOW) ==
+		       0 &&
+	       rf_sys_fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
+	       there.st_ino == here.st_ino;
+}
+
+/* Whether nobody has taken the new file for a stale one.  Where there are no locks, nobody takes one
+ * for stale. */
+static bool is_ours(const struct rf_target *target)
+{
+	long error = rf_syscall(SYS_flock, target->fd, LOCK_EX | LOCK_NB);
+
+	return error != -EWOULDBLOCK && is_named(target, target->temporary, target->fd);
+}
+
+/* The number is our pid, unless another machine's process, or a stale file, has it. */
 static int create_temporary(struct rf_target *target, struct rf_report *report)
 {
-	rf_format(target->temporary, sizeof(target->temporary), "%s.rfork-%d", target->name,
-		  (int)rf_syscall(SYS_getpid));
-	target->fd = (int)rf_syscall(SYS_openat, target->directory, target->temporary,
-				     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-				     target->is_executable ? EXECUTABLE_MODE : STATEFILE_MODE);
-	if (target->fd >= 0)
-		return 0;
+	unsigned number = (unsigned)rf_syscall(SYS_getpid);
+
+	if (strlen(target->name) + sizeof(SUFFIX "4294967295") > sizeof(target->temporary))
+		return rf_report(report, ENAMETOOLONG, "a temporary name beside %s: %m",
+				 target->path);
+	for (unsigned tries = 0; tries < NAMES_TRIED; tries++, number++) {
+		rf_format(target->temporary, sizeof(target->temporary), "%s" SUFFIX "%u",
+			  target->name, number);
+		target->fd = (int)rf_syscall(SYS_openat, target->directory, target->temporary,
+					     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+					     mode_of(target));
+		if (target->fd >= 0 && is_ours(target))
+			return 0;
+		if (target->fd < 0 && target->fd != -EEXIST)
+			break;
+		if (target->fd >= 0)
+			rf_sys_close(target->fd);
+		target->fd = -EEXIST;
+	}
 	return rf_report(report, -target->fd, "a temporary file beside %s: %m", target->path);
 }
 
@@ -169,6 +211,63 @@ int rf_target_open_executable(struct rf_target *target, int directory, const cha
 	if (error < 0)
 		close_fd(&target->directory);
 	return error;
+}
+
+/* -- what others have left ------------------------------------------------------------------------ */
+
+/* Whether it is a name that create_temporary() gives beside this file. */
+static bool is_temporary(const struct rf_target *target, const char *name)
+{
+	size_t length = strlen(target->name);
+
+	if (strncmp(name, target->name, length) != 0 ||
+	    strncmp(name + length, SUFFIX, sizeof(SUFFIX) - 1) != 0)
+		return false;
+	name += length + sizeof(SUFFIX) - 1;
+	for (; *name >= '0' && *name <= '9'; name++)
+		;
+	return *name == '\0';
+}
+
+/* Removes what nobody is writing: its holder was killed. */
+static void remove_if_stale(const struct rf_target *target, const char *name)
+{
+	struct stat status;
+	int fd = (int)rf_syscall(SYS_openat, target->directory, name,
+				 O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return;
+	if (rf_sys_fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+	    (status.st_mode & 07777) == mode_of(target) &&
+	    status.st_uid == (uid_t)rf_syscall(SYS_geteuid) &&
+	    rf_syscall(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0 && is_named(target, name, fd))
+		rf_syscall(SYS_unlinkat, target->directory, name, 0);
+	rf_sys_close(fd);
+}
+
+void rf_target_remove_stale(const struct rf_target *target)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	long got;
+	int list;
+
+	if (target->directory < 0)
+		return;
+	list = (int)rf_syscall(SYS_openat, target->directory, ".",
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (list < 0)
+		return;
+	while ((got = rf_syscall(SYS_getdents64, list, buffer, sizeof(buffer))) > 0)
+		for (long at = 0; at < got;) {
+			const struct dirent64 *entry = (struct dirent64 *)(buffer + at);
+
+			if (is_temporary(target, entry->d_name) &&
+			    strcmp(entry->d_name, target->temporary) != 0)
+				remove_if_stale(target, entry->d_name);
+			at += entry->d_reclen;
+		}
+	rf_sys_close(list);
 }
 
 /* -- the end ----------------------------------------------------------------------------------- */

@@ -29,6 +29,9 @@ int rf_target_open(struct rf_target *target, int fd, struct rf_report *report);
 int rf_target_open_executable(struct rf_target *target, int directory, const char *name,
 			      struct rf_report *report);
 
+/* Removes temporary files of the same name whose writers were killed. */
+void rf_target_remove_stale(const struct rf_target *target);
+
 /* After the last byte: a named file is replaced, and that is made durable.  Closes all; 0 or a negative errno
  * with a report. */
 int rf_target_complete(struct rf_target *target, struct rf_report *report);

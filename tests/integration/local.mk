@@ -43,6 +43,7 @@ rf_integration_tests = \
 	%D%/closing_with_unread_bytes_is_seen_at_home \
 	%D%/command_line_and_environment_are_kept \
 	%D%/commands_run_on_both_sides \
+	%D%/commits_go_to_any_file \
 	%D%/connection_not_accepted_stays_at_home \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
@@ -86,6 +87,7 @@ rf_integration_tests = \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
 	%D%/foreign_machines_are_refused \
+	%D%/full_disk_keeps_the_old_file \
 	%D%/full_node_says_again \
 	%D%/full_screen_program_runs_on_the_node \
 	%D%/generations_of_executables_stay_the_same \
@@ -106,6 +108,7 @@ rf_integration_tests = \
 	%D%/images_may_have_several_threads \
 	%D%/key_is_never_in_the_image \
 	%D%/kill_zero_stays_among_its_own \
+	%D%/killed_holder_leaves_no_statefile \
 	%D%/killing_the_ghost_ends_the_child \
 	%D%/killing_the_server_ends_everything \
 	%D%/killing_the_session_ends_the_ghost \
@@ -314,6 +317,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_closing_with_unread_bytes_is_seen_at_home_LDADD = $(rf_integration_ldadd)
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_commands_run_on_both_sides_LDADD = $(rf_integration_ldadd)
+%C%_commits_go_to_any_file_LDADD = $(rf_statefile_ldadd)
 %C%_connection_not_accepted_stays_at_home_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
@@ -357,6 +361,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_full_disk_keeps_the_old_file_LDADD = $(rf_statefile_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
 %C%_full_screen_program_runs_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_generations_of_executables_stay_the_same_LDADD = $(rf_integration_ldadd)
@@ -378,6 +383,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
 %C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)
+%C%_killed_holder_leaves_no_statefile_LDADD = $(rf_statefile_ldadd)
 %C%_killing_the_server_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
