@@ -13,9 +13,12 @@ include %D%/long/local.mk
 
 # Scripts, where what a user types is the point: they also show how to run it by hand.
 rf_script_tests = \
+	%D%/integration/backtraces_agree_with_gdb.sh \
+	%D%/integration/backtraces_need_no_files.sh \
 	%D%/integration/examples_do_what_they_say.sh \
+	%D%/integration/gdb_shows_checkpoints.sh \
 	%D%/integration/render_over_three_clones.sh \
 	%D%/integration/server_says_where_it_listens.sh
 dist_check_SCRIPTS += $(rf_script_tests)
 TESTS += $(rf_script_tests)
-EXTRA_DIST += %D%/support/server.sh
+EXTRA_DIST += %D%/support/debugger.sh %D%/support/server.sh

@@ -270,6 +270,14 @@ tests_support_libsupport_la_SOURCES = \
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
 
+# What gdb is shown: a program itself, not libtool's script, and with every variable in its place.
+check_PROGRAMS += %D%/debuggee
+%C%_debuggee_SOURCES = %D%/debuggee.c
+%C%_debuggee_CFLAGS = $(AM_CFLAGS)
+%C%_debuggee_LDADD = librfork.la
+%C%_debuggee_LDFLAGS = -no-install
+%D%/debuggee-%.o: override CFLAGS += -g -O0
+
 # Opened by name: a shared object although it is never installed.
 check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
