@@ -118,21 +118,6 @@ static int compare_cpu(struct rf_start *start)
 	return rf_report(&start->report, ENOEXEC, "this machine's CPU or kernel lacks %s", missing);
 }
 
-/* The format of the vector state differs between machines. */
-static int compare_state(struct rf_start *start)
-{
-	const struct rf_image *image = &start->file.image;
-
-	for (uint32_t i = 0; i < image->head.threads; i++)
-		if (image->threads[i].image.xsave_bytes &&
-		    (image->facts.xsave_bytes != start->facts.xsave_bytes ||
-		     image->facts.xcr0 != start->facts.xcr0))
-			return rf_report(&start->report, ENOEXEC,
-					 "this machine's CPU keeps vector registers in another "
-					 "format");
-	return 0;
-}
-
 static int compare_vdso(struct rf_start *start)
 {
 	struct rf_machine_facts *facts = &start->file.image.facts;
@@ -153,8 +138,6 @@ static int check_machine(struct rf_start *start)
 {
 	int error = compare_cpu(start);
 
-	if (error == 0)
-		error = compare_state(start);
 	return error < 0 ? error : compare_vdso(start);
 }
 
