@@ -143,7 +143,7 @@ static const char *compare_heads(const struct head *memory, const struct head *f
 	Elf64_Ehdr elf;
 
 	if (!memory_id || !file_id)
-		return "it has no build-id that could prove it";
+		return "no build-id proves that it is the same";
 	if (memory_bytes != file_bytes ||
 	    memcmp(memory->page + memory_id, file->page + file_id, file_bytes) != 0)
 		return "the file has another build-id";
@@ -183,11 +183,11 @@ static bool read_memory_head(const struct core *core, const char *path, struct h
 	return false;
 }
 
-static const char *find_fault(const struct core *core, const char *path, int fd,
+static const char *find_fault(struct core *core, const char *path, int fd,
 			      const struct stat *status)
 {
 	struct head memory, file;
-	const char *fault = "the core does not hold its beginning, which could prove it";
+	const char *fault = "nothing in the core proves that it is the same";
 	ssize_t got = pread(fd, file.page, sizeof(file.page), 0);
 
 	if (!S_ISREG(status->st_mode))
@@ -200,8 +200,10 @@ static const char *find_fault(const struct core *core, const char *path, int fd,
 		if (!fault || build_id(&memory, &bytes))
 			return fault; /* proven, the one way or the other */
 	}
-	if (!core->options.assumes_unchanged)
+	if (!core->options.assumes_unchanged) {
+		core->has_unproven = true;
 		return fault;
+	}
 	if (rf_file_identity(status).ctime_ns > core->written_ns)
 		return "the file has been changed since the core was written";
 	return NULL;

@@ -162,9 +162,12 @@ static int refuse_missing(struct core *core)
 	if (!core->missing)
 		return 0;
 	if (core->missing_count > MAX_NAMED_RANGES)
-		snprintf(more, sizeof(more), ", and %zu more",
-			 core->missing_count - MAX_NAMED_RANGES);
-	return core_report(core, ENOTSUP, "memory is missing%s: %s", more, core->missing);
+		snprintf(more, sizeof(more), " in %zu places", core->missing_count);
+	/* the end may be cut off */
+	return core_report(
+		core, ENOTSUP, "memory is missing%s%s: %s", more,
+		core->has_unproven ? " (--assume-unchanged takes files that nothing proves)" : "",
+		core->missing);
 }
 
 /* -- segments -------------------------------------------------------------------------------- */
@@ -210,23 +213,29 @@ int core_add_segment(struct core *core, uint64_t address, uint64_t bytes, int fd
 	return 0;
 }
 
-/*
- * Memory without a file that the core does not hold.  Where nobody has written, the kernel dumps nothing and
- * it reads as zero; the same shows where coredump_filter left it out, but then the stacks are missing too.
- */
+/* Where coredump_filter leaves out private memory, the stacks are missing too. */
+static int check_stacks(struct core *core)
+{
+	for (size_t i = 0; i < core->thread_count; i++) {
+		uint64_t stack = core_registers(&core->threads[i]).rsp;
+		const struct core_load *load = find_load(core, stack);
+
+		if (load && load->held <= stack)
+			return core_report(
+				core, ENOTSUP,
+				"memory is missing: %lx-%lx, the stack of a thread: coredump_filter has left out private memory",
+				(unsigned long)load->held, (unsigned long)load->end);
+	}
+	return 0;
+}
+
+/* Memory without a file that the core does not hold: where nobody has written, the kernel dumps nothing and it
+ * reads as zero. */
 static int fill_anonymous(struct core *core, const struct piece *piece, uint64_t from)
 {
 	bool is_shared = piece->mapped != NULL; /* its file is in memory */
 	bool is_cut = piece->load && piece->load->held > piece->load->start;
 
-	for (size_t i = 0; i < core->thread_count; i++) {
-		uint64_t stack = core_registers(&core->threads[i]).rsp;
-
-		if (from <= stack && stack < piece->end)
-			return core_miss(
-				core, from, piece->end, NULL,
-				"the stack of a thread: coredump_filter left out private memory");
-	}
 	if (is_shared || is_cut)
 		return core_miss(core, from, piece->end, piece->mapped ? piece->mapped->path : NULL,
 				 "left out by coredump_filter");
@@ -331,7 +340,7 @@ int core_take_memory(struct core *core)
 	const struct core_load *load = core->loads, *loads_end = load + core->load_count;
 	const struct core_mapped *mapped = core->mapped, *mapped_end = mapped + core->mapped_count;
 	uint64_t at = 0;
-	int error = 0;
+	int error = check_stacks(core);
 
 	while (error == 0 && (load < loads_end || mapped < mapped_end)) {
 		uint64_t load_start = load < loads_end ? later(load->start, at) : UINT64_MAX;

@@ -80,6 +80,7 @@ struct core {
 	uint64_t spare_bytes;
 	char *missing; /* ranges of memory that are nowhere; NULL = none */
 	size_t missing_count;
+	bool has_unproven; /* a file that would be taken on demand */
 
 	/* of the program, from its headers in memory */
 	uint64_t bias, first, end; /* of its segments */

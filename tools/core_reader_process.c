@@ -108,7 +108,25 @@ static int take_program(struct core *core)
 
 /* -- the heap -------------------------------------------------------------------------------- */
 
-/* The first memory above the program, if it can be a heap. */
+static bool can_be_heap(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind == RF_MAPPING_ANONYMOUS && !(mapping->flags & RF_MAPPING_GROWSDOWN) &&
+	       mapping->protection == (RF_PROTECTION_READ | RF_PROTECTION_WRITE);
+}
+
+/* The C library remembers where its heap ends; the page may begin before. */
+static const struct rf_image_mapping *find_known_heap(const struct core *core, uint64_t end)
+{
+	const struct rf_image *image = &core->source->image;
+	size_t index = end ? rf_image_find_mapping(image, end - 1, end) : SIZE_MAX;
+	const struct rf_image_mapping *mapping = &image->mappings[index];
+
+	return index != SIZE_MAX && mapping->end == page_end(end) && can_be_heap(mapping) ? mapping
+											  : NULL;
+}
+
+/* Else it is the first memory above the program; only static programs without a fixed address have it
+ * elsewhere. */
 static const struct rf_image_mapping *find_heap(const struct core *core)
 {
 	const struct rf_image *image = &core->source->image;
@@ -117,38 +135,31 @@ static const struct rf_image_mapping *find_heap(const struct core *core)
 	for (uint32_t i = 0; i < image->mappings_read; i++) {
 		const struct rf_image_mapping *mapping = &image->mappings[i];
 
-		if (mapping->start < program_end)
-			continue;
-		if (mapping->start - program_end < MAX_HEAP_GAP &&
-		    mapping->kind == RF_MAPPING_ANONYMOUS &&
-		    !(mapping->flags & RF_MAPPING_GROWSDOWN) &&
-		    mapping->protection == (RF_PROTECTION_READ | RF_PROTECTION_WRITE))
-			return mapping;
-		return NULL;
+		if (mapping->start >= program_end)
+			return mapping->start - program_end < MAX_HEAP_GAP && can_be_heap(mapping)
+				       ? mapping
+				       : NULL;
 	}
 	return NULL;
 }
 
-/* The C library remembers where its heap ends; else that is where its memory ends. */
 static int take_heap(struct core *core)
 {
 	struct rf_image_process *process = &core->source->image.process;
-	const struct rf_image_mapping *heap = find_heap(core);
-	uint64_t variable, value;
-	bool is_known = core_find_symbol(core, "__curbrk", &variable) &&
-			core_read(core, variable, &value, sizeof(value));
+	const struct rf_image_mapping *heap;
+	uint64_t variable, end;
 
-	if (heap && is_known && page_end(value) != heap->end)
-		is_known = false;
+	if (!core_find_symbol(core, "__curbrk", &variable) ||
+	    !core_read(core, variable, &end, sizeof(end)))
+		end = 0;
+	heap = find_known_heap(core, end);
 	if (!heap) {
-		/* no heap yet, and nobody has a pointer to one: it begins behind the program */
-		bool is_free = is_known && value >= core->end && value - core->end < MAX_HEAP_GAP;
-
-		process->start_brk = process->brk = is_free ? value : page_end(core->end);
-		return 0;
+		heap = find_heap(core);
+		end = heap ? heap->end : 0;
 	}
-	process->start_brk = heap->start;
-	process->brk = is_known ? value : heap->end;
+	process->start_brk = heap ? heap->start : page_end(core->end);
+	process->brk = heap ? end : process->start_brk;
+	/* no heap yet, and nobody has a pointer to one: it begins behind the program */
 	return 0;
 }
 

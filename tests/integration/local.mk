@@ -48,6 +48,9 @@ rf_integration_tests = \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/continuing_the_child_leaves_its_children_stopped \
+	%D%/cores_of_programs_resume \
+	%D%/cores_of_threads_resume \
+	%D%/cores_that_lack_memory_are_refused \
 	%D%/cut_streams_leave_nothing \
 	%D%/daemon_accepts_after_the_child_has_ended \
 	%D%/daemon_returns_when_ready \
@@ -90,6 +93,7 @@ rf_integration_tests = \
 	%D%/full_disk_keeps_the_old_file \
 	%D%/full_node_says_again \
 	%D%/full_screen_program_runs_on_the_node \
+	%D%/gcores_of_threads_resume \
 	%D%/generations_of_executables_stay_the_same \
 	%D%/grown_windows_are_enforced \
 	%D%/guard_pages_are_kept \
@@ -248,6 +252,8 @@ TESTS += $(rf_integration_tests)
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
 	tests/support/checkpoint.c tests/support/checkpoint.h tests/support/checkpoint_read.c \
+	tests/support/core_threads.c tests/support/core_threads.h \
+	tests/support/cores.c tests/support/cores.h \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
@@ -282,6 +288,26 @@ check_PROGRAMS += %D%/debuggee
 check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+# A program that tests dump, in all the ways that programs are linked; nothing of ours is in it, and no libtool.
+rf_counting_link = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@
+check_PROGRAMS += \
+	tests/support/counting_threads \
+	tests/support/counting_threads_no_pie \
+	tests/support/counting_threads_static \
+	tests/support/counting_threads_static_pie
+tests_support_counting_threads_SOURCES = tests/support/counting_threads.c
+tests_support_counting_threads_CFLAGS = $(AM_CFLAGS) -fPIE
+tests_support_counting_threads_LINK = $(rf_counting_link) -pie
+tests_support_counting_threads_no_pie_SOURCES = tests/support/counting_threads.c
+tests_support_counting_threads_no_pie_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_support_counting_threads_no_pie_LINK = $(rf_counting_link) -no-pie
+tests_support_counting_threads_static_SOURCES = tests/support/counting_threads.c
+tests_support_counting_threads_static_CFLAGS = $(AM_CFLAGS) -fno-pie
+tests_support_counting_threads_static_LINK = $(rf_counting_link) -static -no-pie
+tests_support_counting_threads_static_pie_SOURCES = tests/support/counting_threads.c
+tests_support_counting_threads_static_pie_CFLAGS = $(AM_CFLAGS) -fPIE
+tests_support_counting_threads_static_pie_LINK = $(rf_counting_link) -static-pie
 
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
 # With what reads images at rest.
@@ -330,6 +356,9 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_the_child_leaves_its_children_stopped_LDADD = $(rf_integration_ldadd)
+%C%_cores_of_programs_resume_LDADD = $(rf_integration_ldadd)
+%C%_cores_of_threads_resume_LDADD = $(rf_integration_ldadd)
+%C%_cores_that_lack_memory_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_cut_streams_leave_nothing_LDADD = $(rf_integration_ldadd)
 %C%_daemon_accepts_after_the_child_has_ended_LDADD = $(rf_integration_ldadd)
 %C%_daemon_returns_when_ready_LDADD = $(rf_integration_ldadd)
@@ -372,6 +401,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_full_disk_keeps_the_old_file_LDADD = $(rf_statefile_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
 %C%_full_screen_program_runs_on_the_node_LDADD = $(rf_integration_ldadd)
+%C%_gcores_of_threads_resume_LDADD = $(rf_integration_ldadd)
 %C%_generations_of_executables_stay_the_same_LDADD = $(rf_integration_ldadd)
 %C%_grown_windows_are_enforced_LDADD = $(rf_integration_ldadd)
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
