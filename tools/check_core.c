@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,21 +114,27 @@ static int check_segment(struct core *core, size_t index)
 	return error;
 }
 
+static bool has_headers(const struct core *core, size_t count)
+{
+	return core->headers_offset <= core->bytes &&
+	       count <= (core->bytes - core->headers_offset) / sizeof(Elf64_Phdr);
+}
+
 static int check_elf(struct core *core)
 {
 	GElf_Ehdr header;
 	size_t count;
 	int error = 0;
 
-	if (elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &header) ||
-	    elf_getphdrnum(core->elf, &count) < 0)
+	if (elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &header))
 		return fault(core, 0, "the ELF header is malformed");
 	core->headers_offset = header.e_phoff;
 	if (header.e_phentsize != sizeof(Elf64_Phdr))
 		return fault(core, offsetof(Elf64_Ehdr, e_phentsize),
 			     "its program headers have another length");
-	if (header.e_phoff > core->bytes ||
-	    count > (core->bytes - header.e_phoff) / sizeof(Elf64_Phdr))
+	/* more than e_phnum can say are counted elsewhere, which libelf knows */
+	if (!has_headers(core, header.e_phnum) || elf_getphdrnum(core->elf, &count) < 0 ||
+	    !has_headers(core, count))
 		return fault(core, core->bytes, "the file ends here, within its program headers");
 	for (size_t i = 0; i < count && error == 0; i++)
 		error = check_segment(core, i);

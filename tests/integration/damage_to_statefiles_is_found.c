@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump --check calls the statefile of a real process whole; whichever byte of its head or
- * records is changed, whichever page of its memory, and wherever the file ends, it says so with the
- * offset of a fault, and never crashes.  A core that is cut off is told as well.
+ * Claim: undump --check calls the statefile of a real process whole, and the executable made of it;
+ * whichever byte of head or records is changed, whichever page of its memory, and wherever the file ends, it
+ * says so with the offset of a fault, and never crashes.  A core that is cut off is told as well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,23 +20,20 @@
 
 static char answer[1024];
 
-/* Runs undump --check; its exit status, and what it said. */
-static int check(const char *path)
+/* Runs undump with these arguments; its exit status, and what it said. */
+static int run(char *const arguments[])
 {
-	static char undump[256];
-	char *arguments[] = { undump, "--check", (char *)path, NULL };
 	size_t used = 0;
 	ssize_t got;
 	int status, ends[2];
 	pid_t pid;
 
-	snprintf(undump, sizeof(undump), "%s/tools/undump", getenv("RFORK_BUILD"));
 	CHECK_CALL(pipe2(ends, O_CLOEXEC));
 	pid = CHECK_CALL(fork());
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		dup2(ends[1], STDERR_FILENO);
-		execv(undump, arguments);
+		execv(arguments[0], arguments);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -48,6 +45,26 @@ static int check(const char *path)
 	if (!WIFEXITED(status))
 		test_fail(__FILE__, __LINE__, "undump ended with %#x: %s", status, answer);
 	return WEXITSTATUS(status);
+}
+
+static char *undump(void)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/tools/undump", getenv("RFORK_BUILD"));
+	return path;
+}
+
+static int check(const char *path)
+{
+	return run((char *[]){ undump(), "--check", (char *)path, NULL });
+}
+
+static void expect_whole(const char *path, const char *facts)
+{
+	if (check(path) != 0 || !strstr(answer, path) || !strstr(answer, ": whole") ||
+	    !strstr(answer, facts))
+		test_fail(__FILE__, __LINE__, "%s, not \"%s\"", answer, facts);
 }
 
 static void expect_fault(const char *path, const char *what, off_t at)
@@ -79,20 +96,28 @@ static uint64_t named_offset(void)
 	return strtoul(strstr(answer, ": offset ") + 9, NULL, 10);
 }
 
-static void flip_everywhere(const char *path, int fd, const struct rf_statefile_note *note)
+/* The first bytes one by one, then of each part some. */
+static void flip_everywhere(const char *path)
 {
-	off_t records = (off_t)note->records_offset;
+	struct rf_report report = { 0 };
+	struct rf_statefile_note note;
+	int fd = CHECK_CALL(open(path, O_RDWR | O_CLOEXEC));
+	off_t head, records;
 
-	for (off_t at = 0; at < RF_STATEFILE_HEAD_BYTES; at++)
+	CHECK_EQUAL(rf_statefile_find_note(fd, path, &note, NULL, &report), 0);
+	head = (off_t)note.head_pages * (off_t)TEST_PAGE_BYTES;
+	records = (off_t)note.records_offset;
+	for (off_t at = 0; at < head; at += at < RF_STATEFILE_HEAD_BYTES ? 1 : 1021)
 		flip(path, fd, at);
-	for (off_t at = TEST_PAGE_BYTES; at < records; at += DATA_STEP) {
+	for (off_t at = head; at < records; at += DATA_STEP) {
 		flip(path, fd, at);
 		/* the fault is in the same chunk, and no later than the flip */
 		CHECK(named_offset() <= (uint64_t)at &&
 		      (uint64_t)at - named_offset() < RF_CHUNK_BYTES);
 	}
-	for (off_t at = records; at < (off_t)note->file_bytes; at += 23)
+	for (off_t at = records; at < (off_t)note.file_bytes; at += 23)
 		flip(path, fd, at);
+	close(fd);
 }
 
 /* The file as a copy that ends early. */
@@ -111,17 +136,18 @@ static void cut(const char *path, const char *short_path, off_t bytes)
 	close(to);
 }
 
-static void cut_everywhere(const char *path, const char *short_path)
+/* Cuts at every 13th byte up to `first`, then at CUTS places up to the end. */
+static void cut_everywhere(const char *path, const char *short_path, off_t first)
 {
 	struct stat status;
 
 	CHECK_CALL(stat(path, &status));
-	for (off_t bytes = 0; bytes < 208; bytes += 13) {
+	for (off_t bytes = 0; bytes < first; bytes += 13) {
 		cut(path, short_path, bytes);
 		expect_fault(short_path, "cut off", bytes);
 	}
 	for (off_t i = 0; i < CUTS; i++) {
-		off_t bytes = 208 + (status.st_size - 208) * i / CUTS;
+		off_t bytes = first + (status.st_size - first) * i / CUTS;
 
 		cut(path, short_path, bytes);
 		expect_fault(short_path, "cut off", bytes);
@@ -131,27 +157,35 @@ static void cut_everywhere(const char *path, const char *short_path)
 	expect_fault(short_path, "cut off", status.st_size - 1);
 }
 
-int main(void)
+static void write_statefile(const char *path)
 {
-	static const char *const names[] = { "x.state", "short" };
-	const char *path = checkpoint_path(names[0]), *short_path = checkpoint_path(names[1]);
-	struct rf_report report = { 0 };
-	struct rf_statefile_note note;
-	rfork_crid_t crid;
-	int fd;
+	rfork_crid_t crid = checkpoint_hold(0);
 
-	test_begin();
-	crid = checkpoint_hold(0);
 	checkpoint_write(crid, path);
 	CHECK_CALL(rfork_discard(crid));
-	CHECK_EQUAL(check(path), 0);
-	CHECK(strstr(answer, "x.state: whole\n") && strstr(answer, "1 thread,"));
-	fd = CHECK_CALL(open(path, O_RDWR | O_CLOEXEC));
-	CHECK_EQUAL(rf_statefile_find_note(fd, path, &note, NULL, &report), 0);
-	flip_everywhere(path, fd, &note);
-	cut_everywhere(path, short_path);
-	CHECK_EQUAL(check(path), 0);
-	close(fd);
-	checkpoint_clean(names, 2);
+}
+
+int main(void)
+{
+	static const char *const names[] = { "x.state", "app", "app.core", "short" };
+	const char *state = checkpoint_path(names[0]), *app = checkpoint_path(names[1]);
+	const char *core = checkpoint_path(names[2]), *short_path = checkpoint_path(names[3]);
+
+	test_begin();
+	write_statefile(state);
+	CHECK_EQUAL(run((char *[]){ undump(), (char *)state, "-o", (char *)app, NULL }), 0);
+	expect_whole(state, "statefile of process ");
+	expect_whole(app, "executable of process ");
+	flip_everywhere(state);
+	flip_everywhere(app);
+	cut_everywhere(state, short_path, RF_STATEFILE_HEAD_BYTES);
+	cut_everywhere(app, short_path, RF_STATEFILE_HEAD_BYTES);
+	expect_whole(state, "1 thread,");
+	expect_whole(app, "1 thread,");
+	CHECK_EQUAL(run((char *[]){ undump(), "--core", (char *)state, "-o", (char *)core, NULL }),
+		    0);
+	expect_whole(core, "core of 1 thread,");
+	cut_everywhere(core, short_path, 64);
+	checkpoint_clean(names, 4);
 	return test_end();
 }
