@@ -17,7 +17,7 @@ rf_long_runs = \
 	tests/model/random_scripts_agree$(EXEEXT) \
 	$(rf_long_tests:=$(EXEEXT))
 if UNIT_TESTS
-rf_long_runs += tests/unit/test_reader_fuzz$(EXEEXT)
+rf_long_runs += tests/unit/test_reader_fuzz$(EXEEXT) tests/unit/test_statefile_fuzz$(EXEEXT)
 endif
 
 # A seed of its own each time, which the programs print; peers that are stopped for a minute; thousands

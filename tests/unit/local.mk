@@ -33,6 +33,7 @@ rf_unit_tests = \
 	%D%/test_signal_frame \
 	%D%/test_source \
 	%D%/test_statefile \
+	%D%/test_statefile_fuzz \
 	%D%/test_statefile_reader \
 	%D%/test_transport \
 	%D%/test_write_tracker \
@@ -140,6 +141,7 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_reader_LDADD = $(rf_unit_ldadd)
 
 %C%_test_reader_fuzz_SOURCES = %D%/test_reader_fuzz.c \
+	%D%/image_mutation.c %D%/image_mutation.h \
 	%D%/image_sample.c %D%/image_sample.h
 %C%_test_reader_fuzz_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
@@ -164,6 +166,13 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_statefile_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_statefile_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_statefile_LDADD = $(rf_unit_ldadd)
+
+%C%_test_statefile_fuzz_SOURCES = %D%/test_statefile_fuzz.c \
+	%D%/image_mutation.c %D%/image_mutation.h %D%/image_sample.c %D%/image_sample.h \
+	%D%/statefile_sample.c %D%/statefile_sample.h
+%C%_test_statefile_fuzz_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_statefile_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_statefile_fuzz_LDADD = $(rf_unit_ldadd)
 
 %C%_test_statefile_reader_SOURCES = %D%/test_statefile_reader.c \
 	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h

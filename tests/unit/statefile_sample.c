@@ -149,7 +149,7 @@ unsigned char *statefile_encode(const struct statefile_sample *sample, size_t *b
 	if (sample->change_note)
 		sample->change_note(&note);
 	note.digest = rf_digest64(&note, 56);
-	file = calloc(1, note.file_bytes + 1);
+	file = calloc(1, RECORDS_OFFSET + *bytes + 1);
 	if (!file)
 		abort();
 	rf_statefile_make_head(file, &note);
