@@ -15,6 +15,7 @@ dist_man_MANS += \
 	%D%/rfork_undump.3 \
 	%D%/rfork_version.3 \
 	%D%/rfork_with.3 \
+	%D%/rfork-image.5 \
 	%D%/rfork.7 \
 	%D%/rfork-server.8
 
