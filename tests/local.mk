@@ -17,6 +17,7 @@ rf_script_tests = \
 	%D%/integration/backtraces_need_no_files.sh \
 	%D%/integration/examples_do_what_they_say.sh \
 	%D%/integration/gdb_shows_checkpoints.sh \
+	%D%/integration/gdb_shows_every_thread.sh \
 	%D%/integration/render_over_three_clones.sh \
 	%D%/integration/server_says_where_it_listens.sh
 dist_check_SCRIPTS += $(rf_script_tests)

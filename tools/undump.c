@@ -31,6 +31,7 @@ enum {
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
 	OPTION_COPY,
+	OPTION_NO_CORE,
 	OPTION_FILES,
 	OPTION_SELF_CONTAINED,
 	OPTION_SUBSTITUTE,
@@ -69,6 +70,9 @@ static const struct argp_option options[] = {
 	{ .name = "copy",
 	  .key = OPTION_COPY,
 	  .doc = "The executable reads all memory at its start, rather than map it" },
+	{ .name = "no-core",
+	  .key = OPTION_NO_CORE,
+	  .doc = "Write no core for gdb beside the executable" },
 	{ .name = "files",
 	  .key = OPTION_FILES,
 	  .arg = "refuse|reopen|append",
@@ -159,6 +163,9 @@ static bool parse_executable(int key, char *argument, struct argp_state *state)
 		return true;
 	case OPTION_COPY:
 		request->is_copied = true;
+		return true;
+	case OPTION_NO_CORE:
+		request->is_alone = true;
 		return true;
 	case OPTION_FILES:
 		request->files = parse_files(argument, state);

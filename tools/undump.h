@@ -19,6 +19,7 @@ struct undump_request {
 	const char *output; /* -o; NULL = none given */
 	bool is_thin;	    /* an executable maps files of the machine where they are the same */
 	bool is_copied;	    /* an executable reads all memory at its start */
+	bool is_alone;	    /* an executable gets no companion for gdb */
 	/* what an executable does about files that the process had open */
 	enum undump_files {
 		UNDUMP_FILES_SAME,   /* opens them if they are provably the same */

@@ -301,7 +301,7 @@ int undump_write_executable(const struct undump_request *request, struct rf_repo
 	if (error == 0)
 		error = write_file(&writing);
 	/* so that gdb shows it */
-	if (error == 0)
+	if (error == 0 && !request->is_alone)
 		error = undump_write_companion(request->output, NULL, report);
 	free(writing.tables.segments);
 	free(writing.tables.chunks);
