@@ -30,6 +30,7 @@ enum {
 	OPTION_JSON,
 	OPTION_CORE,
 	OPTION_ASSUME_UNCHANGED,
+	OPTION_CLOSE_OTHERS,
 	OPTION_COPY,
 	OPTION_NO_CORE,
 	OPTION_FILES,
@@ -61,6 +62,14 @@ static const struct argp_option options[] = {
 	  .key = 'o',
 	  .arg = "OUT",
 	  .doc = "Write OUT: without another option an executable that goes on where FILE rests" },
+	{ .name = "pid",
+	  .key = 'p',
+	  .arg = "PID",
+	  .doc = "Instead of FILE, a running process: it stops while its memory is read" },
+	{ .name = "close-others",
+	  .key = OPTION_CLOSE_OTHERS,
+	  .doc = "Leave out descriptors of PID that cannot be carried, and list them, rather than "
+		 "refuse" },
 	{ .name = "self-contained",
 	  .key = OPTION_SELF_CONTAINED,
 	  .doc = "The executable holds all mapped files (default)" },
@@ -137,6 +146,35 @@ static enum undump_files parse_files(const char *argument, struct argp_state *st
 	return UNDUMP_FILES_SAME;
 }
 
+static pid_t parse_pid(const char *argument, struct argp_state *state)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(argument, &end, 10);
+	if (errno || end == argument || *end || pid <= 0 || pid > INT32_MAX)
+		argp_error(state, "-p %s: it is no process id", argument);
+	return (pid_t)pid;
+}
+
+/* Exactly one thing to read, and what is to be done with it. */
+static void check_request(const struct undump_request *request, struct argp_state *state)
+{
+	if (request->mode == MODE_WRITE && !request->output)
+		argp_error(state, "it is not said what to do");
+	if (!request->file && !request->pid)
+		argp_error(state, "no file is given");
+	if (request->file && request->pid)
+		argp_error(state, "there is no use for the argument %s", request->file);
+	if (request->pid && request->mode != MODE_WRITE)
+		argp_error(state, "of a running process only an executable can be made");
+	if (request->json && request->mode != OPTION_INFO)
+		argp_error(state, "--json goes with --info");
+	if (request->close_others && !request->pid)
+		argp_error(state, "--close-others is of use with -p only");
+}
+
 static void add_substitute(struct undump_request *request, char *argument, struct argp_state *state)
 {
 	size_t count = request->substitute_count + 1;
@@ -160,6 +198,9 @@ static bool parse_executable(int key, char *argument, struct argp_state *state)
 	case OPTION_SELF_CONTAINED:
 	case OPTION_THIN:
 		request->is_thin = key == OPTION_THIN;
+		return true;
+	case OPTION_CLOSE_OTHERS:
+		request->close_others = true;
 		return true;
 	case OPTION_COPY:
 		request->is_copied = true;
@@ -190,6 +231,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case 'o':
 		request->output = argument;
 		return 0;
+	case 'p':
+		request->pid = parse_pid(argument, state);
+		return 0;
 	case OPTION_ASSUME_UNCHANGED:
 		undump_assume_unchanged();
 		return 0;
@@ -206,12 +250,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		request->json = true;
 		return 0;
 	case ARGP_KEY_END:
-		if (request->mode == MODE_WRITE && !request->output)
-			argp_error(state, "it is not said what to do");
-		if (!request->file)
-			argp_error(state, "no file is given");
-		if (request->json && request->mode != OPTION_INFO)
-			argp_error(state, "--json goes with --info");
+		check_request(request, state);
 		return 0;
 	}
 	if (parse_executable(key, argument, state))
@@ -225,9 +264,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
-	.args_doc = "FILE",
-	.doc = "Shows and checks processes at rest: statefiles of rfork_commit(), executables of "
-	       "rfork_undump().",
+	.args_doc = "FILE\n-p PID",
+	.doc = "Shows, checks and restarts processes at rest: statefiles of rfork_commit(), executables "
+	       "of rfork_undump(), cores, and processes that run.",
 };
 
 /* Output that could not be written is a failure, too. */

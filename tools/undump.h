@@ -14,8 +14,10 @@
 
 /* The command line. */
 struct undump_request {
-	int mode;	  /* key of the option that chose what to do; 0 = to write an executable */
-	const char *file; /* NULL = none given */
+	int mode;	   /* key of the option that chose what to do; 0 = to write an executable */
+	const char *file;  /* NULL = none given */
+	pid_t pid;	   /* -p: a running process instead of a file; 0 = none given */
+	bool close_others; /* of a process: what cannot be carried is left out */
 	const char *output; /* -o; NULL = none given */
 	bool is_thin;	    /* an executable maps files of the machine where they are the same */
 	bool is_copied;	    /* an executable reads all memory at its start */

@@ -21,6 +21,7 @@
 #include "rfork/io.h"
 #include "rfork/source_writer.h"
 #include "rfork/statefile_writer.h"
+#include "tools/process_reader.h"
 #include "tools/undump.h"
 
 #define PAGE_BYTES UINT64_C(4096)
@@ -253,6 +254,7 @@ static int write_image(struct writing *writing, int fd)
 			fd, writing->request->is_copied ? RF_START_COPY : 0, &note_offset);
 	if (error == 0)
 		error = rf_statefile_write_pages(&writing->file, look, writing, writing->bounce);
+	rf_source_let_go(writing->source); /* before what takes its time: records, disks */
 	rename_kinds(writing);
 	return error < 0 ? error : write_records(writing, note_offset);
 }
@@ -285,21 +287,39 @@ static int write_file(struct writing *writing)
 	return error;
 }
 
+static int open_source(struct rf_source *source, const struct undump_request *request,
+		       struct rf_report *report)
+{
+	struct rf_process_options options = { .close_others = request->close_others };
+
+	return request->pid ? rf_process_open(source, request->pid, &options, report)
+			    : undump_open(source, request->file, report);
+}
+
+static void tell_pause(const struct undump_request *request, const struct rf_source *source)
+{
+	if (request->pid)
+		fprintf(stderr, "undump: process %d: stopped for %.1f ms\n", (int)request->pid,
+			(double)source->held_ns / 1e6);
+}
+
 int undump_write_executable(const struct undump_request *request, struct rf_report *report)
 {
 	struct rf_source source;
 	struct writing writing = { .request = request, .source = &source, .report = report };
-	int error = undump_open(&source, request->file, report);
+	int error = open_source(&source, request, report);
 
 	if (error < 0)
 		return error;
 	if (source.lost)
-		fprintf(stderr, "undump: %s: lost:\n%s", request->file, source.lost);
+		fprintf(stderr, "undump: %s: lost:\n%s", source.path, source.lost);
 	error = undump_settle_files(&source, request, report);
 	if (error == 0)
 		error = settle_mappings(&writing);
 	if (error == 0)
 		error = write_file(&writing);
+	if (error == 0)
+		tell_pause(request, &source);
 	/* so that gdb shows it */
 	if (error == 0 && !request->is_alone)
 		error = undump_write_companion(request->output, NULL, report);

@@ -271,6 +271,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/signals.c tests/support/signals.h \
 	tests/support/process.c tests/support/process.h \
 	tests/support/target.c tests/support/target.h \
+	tests/support/undump.c tests/support/undump.h \
 	tests/support/terminal.c tests/support/terminal.h \
 	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
@@ -558,7 +559,9 @@ rf_process_tests = \
 	%D%/descriptors_of_a_process_are_judged \
 	%D%/eight_threads_are_read \
 	%D%/killed_undump_leaves_the_process_running \
+	%D%/ordinary_user_makes_an_executable_of_python \
 	%D%/ordinary_user_reads_a_process \
+	%D%/running_process_becomes_an_executable \
 	%D%/running_process_is_read_as_it_is \
 	%D%/signals_reach_a_process_that_is_read \
 	%D%/stopped_process_stays_stopped \
@@ -575,8 +578,12 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_eight_threads_are_read_LDADD = $(rf_process_ldadd)
 %C%_killed_undump_leaves_the_process_running_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_killed_undump_leaves_the_process_running_LDADD = $(rf_process_ldadd)
+%C%_ordinary_user_makes_an_executable_of_python_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_ordinary_user_makes_an_executable_of_python_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_reads_a_process_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_ordinary_user_reads_a_process_LDADD = $(rf_process_ldadd)
+%C%_running_process_becomes_an_executable_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_running_process_becomes_an_executable_LDADD = $(rf_process_ldadd)
 %C%_running_process_is_read_as_it_is_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_running_process_is_read_as_it_is_LDADD = $(rf_process_ldadd)
 %C%_signals_reach_a_process_that_is_read_CFLAGS = $(SANITIZED_CFLAGS)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs undump(1) and what it has made, as a user does.
+ */
+#ifndef TEST_SUPPORT_UNDUMP_H
+#define TEST_SUPPORT_UNDUMP_H
+
+#include "tests/support/test.h"
+
+struct undump_result {
+	int status;	  /* exit status; -1 = ended by a signal */
+	char text[16384]; /* what it wrote to standard output and error */
+};
+
+/* Runs a program with its arguments, the last one NULL, and standard input from /dev/null, to its end. */
+void undump_run(struct undump_result *result, const char *program, ...);
+
+/* undump -p PID -o PATH with the options that follow, the last one NULL; fails the test unless it succeeds. */
+void undump_process(pid_t pid, const char *path, const char *option);
+
+/* Removes an executable and its companion. */
+void undump_remove(const char *path);
+
+#endif
