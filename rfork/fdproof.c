@@ -12,6 +12,7 @@
 
 #include "rfork/digest.h"
 #include "rfork/file_identity.h"
+#include "rfork/io.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
@@ -98,6 +99,50 @@ int rf_fdproof_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, i
 			entry->image.flags |= RF_DESCRIPTOR_DIGEST;
 	}
 	return 0;
+}
+
+static bool is_identical(int fd, const struct rf_image_file *identity)
+{
+	struct rf_image_file now;
+	struct stat status;
+
+	if (rf_sys_fstat(fd, &status) < 0)
+		return false;
+	now = rf_file_identity(&status);
+	now.index = identity->index;
+	return memcmp(&now, identity, sizeof(now)) == 0;
+}
+
+int rf_fdproof_digest_path(const char *path, const struct rf_image_file *identity,
+			   uint64_t digest[2])
+{
+	int fd, error = -ESTALE;
+
+	if (identity->size_bytes > RF_FDPROOF_MAX_BYTES)
+		return -EFBIG;
+	fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return fd;
+	if (is_identical(fd, identity))
+		error = rf_digest_file(fd, 0, identity->size_bytes, RF_NO_DEADLINE, digest);
+	if (error == 0 && !is_identical(fd, identity))
+		error = -ESTALE;
+	rf_sys_close(fd);
+	return error;
+}
+
+void rf_fdproof_digest_by_path(struct rf_fdtable *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct rf_fd *entry = &table->entries[i];
+		uint64_t digest[2];
+
+		if (!is_only_read(entry) || entry->image.flags & RF_DESCRIPTOR_DIGEST ||
+		    rf_fdproof_digest_path(entry->path, &entry->identity, digest) < 0)
+			continue;
+		memcpy(entry->image.digest, digest, sizeof(digest));
+		entry->image.flags |= RF_DESCRIPTOR_DIGEST;
+	}
 }
 
 /* -- witnesses ---------------------------------------------------------------------------- */

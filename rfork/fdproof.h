@@ -31,4 +31,15 @@ int rf_fdproof_digest(struct rf_fdtable *table, struct rf_digest_cache *cache, i
 void rf_fdproof_witness(struct rf_fdtable *table);
 void rf_fdproof_release(struct rf_fdtable *table);
 
+/* Of larger files no digest is made for what goes to rest. */
+#define RF_FDPROOF_MAX_BYTES (UINT64_C(256) << 20)
+
+/* Computes the digest of what has the path, if that is still the file of this identity: for frozen code.  0 or a
+ * negative errno. */
+int rf_fdproof_digest_path(const char *path, const struct rf_image_file *identity,
+			   uint64_t digest[2]);
+
+/* Gives digests to all files of a table that are only read, by their paths; what cannot have one gets none. */
+void rf_fdproof_digest_by_path(struct rf_fdtable *table);
+
 #endif

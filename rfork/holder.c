@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include "rfork/arch.h"
+#include "rfork/fdproof.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/holder_target.h"
 #include "rfork/holder_write.h"
@@ -162,6 +163,9 @@ static void write_image(void *argument)
 	int error;
 
 	rf_target_remove_stale(&holder->target);
+	/* another machine, or another day, knows files by their bytes */
+	if (holder->target.is_executable)
+		rf_fdproof_digest_by_path(&holder->order->fds);
 	error = rf_holder_write(&holder->writer, &holder->target, &report);
 	if (error < 0)
 		rf_target_abandon(&holder->target);

@@ -127,6 +127,9 @@ static int create_temporary(struct rf_target *target, struct rf_report *report)
 		target->fd = (int)rf_syscall(SYS_openat, target->directory, target->temporary,
 					     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 					     mode_of(target));
+		/* the umask is the program's, and may be anything */
+		if (target->fd >= 0)
+			rf_syscall(SYS_fchmod, target->fd, mode_of(target));
 		if (target->fd >= 0 && is_ours(target))
 			return 0;
 		if (target->fd < 0 && target->fd != -EEXIST)

@@ -274,6 +274,7 @@ static int write_file(struct writing *writing)
 		free(temporary);
 		return error;
 	}
+	fchmod(fd, EXECUTABLE_MODE); /* whatever the umask */
 	error = write_image(writing, fd);
 	if (close(fd) < 0 && error == 0)
 		error = -errno;

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "rfork/fdproof.h"
 #include "tools/undump.h"
 
 static bool is_written(const struct rf_image_descriptor *descriptor)
@@ -70,6 +72,18 @@ static int substitute(struct rf_source *source, struct rf_image_descriptor *desc
 	return 0;
 }
 
+/* What is only read is known by its bytes, too. */
+static void digest(struct rf_image *image, struct rf_image_descriptor *descriptor)
+{
+	const struct rf_reader_file *file = &image->files[descriptor->file];
+
+	if (!(descriptor->flags & (RF_DESCRIPTOR_DIGEST | RF_DESCRIPTOR_BY_PATH)) &&
+	    !is_written(descriptor) && !(descriptor->status_flags & O_PATH) &&
+	    S_ISREG(file->image.mode) &&
+	    rf_fdproof_digest_path(file->path, &file->image, descriptor->digest) == 0)
+		descriptor->flags |= RF_DESCRIPTOR_DIGEST;
+}
+
 int undump_settle_files(struct rf_source *source, const struct undump_request *request,
 			struct rf_report *report)
 {
@@ -88,6 +102,7 @@ int undump_settle_files(struct rf_source *source, const struct undump_request *r
 		error = path ? substitute(source, descriptor, path, report) : 0;
 		if (error < 0)
 			return error;
+		digest(&source->image, descriptor);
 	}
 	return 0;
 }

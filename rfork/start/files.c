@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Files of the image on this machine: opens what has their paths if it is provably the same.  What has rested
- * knows no boot: device and inode stand for the object, or a digest for its bytes.
+ * knows no boot: device and inode stand for the object, a digest for its bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -71,6 +71,20 @@ int rf_start_open_mapped(const struct rf_start *start, const struct rf_image_map
 	return -ESTALE;
 }
 
+static bool is_written(const struct rf_image_descriptor *descriptor)
+{
+	return (descriptor->status_flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* Nobody has held the object since the image was made, so that its inode may be another file's by now: what is
+ * only read must be unchanged besides. */
+static bool is_same_file(const struct rf_image_descriptor *descriptor,
+			 const struct rf_image_file *file, const struct stat *status)
+{
+	return is_same_object(file, status) &&
+	       (!S_ISREG(file->mode) || is_written(descriptor) || is_unchanged(file, status));
+}
+
 /* Whether what stands at the path may be the descriptor's file: all but the proof by digest. */
 static bool may_stand_in(const struct rf_image_descriptor *descriptor,
 			 const struct rf_image_file *file, const struct stat *status)
@@ -79,7 +93,7 @@ static bool may_stand_in(const struct rf_image_descriptor *descriptor,
 		return ((status->st_mode ^ file->mode) & S_IFMT) == 0;
 	if (rf_is_common_device(status))
 		return S_ISCHR(file->mode);
-	return is_same_object(file, status) ||
+	return is_same_file(descriptor, file, status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST && S_ISREG(status->st_mode) &&
 		(uint64_t)status->st_size == file->size_bytes);
 }
@@ -92,7 +106,7 @@ static bool can_stand_in(const struct rf_image_descriptor *descriptor,
 	if (rf_sys_fstat(fd, &status) < 0 || !may_stand_in(descriptor, file, &status))
 		return false;
 	return descriptor->flags & RF_DESCRIPTOR_BY_PATH || rf_is_common_device(&status) ||
-	       is_same_object(file, &status) ||
+	       is_same_file(descriptor, file, &status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST &&
 		has_digest(fd, 0, file->size_bytes, descriptor->digest));
 }

@@ -168,7 +168,9 @@ rf_integration_tests = \
 	%D%/render_over_distant_hosts \
 	%D%/replayed_image_runs \
 	%D%/restarted_program_gets_new_arguments \
+	%D%/restarted_program_keeps_its_kernel_state \
 	%D%/restarted_program_may_rfork \
+	%D%/restarted_program_reopens_its_files \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
 	%D%/sched_getcpu_follows_the_child \
@@ -477,7 +479,9 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_keeps_its_kernel_state_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
