@@ -40,10 +40,11 @@ noinst_PROGRAMS += %D%/start.elf
 %C%_start_elf_LINK = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections \
 	-Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-Ttext-segment=0x2a5000000000 \
 	-Wl,-e,_start -o $@
-%D%/start_elf-%.o rfork/%C%_start_elf-%.o rfork/x86_64/%C%_start_elf-%.o: override CFLAGS =
-%D%/start_elf-%.o rfork/%C%_start_elf-%.o rfork/x86_64/%C%_start_elf-%.o: override CPPFLAGS =
+# automake leaves the folder that both have in common out of an object's name
+%D%/start_elf-%.o rfork/start_start_elf-%.o rfork/x86_64/start_start_elf-%.o: override CFLAGS =
+%D%/start_elf-%.o rfork/start_start_elf-%.o rfork/x86_64/start_start_elf-%.o: override CPPFLAGS =
 
-rf_start_blob_object = rfork/x86_64/%C%_start_elf-restore_jump.o
+rf_start_blob_object = rfork/x86_64/start_start_elf-restore_jump.o
 $(rf_start_blob_object): rfork/restorer/restorer.bin
 
 %D%/start.bin: %D%/start.elf
