@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-bench [--csv FILE] [--server PATH] [--only-relays]: measures what rfork() costs, and what the kernel
- * takes for the unavoidable part of it, in one run on one machine.  Started by bench/run.  It runs
- * a server of its own on loopback, lets the subjects (minimal.c, memory.c, relay.c) measure themselves, and
- * prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
+ * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints]: measures what rfork() costs,
+ * and what the kernel takes for the unavoidable part of it, in one run on one machine.  Started by bench/run.  It
+ * runs a server of its own on loopback, lets the subjects (minimal.c, memory.c, relay.c, checkpoint.c, image.c)
+ * measure themselves, and prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,9 @@
 #include "bench/counter.h"
 #include "bench/floor_tcp.h"
 #include "bench/node.h"
+#include "bench/rows_checkpoint.h"
 #include "bench/series.h"
+#include "bench/subject.h"
 
 #define MS 1e-6 /* of a nanosecond */
 #define US 1e-3
@@ -52,6 +54,7 @@ static struct bench {
 	char counted_host[32];
 	int failed;
 	bool only_relays;
+	bool only_checkpoints;
 } bench;
 
 static volatile sig_atomic_t interrupted;
@@ -123,91 +126,10 @@ out:
 
 /* -- subjects --------------------------------------------------------------------------- */
 
-/* Starts a program of ours with its standard output as a stream; NULL after a message. */
-static FILE *start_subject(char *const *arguments, pid_t *pid)
-{
-	int ends[2];
-	FILE *output;
-
-	if (pipe(ends) == -1) {
-		perror("pipe");
-		return NULL;
-	}
-	*pid = fork();
-	if (*pid == 0) {
-		int null = open("/dev/null", O_RDONLY);
-
-		/* whatever else is open here is none of the subject's streams */
-		dup2(null, STDIN_FILENO);
-		dup2(ends[1], STDOUT_FILENO);
-		close_range(STDERR_FILENO + 1, ~0u, 0);
-		execv(arguments[0], arguments);
-		fprintf(stderr, "%s: %s\n", arguments[0], strerror(errno));
-		_exit(127);
-	}
-	close(ends[1]);
-	if (*pid == -1) {
-		perror("fork");
-		close(ends[0]);
-		return NULL;
-	}
-	output = fdopen(ends[0], "r");
-	if (!output) {
-		perror("fdopen");
-		close(ends[0]);
-		kill(*pid, SIGKILL);
-		waitpid(*pid, NULL, 0);
-	}
-	return output;
-}
-
-/* A line of a subject is a word and a number, which is scaled and goes to a series. */
-struct reading {
-	const char *word; /* NULL = no more */
-	struct series *series;
-	double scale;
-};
-
-static void take_line(const char *line, const struct reading *readings)
-{
-	long long number;
-	char word[16];
-
-	if (sscanf(line, "%15s %lld", word, &number) != 2)
-		return;
-	for (; readings->word; readings++)
-		if (!strcmp(word, readings->word))
-			series_add(readings->series, (double)number * readings->scale);
-}
-
-/* Runs a subject: its name, then its arguments up to NULL. */
 static void run_subject(const char *name, const char *const *rest, const struct reading *readings)
 {
-	char program[PATH_MAX + 32], line[512], *arguments[8] = { program };
-	int status = -1;
-	FILE *output;
-	pid_t pid;
-
-	if (interrupted)
-		return;
-	fprintf(stderr, "measuring: %s %s %s %s\n", name, rest[1], rest[2], rest[3] ? rest[3] : "");
-	snprintf(program, sizeof(program), "%s/%s", bench.folder, name);
-	for (int i = 0; i < 6 && rest[i]; i++)
-		arguments[i + 1] = (char *)rest[i];
-	output = start_subject(arguments, &pid);
-	if (!output) {
+	if (!interrupted && subject_run(bench.folder, name, rest, readings))
 		bench.failed = 1;
-		return;
-	}
-	while (fgets(line, sizeof(line), output))
-		take_line(line, readings);
-	fclose(output);
-	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-		;
-	if (status != 0) {
-		fprintf(stderr, "%s ended with status %#x\n", name, (unsigned)status);
-		bench.failed = 1;
-	}
 }
 
 /* returned: NULL = not asked for. */
@@ -287,8 +209,11 @@ static void measure_relays(void)
 
 static void measure_all(uint16_t port)
 {
-	measure_relays();
-	if (bench.only_relays)
+	if (!bench.only_checkpoints)
+		measure_relays();
+	if (!bench.only_relays && rows_checkpoint_measure(bench.folder, &interrupted))
+		bench.failed = 1;
+	if (bench.only_relays || bench.only_checkpoints)
 		return;
 	/* in turns: floor and ours see the same machine, and its moods in equal parts */
 	for (int turn = 0; turn < 6 && !bench.failed; turn++) {
@@ -307,16 +232,6 @@ static void measure_all(uint16_t port)
 	run_memory("9", "1024", "zeros", zeros);
 	run_memory("5", "1024", "pause", pause_time);
 	measure_wire(port);
-}
-
-/* One table for readers and one for programs. */
-static void print_table(const struct row *rows, size_t count, FILE *csv)
-{
-	for (size_t i = 0; i < count; i++) {
-		table_row(stdout, &rows[i]);
-		if (csv)
-			table_csv_row(csv, &rows[i]);
-	}
 }
 
 static void print_starts(FILE *csv)
@@ -356,7 +271,7 @@ static void print_starts(FILE *csv)
 		  "<= 1.2 x" },
 	};
 
-	print_table(rows, sizeof(rows) / sizeof(*rows), csv);
+	table_rows(rows, sizeof(rows) / sizeof(*rows), csv);
 }
 
 /* Time is what is compared: 0.4 x the throughput is 2.5 x the time. */
@@ -390,7 +305,7 @@ static void print_relays(FILE *csv)
 		{ "the slowest when the first is done", "%", &fairness, "-", 0, 0, 0, NULL },
 	};
 
-	print_table(rows, sizeof(rows) / sizeof(*rows), csv);
+	table_rows(rows, sizeof(rows) / sizeof(*rows), csv);
 }
 
 static int print_rows(const char *csv_path)
@@ -405,9 +320,12 @@ static int print_rows(const char *csv_path)
 		table_machine(csv, "# ");
 		table_csv_head(csv);
 	}
-	if (!bench.only_relays)
+	if (!bench.only_relays && !bench.only_checkpoints)
 		print_starts(csv);
-	print_relays(csv);
+	if (!bench.only_relays)
+		rows_checkpoint_print(csv);
+	if (!bench.only_checkpoints)
+		print_relays(csv);
 	if (csv_path && (!csv || fclose(csv))) {
 		perror(csv_path);
 		return -1;
@@ -417,7 +335,9 @@ static int print_rows(const char *csv_path)
 
 static int usage(const char *program)
 {
-	fprintf(stderr, "usage: %s [--csv FILE] [--server PATH] [--only-relays]\n", program);
+	fprintf(stderr,
+		"usage: %s [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints]\n",
+		program);
 	return 2;
 }
 
@@ -439,6 +359,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "csv", required_argument, NULL, 'c' },
 						 { "server", required_argument, NULL, 's' },
+						 { "only-checkpoints", no_argument, NULL, 'k' },
 						 { "only-relays", no_argument, NULL, 'r' },
 						 { NULL, 0, NULL, 0 } };
 	struct sigaction action = { .sa_handler = interrupt };
@@ -450,6 +371,8 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'c')
 			csv = optarg;
+		else if (option == 'k')
+			bench.only_checkpoints = true;
 		else if (option == 'r')
 			bench.only_relays = true;
 		else if (option == 's')
@@ -457,7 +380,7 @@ int main(int argc, char **argv)
 		else
 			return usage(argv[0]);
 	}
-	if (optind != argc)
+	if (optind != argc || (bench.only_relays && bench.only_checkpoints))
 		return usage(argv[0]);
 	if (find_folder())
 		return 1;

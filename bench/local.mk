@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
 # bench/run and what it runs: rfork-bench starts the server and makes the table, the subjects
-# fork themselves to it, and nothing is a static program that ends at once (a floor).
+# fork themselves to it, or to files, and nothing and hello are programs that end at once (floors).
 
 noinst_PROGRAMS += \
 	%D%/rfork-bench \
+	%D%/rfork-bench-checkpoint \
+	%D%/rfork-bench-hello \
+	%D%/rfork-bench-image \
 	%D%/rfork-bench-memory \
 	%D%/rfork-bench-minimal \
 	%D%/rfork-bench-nothing \
@@ -16,13 +19,32 @@ noinst_PROGRAMS += \
 	%D%/counter.c %D%/counter.h \
 	%D%/floor_tcp.c %D%/floor_tcp.h \
 	%D%/node.c %D%/node.h \
-	%D%/series.c %D%/series.h
+	%D%/rows_checkpoint.c %D%/rows_checkpoint.h \
+	%D%/scratch.c %D%/scratch.h \
+	%D%/series.c %D%/series.h \
+	%D%/subject.c %D%/subject.h
+
+%C%_rfork_bench_checkpoint_SOURCES = \
+	%D%/checkpoint.c \
+	%D%/clock.h \
+	%D%/dumps.c %D%/dumps.h \
+	%D%/measure.c %D%/measure.h \
+	%D%/region.c %D%/region.h
+%C%_rfork_bench_checkpoint_LDADD = librfork.la
+
+%C%_rfork_bench_hello_SOURCES = %D%/hello.c
+
+%C%_rfork_bench_image_SOURCES = \
+	%D%/image.c \
+	%D%/region.c %D%/region.h
+%C%_rfork_bench_image_LDADD = librfork.la
 
 %C%_rfork_bench_memory_SOURCES = \
 	%D%/clock.h \
 	%D%/floor_tcp.c %D%/floor_tcp.h \
 	%D%/measure.c %D%/measure.h \
-	%D%/memory.c
+	%D%/memory.c \
+	%D%/region.c %D%/region.h
 %C%_rfork_bench_memory_LDADD = librfork.la
 
 %C%_rfork_bench_minimal_SOURCES = \

@@ -14,54 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench/floor_tcp.h"
 #include "bench/measure.h"
-
-#define MIB (1ul << 20)
+#include "bench/region.h"
 
 enum kind { RANDOM, ZEROS, PAUSE };
-
-static void *map_memory(size_t bytes)
-{
-	void *memory =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (memory == MAP_FAILED) {
-		perror("mmap");
-		return NULL;
-	}
-	return memory;
-}
-
-static void fill_random(uint64_t *words, size_t bytes)
-{
-	uint64_t state = 88172645463325252u;
-
-	for (size_t i = 0; i < bytes / sizeof(*words); i++) {
-		state ^= state << 13;
-		state ^= state >> 7;
-		state ^= state << 17;
-		words[i] = state;
-	}
-}
-
-/*
- * Touches as much memory as a measurement will take, and lets it go: a virtual machine may have
- * given free memory back to its host, and would pay for it in whatever comes first.
- */
-static int warm(size_t bytes)
-{
-	void *memory = map_memory(bytes);
-
-	if (!memory)
-		return -1;
-	madvise(memory, bytes, MADV_HUGEPAGE); /* only quicker */
-	memset(memory, 1, bytes);
-	munmap(memory, bytes);
-	return 0;
-}
 
 static int measure_floor(enum kind kind, const void *memory, size_t bytes, int64_t *floor_ns)
 {
@@ -81,9 +39,9 @@ static int take_turn(const char *host, enum kind kind, const void *memory, size_
 	int64_t floor_ns, return_ns;
 	int error;
 
-	if (warm(bytes + bytes / 4) || measure_floor(kind, memory, bytes, &floor_ns))
+	if (region_warm(bytes + bytes / 4) || measure_floor(kind, memory, bytes, &floor_ns))
 		return -1;
-	if (warm(bytes + bytes / 4))
+	if (region_warm(bytes + bytes / 4))
 		return -1;
 	error = measure_rfork(host, kind == PAUSE ? RFORK_ASYNC : 0, &return_ns);
 	if (error > 0)
@@ -115,13 +73,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s HOST COUNT MEBIBYTES random|zeros|pause\n", argv[0]);
 		return 2;
 	}
-	memory = map_memory(bytes);
+	memory = region_map(bytes);
 	if (!memory)
 		return 1;
 	if (kind == ZEROS)
 		memset(memory, 0, bytes);
 	else
-		fill_random(memory, bytes);
+		region_fill_random(memory, bytes);
 	for (int i = 0; i < count && turn == 0; i++)
 		turn = take_turn(argv[1], (enum kind)kind, memory, bytes);
 	return turn == 0 ? 0 : 1;

@@ -91,7 +91,7 @@ void table_machine(FILE *file, const char *prefix)
 static const char *verdict(const struct row *row)
 {
 	if (row->ours->count == 0)
-		return "failed";
+		return *row->ours->skipped ? "skipped" : "failed";
 	if (!row->target || (row->floor == 0 && row->limit_ratio > 0))
 		return "-";
 	return series_quantile(row->ours, 0.5) <= row->limit_ratio * row->floor + row->limit_extra
@@ -105,14 +105,15 @@ void table_head(FILE *file)
 		"count", "median", "p10", "p90", "floor", "median", "ratio", "target", "verdict");
 }
 
-void table_row(FILE *file, const struct row *row)
+static void table_row(FILE *file, const struct row *row)
 {
 	double median = series_quantile(row->ours, 0.5);
 	char ratio[16] = "-", floor_text[32] = "-";
 
 	if (row->ours->count == 0) {
 		fprintf(file, "%-44s %4s %5s %9s %9s %9s  %s: %s\n", row->what, row->unit, "-", "-",
-			"-", "-", verdict(row), "see above");
+			"-", "-", verdict(row),
+			*row->ours->skipped ? row->ours->skipped : "see above");
 		return;
 	}
 	if (row->floor > 0) {
@@ -130,7 +131,7 @@ void table_csv_head(FILE *file)
 	fprintf(file, "what,unit,count,median,p10,p90,floor,floor_median,ratio,target,verdict\n");
 }
 
-void table_csv_row(FILE *file, const struct row *row)
+static void table_csv_row(FILE *file, const struct row *row)
 {
 	double median = series_quantile(row->ours, 0.5);
 
@@ -140,4 +141,13 @@ void table_csv_row(FILE *file, const struct row *row)
 	if (row->floor > 0 && row->ours->count)
 		fprintf(file, "%.4f", median / row->floor);
 	fprintf(file, ",\"%s\",%s\n", row->target ? row->target : "", verdict(row));
+}
+
+void table_rows(const struct row *rows, size_t count, FILE *csv)
+{
+	for (size_t i = 0; i < count; i++) {
+		table_row(stdout, &rows[i]);
+		if (csv)
+			table_csv_row(csv, &rows[i]);
+	}
 }

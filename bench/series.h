@@ -10,9 +10,12 @@
 
 #define SERIES_MOST 1000
 
+#define SERIES_SENTENCE_BYTES 160
+
 struct series {
 	double values[SERIES_MOST];
 	size_t count;
+	char skipped[SERIES_SENTENCE_BYTES]; /* why there are no values; "" = they failed */
 };
 
 void series_add(struct series *series, double value);
@@ -36,8 +39,9 @@ struct row {
 void table_machine(FILE *file, const char *prefix);
 
 void table_head(FILE *file);
-void table_row(FILE *file, const struct row *row);
 void table_csv_head(FILE *file);
-void table_csv_row(FILE *file, const struct row *row);
+
+/* Prints rows for readers to standard output and, unless it is NULL, for programs to csv. */
+void table_rows(const struct row *rows, size_t count, FILE *csv);
 
 #endif
