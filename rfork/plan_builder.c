@@ -266,6 +266,17 @@ static void leave_shell(struct writer *writer, const struct rf_image *image,
 	unmap(writer, from, shell->max_address);
 }
 
+/* What can be read is brought in, as it was; the rest as far as that is ever possible. */
+static void lock_memory(struct writer *writer, const struct rf_image_mapping *mapping)
+{
+	uint64_t bytes = mapping->end - mapping->start;
+
+	if (mapping->protection & RF_PROTECTION_READ)
+		add_step(writer, SYS_mlock, mapping->start, bytes, 0, 0, 0);
+	else
+		add_step(writer, SYS_mlock2, mapping->start, bytes, MLOCK_ONFAULT, 0, 0);
+}
+
 static void bring_mappings_home(struct writer *writer, const struct rf_image *image,
 				const struct rf_places *places)
 {
@@ -280,6 +291,8 @@ static void bring_mappings_home(struct writer *writer, const struct rf_image *im
 		if (place->protection != mapping->protection)
 			add_step(writer, SYS_mprotect, mapping->start, bytes, mapping->protection,
 				 0, 0);
+		if (mapping->flags & RF_MAPPING_LOCKED)
+			lock_memory(writer, mapping);
 	}
 }
 
@@ -305,8 +318,8 @@ static void restore_actions(struct writer *writer, const struct rf_image *image,
 
 size_t rf_plan_max_steps(const struct rf_image *image)
 {
-	/* for each mapping a gap before it, a move and a protection */
-	return 3 * (size_t)image->head.mappings + 2 * RF_IMAGE_MAX_VDSO_AREAS + RF_IMAGE_SIGNALS +
+	/* for each mapping a gap before it, a move, a protection and a lock */
+	return 4 * (size_t)image->head.mappings + 2 * RF_IMAGE_MAX_VDSO_AREAS + RF_IMAGE_SIGNALS +
 	       16;
 }
 

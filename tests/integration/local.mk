@@ -169,6 +169,7 @@ rf_integration_tests = \
 	%D%/replayed_image_runs \
 	%D%/restarted_program_gets_new_arguments \
 	%D%/restarted_program_keeps_its_kernel_state \
+	%D%/restarted_program_has_what_fork_drops \
 	%D%/restarted_program_may_rfork \
 	%D%/restarted_program_reopens_its_files \
 	%D%/robust_list_is_kept \
@@ -480,6 +481,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_keeps_its_kernel_state_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_has_what_fork_drops_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
