@@ -14,6 +14,7 @@
 
 #include <rfork.h>
 
+#include "rfork/arrival.h"
 #include "rfork/auth.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
@@ -90,15 +91,6 @@ static int reach_node(struct rf_flight *flight, const char *host, const struct r
 	return rf_auth_hello(flight->connection, hello, options->deadline_ns, host, report);
 }
 
-static enum rf_frozen_check frozen_check(void)
-{
-	const char *value = secure_getenv("RFORK_CHECK_FROZEN");
-
-	if (!value || !*value)
-		return RF_FROZEN_TRUSTED;
-	return strcmp(value, "break") == 0 ? RF_FROZEN_BROKEN : RF_FROZEN_CHECKED;
-}
-
 /* The way of the ghost's word to the caller; on failure the flight closes what there is. */
 static int open_status_pipe(struct rf_flight *flight, struct rf_report *report)
 {
@@ -130,7 +122,7 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	order->connection = flight->connection;
 	order->deadline_ns = options->deadline_ns;
 	order->is_async = options->flags & RFORK_ASYNC;
-	order->frozen = frozen_check();
+	order->frozen = rf_frozen_check();
 	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
 	rf_format(order->host, sizeof(order->host), "%s", host);
 	order->request.flags = options->flags;

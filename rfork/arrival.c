@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "rfork/io.h"
@@ -49,6 +51,15 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 	    rf_io_read_full(here.report_fd, &go, sizeof(go), RF_NO_DEADLINE) < 0)
 		rf_sys_exit(1);
 	rf_sys_close(here.report_fd);
+}
+
+enum rf_frozen_check rf_frozen_check(void)
+{
+	const char *value = secure_getenv("RFORK_CHECK_FROZEN");
+
+	if (!value || !*value)
+		return RF_FROZEN_TRUSTED;
+	return strcmp(value, "break") == 0 ? RF_FROZEN_BROKEN : RF_FROZEN_CHECKED;
 }
 
 int rf_refuse_sandbox(struct rf_report *report)

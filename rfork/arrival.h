@@ -8,6 +8,7 @@
 
 #include "rfork/report.h"
 #include "rfork/restore_plan.h"
+#include "rfork/snapshot.h"
 
 /* What rfork_error() tells: of the calling thread. */
 struct rf_report *rf_last_report(void);
@@ -21,6 +22,9 @@ int rf_fail(const struct rf_report *report);
  * must be undone.
  */
 void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind);
+
+/* What RFORK_CHECK_FROZEN in the environment asks for. */
+enum rf_frozen_check rf_frozen_check(void);
 
 /* What would let a process out of its sandbox must not travel without it: 0, or -ENOTSUP with a report. */
 int rf_refuse_sandbox(struct rf_report *report);

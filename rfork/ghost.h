@@ -32,11 +32,7 @@ struct rf_ghost_order {
 	struct rf_forecast forecast;
 	struct rf_image_writer *writer; /* may have sent the forecast */
 	struct rf_snapshot_request request;
-	enum rf_frozen_check {
-		RF_FROZEN_TRUSTED,
-		RF_FROZEN_CHECKED, /* prove that the image does not change while it is sent */
-		RF_FROZEN_BROKEN,  /* and change it, to prove the proof */
-	} frozen;
+	enum rf_frozen_check frozen;
 	struct rf_pending pending;	/* of a process that moves */
 	struct rf_timers timers;	/* the same */
 	struct rf_pipes pipes;		/* the same */

@@ -21,8 +21,8 @@
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
-/* What timers and other processes send at every moment is taken this often. */
-#define QUIET_TRIES 100
+/* So often are timers looked at that go off meanwhile. */
+#define TIMER_TRIES 100
 /* Contents of pipes that lie in the order's own arena. */
 #define PIPES_SMALL_BYTES ((size_t)2 << 20)
 
@@ -166,14 +166,6 @@ static void lose_timer(void *context, uint32_t id)
 	rf_rest_lose(context, "timer %u: it is for another thread", id);
 }
 
-static bool is_quiet(void)
-{
-	uint64_t set = 0;
-
-	rf_syscall(SYS_rt_sigpending, &set, sizeof(set));
-	return set == 0;
-}
-
 /*
  * Notes timers and pending signals, so that each expiration is in one of them: no timer is stopped, but if one
  * goes off meanwhile, both are noted again.
@@ -189,10 +181,10 @@ static int note_signals(struct rf_holder_order *order, struct rf_report *report)
 	order->request.timers = &order->timers;
 	order->request.pending = &order->pending;
 	rf_pending_prepare(&order->pending, &order->arena);
-	do {
+	rf_timers_look(&order->timers);
+	do
 		error = rf_pending_take(&order->pending, report);
-		rf_timers_look(&order->timers);
-	} while (error == 0 && !is_quiet() && ++tries < QUIET_TRIES);
+	while (error == 0 && rf_timers_look(&order->timers) && ++tries < TIMER_TRIES);
 	return error < 0 ? error : rf_pending_keep(&order->pending, &order->arena, report);
 }
 
@@ -291,6 +283,7 @@ static struct rf_holder_order *begin_order(int64_t crid, unsigned flags, uint64_
 	order = rf_arena_take(&arena, sizeof(*order));
 	order->arena = arena;
 	order->control = -1;
+	order->frozen = rf_frozen_check();
 	order->caller = (pid_t)rf_syscall(SYS_getpid);
 	order->facts = *facts;
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)order->facts.program, 0, 0, 0);

@@ -124,6 +124,16 @@ static int take_snapshot(struct holder *holder)
 	return error;
 }
 
+/* From here on it must not change. */
+static void freeze(struct holder *holder)
+{
+	holder->writer.is_checked = holder->order->frozen != RF_FROZEN_TRUSTED;
+	if (holder->writer.is_checked)
+		holder->writer.digest = rf_snapshot_digest(holder->snapshot);
+	if (holder->order->frozen == RF_FROZEN_BROKEN)
+		*(volatile uint64_t *)(holder->context.rsp - PAGE_BYTES) ^= 1;
+}
+
 /* What must not be done before the state of the process has been collected. */
 static void disguise(struct holder *holder)
 {
@@ -283,6 +293,8 @@ static void live(void *argument)
 	if (error == 0)
 		error = take_snapshot(holder);
 	disguise(holder);
+	if (error == 0)
+		freeze(holder);
 	answer(holder, RF_HOLDER_READY, &holder->report);
 	if (error == 0)
 		serve(holder);

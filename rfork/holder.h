@@ -37,6 +37,7 @@ struct rf_holder_order {
 	struct rf_snapshot_request request;
 	struct rf_rest kept;
 	struct rf_snapshot_rest rest;
+	enum rf_frozen_check frozen;
 	char name[16]; /* of the process, "rfork:crid N" */
 };
 

@@ -191,15 +191,38 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 	return error < 0 ? error : rf_image_write_end(records);
 }
 
+/* -- either ------------------------------------------------------------------------------------- */
+
+/* Once, for the first commit: nothing of it changes any more. */
+static int find_pages(struct rf_holder_writer *writer, struct rf_report *report)
+{
+	int error;
+
+	if (writer->has_pages)
+		return 0;
+	rf_snapshot_carry_replaced(writer->snapshot);
+	error = rf_snapshot_find_pages(writer->snapshot, report);
+	writer->has_pages = error == 0;
+	return error;
+}
+
+static int check_frozen(const struct rf_holder_writer *writer, struct rf_report *report)
+{
+	if (!writer->is_checked || writer->digest == rf_snapshot_digest(writer->snapshot))
+		return 0;
+	return rf_report(report, EIO, "the image changed while it was held");
+}
+
 int rf_holder_write(struct rf_holder_writer *writer, const struct rf_target *target,
 		    struct rf_report *report)
 {
-	int error = writer->has_pages ? 0 : rf_snapshot_find_pages(writer->snapshot, report);
+	int error = find_pages(writer, report);
 
 	if (error < 0)
 		return error;
-	writer->has_pages = true;
 	error = target->is_stream ? write_stream(writer, target->fd, report)
 				  : write_file(writer, target, report);
-	return error < 0 ? rf_report(report, -error, "writing %s: %m", target->path) : 0;
+	if (error < 0)
+		return rf_report(report, -error, "writing %s: %m", target->path);
+	return check_frozen(writer, report);
 }

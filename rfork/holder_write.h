@@ -18,7 +18,9 @@ struct rf_holder_writer {
 	struct rf_snapshot_request *request;
 	struct rf_image_writer *records;
 	int memory_fd;
-	bool has_pages; /* rf_snapshot_find_pages() was called */
+	bool has_pages;	 /* rf_snapshot_find_pages() was called */
+	bool is_checked; /* after each commit the image must still have this digest */
+	uint64_t digest;
 	unsigned char *bounce, *helper_bounce;
 	unsigned char *helper_stack_top;
 	/* of a statefile that is being written */

@@ -251,6 +251,14 @@ static int read_smaps(struct smaps *smaps, int fd)
 	return (int)got;
 }
 
+static bool is_locked(const struct rf_rest *rest, uint64_t address)
+{
+	for (size_t i = 0; i < rest->locked_count; i++)
+		if (rest->locked[i].start <= address && address < rest->locked[i].end)
+			return true;
+	return false;
+}
+
 int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 			       struct rf_report *report)
 {
@@ -267,6 +275,9 @@ int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 		return rf_report(report, -fd, "/proc/self/smaps: %m");
 	error = read_smaps(&smaps, fd);
 	rf_sys_close(fd);
+	/* memory of our own, which nobody has locked by itself */
+	if (is_locked(rest, (uintptr_t)rest->lost))
+		rf_rest_lose(rest, "mlockall(MCL_FUTURE)");
 	if (smaps.is_full)
 		rf_rest_lose(rest, "locks of memory: more than %u ranges", LOCKED_RANGES_MAX);
 	return error < 0 ? rf_report(report, -error, "/proc/self/smaps: %m") : 0;

@@ -163,6 +163,10 @@ int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writ
  */
 int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report);
 
+/* Has mapped files carried by content whose paths lead to other files by now, as after an upgrade.  Before
+ * rf_snapshot_find_pages(). */
+void rf_snapshot_carry_replaced(struct rf_snapshot *snapshot);
+
 /* Plans the pages of a statefile.  bounce: RF_CHUNK_BYTES.  0 or a negative errno: -ENOBUFS if they are
  * too scattered. */
 int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_statefile_writer *writer,
@@ -175,6 +179,13 @@ int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, 
 /* Computes the digests of the calling process's mapped files that the cache lacks: in the caller,
  * so that the next rfork() finds them too.  What fails is left to the ghost. */
 void rf_snapshot_warm_digests(struct rf_digest_cache *cache);
+
+/* How the image is proved to be frozen, see RFORK_CHECK_FROZEN. */
+enum rf_frozen_check {
+	RF_FROZEN_TRUSTED,
+	RF_FROZEN_CHECKED, /* prove that the image does not change while it is sent or held */
+	RF_FROZEN_BROKEN,  /* and change it, to prove the proof */
+};
 
 /* XXH3-64 over address and bytes of every page that rf_snapshot_write_pages() would look at in
  * place: equal before and after if the image is frozen. */

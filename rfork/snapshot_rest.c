@@ -94,6 +94,33 @@ int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_r
 	return 0;
 }
 
+/* -- files that others have replaced -------------------------------------------------------------- */
+
+/* Whether the path still leads to the file that is mapped. */
+static bool is_in_place(const struct rf_snapshot_file *file)
+{
+	struct stat status;
+
+	return rf_sys_stat(file->path, &status) == 0 && status.st_dev == file->image.device &&
+	       status.st_ino == file->image.inode;
+}
+
+void rf_snapshot_carry_replaced(struct rf_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++) {
+		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
+		struct rf_image_mapping *image = &mapping->image;
+
+		if (image->kind != RF_MAPPING_FILE ||
+		    (image->flags & RF_MAPPING_SHARED && image->protection & RF_PROTECTION_WRITE) ||
+		    is_in_place(&snapshot->files[image->file]))
+			continue;
+		image->kind = RF_MAPPING_CONTENTS;
+		image->flags &= ~RF_MAPPING_SHARED;
+		mapping->source = RF_SOURCE_CONTENTS;
+	}
+}
+
 /* -- the plan --------------------------------------------------------------------------------- */
 
 struct plan {

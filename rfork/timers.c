@@ -19,6 +19,9 @@
 /* Where the kernel does not list timers it is asked for one after the other. */
 #define IDS_PROBED 4096
 
+/* A timer that goes off less often is looked at again when it has just done so. */
+#define SLOW_NS UINT64_C(10000000)
+
 /* CPU clocks: the complement of a pid, then three bits.  Source: Linux, posix-timers_types.h. */
 #define CPU_CLOCK_BITS 3
 #define CPU_CLOCK_WHICH 3
@@ -179,23 +182,36 @@ void rf_timers_keep_own(struct rf_timers *timers, void (*drop)(void *context, ui
 
 /* -- a look ---------------------------------------------------------------------------------------- */
 
-void rf_timers_look(struct rf_timers *timers)
+static void look_at(struct rf_image_timer *timer)
 {
+	struct itimerval interval = { 0 };
+	struct itimerspec posix = { 0 };
+
+	if (timer->kind == RF_TIMER_POSIX) {
+		rf_syscall(SYS_timer_gettime, timer->id, &posix);
+		timer->remaining_ns = rf_timer_timespec_ns(&posix.it_value);
+		timer->interval_ns = rf_timer_timespec_ns(&posix.it_interval);
+	} else {
+		rf_syscall(SYS_getitimer, timer->kind, &interval);
+		timer->remaining_ns = rf_timer_timeval_ns(&interval.it_value);
+		timer->interval_ns = rf_timer_timeval_ns(&interval.it_interval);
+	}
+}
+
+bool rf_timers_look(struct rf_timers *timers)
+{
+	bool has_gone_off = false;
+
 	for (size_t i = 0; i < timers->count; i++) {
 		struct rf_image_timer *timer = &timers->entries[i];
-		struct itimerval interval = { 0 };
-		struct itimerspec posix = { 0 };
+		uint64_t before_ns = timer->remaining_ns;
 
-		if (timer->kind == RF_TIMER_POSIX) {
-			rf_syscall(SYS_timer_gettime, timer->id, &posix);
-			timer->remaining_ns = rf_timer_timespec_ns(&posix.it_value);
-			timer->interval_ns = rf_timer_timespec_ns(&posix.it_interval);
-		} else {
-			rf_syscall(SYS_getitimer, timer->kind, &interval);
-			timer->remaining_ns = rf_timer_timeval_ns(&interval.it_value);
-			timer->interval_ns = rf_timer_timeval_ns(&interval.it_interval);
-		}
+		look_at(timer);
+		if (before_ns && (!timer->remaining_ns || timer->remaining_ns > before_ns) &&
+		    (!timer->interval_ns || timer->interval_ns >= SLOW_NS))
+			has_gone_off = true;
 	}
+	return has_gone_off;
 }
 
 /* -- stop and start --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef RF_TIMERS_H
 #define RF_TIMERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -35,8 +36,9 @@ int rf_timers_list(struct rf_timers *timers, struct rf_arena *arena, struct rf_r
 int rf_timers_parse(struct rf_timers *timers, char *text, pid_t pid, pid_t tid,
 		    struct rf_report *report);
 
-/* Notes how far each is from going off, and lets them go on. */
-void rf_timers_look(struct rf_timers *timers);
+/* Notes how far each is from going off, and lets them go on.  Whether one has gone off since the last look, of
+ * those of which every time counts: of one that goes off all the time, nobody can tell. */
+bool rf_timers_look(struct rf_timers *timers);
 
 /* Drops those whose signals are for other threads than the calling one, which alone goes along, and forgets the
  * ids of threads; calls back for each, with its id, unless NULL. */

@@ -99,6 +99,7 @@ rf_integration_tests = \
 	%D%/guard_pages_are_kept \
 	%D%/hangup_rereads_the_key \
 	%D%/heap_grows_as_one_mapping \
+	%D%/held_image_is_frozen \
 	%D%/hidden_holders_keep_pipes_relayed \
 	%D%/holes_stay_holes \
 	%D%/holder_ends_with_its_caller \
@@ -166,6 +167,7 @@ rf_integration_tests = \
 	%D%/refused_connection_is_reported \
 	%D%/refusals_name_all \
 	%D%/render_over_distant_hosts \
+	%D%/replaced_files_go_by_content \
 	%D%/replayed_image_runs \
 	%D%/restarted_program_gets_new_arguments \
 	%D%/restarted_program_keeps_its_kernel_state \
@@ -411,6 +413,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_guard_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_hangup_rereads_the_key_LDADD = $(rf_integration_ldadd)
 %C%_heap_grows_as_one_mapping_LDADD = $(rf_integration_ldadd)
+%C%_held_image_is_frozen_LDADD = $(rf_statefile_ldadd)
 %C%_hidden_holders_keep_pipes_relayed_LDADD = $(rf_integration_ldadd)
 %C%_holes_stay_holes_LDADD = $(rf_integration_ldadd)
 %C%_holder_ends_with_its_caller_LDADD = $(rf_integration_ldadd)
@@ -478,6 +481,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_refusals_name_all_LDADD = $(rf_statefile_ldadd)
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
+%C%_replaced_files_go_by_content_LDADD = $(rf_statefile_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_keeps_its_kernel_state_LDADD = $(rf_integration_ldadd)
