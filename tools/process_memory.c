@@ -198,6 +198,10 @@ static int take_contents(struct look *look, struct rf_image_mapping *mapping,
 	uint64_t end = find_readable_end(look, mapping);
 	int error = name_contents(look, mapping, map);
 
+	/* its memory goes along, but no kernel would write to it any more */
+	if (error == 0 && strcmp(map->path, "/[aio]") == 0 &&
+	    rf_source_lose(look->process->source, "asynchronous I/O (io_setup)") < 0)
+		error = rf_report(look->report, ENOMEM, "no memory");
 	if (error < 0 || end == mapping->start)
 		return error;
 	return add_data(look, mapping, mapping->start, end);

@@ -190,6 +190,24 @@ static int begin_source(struct rf_process *process, struct rf_report *report)
 	return 0;
 }
 
+/* Nobody could wait for them: they stay with the process that runs on. */
+static int lose_children(struct rf_process *process, struct rf_report *report)
+{
+	for (size_t i = 0; i < process->tracees.count; i++) {
+		char name[64], text[4096], *next = text;
+		long child;
+
+		rf_format(name, sizeof(name), "task/%d/children",
+			  (int)process->tracees.threads[i].tid);
+		if (rf_process_read(process->tracees.pid, name, text, sizeof(text)) <= 0)
+			continue; /* none, or a kernel that does not list them */
+		while ((child = strtol(next, &next, 10)) > 0)
+			if (rf_source_lose(process->source, "child process %ld", child) < 0)
+				return rf_report(report, ENOMEM, "no memory");
+	}
+	return 0;
+}
+
 /* What threads are asked for changes nothing that is read after it. */
 static int read_all(struct rf_process *process, struct rf_report *report)
 {
@@ -205,6 +223,8 @@ static int read_all(struct rf_process *process, struct rf_report *report)
 		error = read_process(process, report);
 	if (error == 0)
 		error = rf_process_read_memory(process, report);
+	if (error == 0)
+		error = lose_children(process, report);
 	return error < 0 ? error : rf_process_read_descriptors(process, report);
 }
 

@@ -569,6 +569,7 @@ rf_process_tests = \
 	%D%/descriptors_of_a_process_are_judged \
 	%D%/eight_threads_are_read \
 	%D%/killed_undump_leaves_the_process_running \
+	%D%/memory_of_a_process_is_read_whole \
 	%D%/ordinary_user_makes_an_executable_of_python \
 	%D%/ordinary_user_reads_a_process \
 	%D%/running_process_becomes_an_executable \
@@ -588,6 +589,8 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_eight_threads_are_read_LDADD = $(rf_process_ldadd)
 %C%_killed_undump_leaves_the_process_running_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_killed_undump_leaves_the_process_running_LDADD = $(rf_process_ldadd)
+%C%_memory_of_a_process_is_read_whole_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_memory_of_a_process_is_read_whole_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_makes_an_executable_of_python_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_ordinary_user_makes_an_executable_of_python_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_reads_a_process_CFLAGS = $(SANITIZED_CFLAGS)
