@@ -136,5 +136,5 @@ int rf_source_write_layout(const struct rf_source *source, struct rf_image_write
 	if (error >= 0)
 		error = write_array(writer, RF_RECORD_MAPPING, image->mappings,
 				    image->head.mappings, sizeof(image->mappings[0]));
-	return error < 0 ? error : write_one(writer, RF_RECORD_LAYOUT, NULL, 0);
+	return error < 0 ? error : rf_image_write(writer, RF_RECORD_LAYOUT, NULL, 0);
 }

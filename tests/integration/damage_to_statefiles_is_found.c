@@ -60,6 +60,12 @@ static int check(const char *path)
 	return run((char *[]){ undump(), "--check", (char *)path, NULL });
 }
 
+static void write_by_undump(char *const arguments[], const char *what)
+{
+	if (run(arguments) != 0)
+		test_fail(__FILE__, __LINE__, "%s: %s", what, answer);
+}
+
 static void expect_whole(const char *path, const char *facts)
 {
 	if (check(path) != 0 || !strstr(answer, path) || !strstr(answer, ": whole") ||
@@ -173,7 +179,7 @@ int main(void)
 
 	test_begin();
 	write_statefile(state);
-	CHECK_EQUAL(run((char *[]){ undump(), (char *)state, "-o", (char *)app, NULL }), 0);
+	write_by_undump((char *[]){ undump(), (char *)state, "-o", (char *)app, NULL }, app);
 	expect_whole(state, "statefile of process ");
 	expect_whole(app, "executable of process ");
 	flip_everywhere(state);
@@ -182,8 +188,8 @@ int main(void)
 	cut_everywhere(app, short_path, RF_STATEFILE_HEAD_BYTES);
 	expect_whole(state, "1 thread,");
 	expect_whole(app, "1 thread,");
-	CHECK_EQUAL(run((char *[]){ undump(), "--core", (char *)state, "-o", (char *)core, NULL }),
-		    0);
+	write_by_undump((char *[]){ undump(), "--core", (char *)state, "-o", (char *)core, NULL },
+			core);
 	expect_whole(core, "core of 1 thread,");
 	cut_everywhere(core, short_path, 64);
 	checkpoint_clean(names, 4);
