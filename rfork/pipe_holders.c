@@ -137,15 +137,19 @@ static void visit_name(struct search *search, int directory, const char *name)
 		visit_process(search, pid);
 }
 
+/* Who asks for another process is told all that can be seen. */
+static bool is_over(const struct search *search)
+{
+	return search->is_done || (search->is_blind && !search->looking);
+}
+
 static bool search_all(struct search *search)
 {
 	list_ancestors(search);
-	for (unsigned i = 0; i < search->ancestor_count && !search->is_blind && !search->is_done;
-	     i++)
+	for (unsigned i = 0; i < search->ancestor_count && !is_over(search); i++)
 		if (search->ancestors[i] != search->looking)
 			visit_process(search, search->ancestors[i]);
-	if (!search->is_blind && !search->is_done &&
-	    for_each_entry("/proc", visit_name, search) < 0)
+	if (!is_over(search) && for_each_entry("/proc", visit_name, search) < 0)
 		search->is_blind = true;
 	return !search->is_blind;
 }

@@ -19,7 +19,8 @@ typedef bool (*rf_pipe_holder)(void *context, uint64_t inode);
  */
 bool rf_pipe_holders_visit(pid_t node_session, rf_pipe_holder visit, void *context);
 
-/* The same for the pipes of another process: looks at all but that one and ourselves. */
+/* The same for the pipes of another process: looks at all but that one and ourselves, also when some cannot be
+ * seen. */
 bool rf_pipe_holders_visit_of(pid_t pid, rf_pipe_holder visit, void *context);
 
 #endif

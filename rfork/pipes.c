@@ -150,14 +150,16 @@ void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_a
 	turn_descriptors(pipes, table);
 }
 
-void rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
+bool rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		      pid_t pid)
 {
+	bool is_certain;
+
 	find_candidates(pipes, table, arena);
-	if (pipes->count && !rf_pipe_holders_visit_of(pid, share, pipes))
-		pipes->count = 0;
+	is_certain = !pipes->count || rf_pipe_holders_visit_of(pid, share, pipes);
 	drop_shared(pipes);
 	turn_descriptors(pipes, table);
+	return is_certain || !pipes->count;
 }
 
 /* -- what is in them ----------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef RF_PIPES_H
 #define RF_PIPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -44,8 +45,9 @@ struct rf_pipes {
 void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		   pid_t node_session);
 
-/* The same of another process, `pid`, whose table this is; that we have its descriptors does not count. */
-void rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
+/* The same of another process, `pid`, whose table this is; that we have its descriptors does not count.  False if
+ * there are some of which it cannot be told for certain: they count as its own, as far as can be seen. */
+bool rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		      pid_t pid);
 
 /* Copies what is in a pipe, and stays there.  contents: RF_PIPE_MAX_CAPACITY bytes; lengths:

@@ -287,6 +287,19 @@ static int add_pipe(struct look *look, const struct rf_pipe *pipe)
 			 : 0;
 }
 
+/* An ancestor of another user could have them, too, and then still has: but both ends are seldom inherited. */
+static int lose_certainty(struct look *look)
+{
+	for (size_t i = 0; i < look->pipes.count; i++)
+		if (rf_source_lose(
+			    look->process->source,
+			    "whether the pipe of descriptors %u and %u is also another user's process's",
+			    look->pipes.entries[i].numbers[0],
+			    look->pipes.entries[i].numbers[1]) < 0)
+			return rf_report(look->report, ENOMEM, "no memory");
+	return 0;
+}
+
 /* -- locks --------------------------------------------------------------------------------------------- */
 
 /* "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF", see proc_pid_fdinfo(5); false for a lease. */
@@ -388,8 +401,10 @@ static int look_at_all(struct look *look)
 					  true, &terminal, look->report);
 	if (error < 0)
 		return error;
-	rf_pipes_find_of(&look->pipes, &look->table, &look->arena, look->process->tracees.pid);
-	error = judge(look);
+	if (!rf_pipes_find_of(&look->pipes, &look->table, &look->arena, look->process->tracees.pid))
+		error = lose_certainty(look);
+	if (error == 0)
+		error = judge(look);
 	return error < 0 ? error : fill_source(look);
 }
 
