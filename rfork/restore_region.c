@@ -82,6 +82,27 @@ int rf_restore_process(const struct rf_image *image, struct rf_report *report)
 	return 0;
 }
 
+/* The lock goes home with the memory.  What cannot be accessed is locked all the same, but ENOMEM says that its pages
+ * could not be found. */
+int rf_restore_locked(const struct rf_image *image, const struct rf_places *places,
+		      struct rf_report *report)
+{
+	for (size_t i = 0; i < image->head.mappings; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+		long error;
+
+		if (!(mapping->flags & RF_MAPPING_LOCKED))
+			continue;
+		error = rf_syscall(SYS_mlock, places->mappings[i].address,
+				   mapping->end - mapping->start);
+		if (error < 0 && (error != -ENOMEM || places->mappings[i].protection))
+			return rf_report(report, ENOTSUP, "mapping %lx-%lx cannot be locked: %s",
+					 mapping->start, mapping->end,
+					 strerrordesc_np((int)-error));
+	}
+	return 0;
+}
+
 static void fill_mm_map(struct head *head, const struct rf_image *image)
 {
 	const struct rf_image_process *process = &image->process;

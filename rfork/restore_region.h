@@ -36,6 +36,10 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image,
 /* Gives the calling process the image's working directory, umask and name; 0 or a negative errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);
 
+/* Locks what the image had locked, when all memory is in its place; 0 or a negative errno with a report. */
+int rf_restore_locked(const struct rf_image *image, const struct rf_places *places,
+		      struct rf_report *report);
+
 /* Fills the region, when all memory of the image is in its place; 0 or a negative errno with a report. */
 int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report);
 

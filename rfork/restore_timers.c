@@ -32,11 +32,21 @@ static int queue(const struct rf_image_pending *pending)
 					  pending->siginfo));
 }
 
+/* Other threads do not exist yet. */
+static int refuse_thread(const char *what, uint32_t thread, struct rf_report *report)
+{
+	return rf_report(report, ENOTSUP, "%s of thread %u: only the main thread's can be restored",
+			 what, thread);
+}
+
 static int queue_all(const struct rf_image *image, struct rf_report *report)
 {
 	for (uint32_t i = 0; i < image->pending_count; i++) {
-		int error = queue(&image->pending[i]);
+		int error;
 
+		if (image->pending[i].thread)
+			return refuse_thread("a pending signal", image->pending[i].thread, report);
+		error = queue(&image->pending[i]);
 		if (error < 0)
 			return rf_report(report, ENOTSUP,
 					 "signal %d, pending, cannot be queued here: %s",
@@ -114,6 +124,10 @@ static int restore_timers(const struct rf_image *image, int64_t since_ns, struct
 	for (uint32_t i = 0; i < image->timer_count && error == 0; i++) {
 		const struct rf_image_timer *timer = &image->timers[i];
 
+		if (timer->thread) {
+			error = refuse_thread("a timer", timer->thread, report);
+			break;
+		}
 		error = restore_timer(timer, since_ns, is_exact, &tries);
 		if (error < 0)
 			rf_report(report, ENOTSUP, "timer %u of kind %u cannot be made here: %s",

@@ -49,6 +49,8 @@ int rf_shell_become_image(struct rf_shell *shell)
 	int error = rf_restore_process(&shell->image, &shell->report);
 
 	if (error == 0)
+		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
+	if (error == 0)
 		error = rf_restore_fill(&restore, &shell->report);
 	if (error < 0)
 		return error;

@@ -178,6 +178,8 @@ static int build_image(struct rf_start *start)
 		error = rf_start_make_descriptors(start);
 	if (error == 0)
 		error = rf_start_take_locks(start);
+	if (error == 0)
+		error = rf_restore_locked(&start->file.image, &start->places, &start->report);
 	return error;
 }
 

@@ -30,6 +30,7 @@ struct piece {
 	size_t count;
 	struct rf_place *place;
 	uint64_t mapped_bytes; /* of segments that are mapped rather than read, at least */
+	uint64_t block_end; /* of malloc()'s: behind it another may begin; 0 = there are no more */
 };
 
 static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, long error)
@@ -49,11 +50,14 @@ static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, 
  * it longer by what follows in the file; so the last page of memory that the program may have got by
  * mmap(2) is no file's, and mremap(2), which refuses two mappings at once, is not what enlarges it.
  */
+static bool is_enlarged(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind != RF_MAPPING_FILE && mapping->protection & RF_PROTECTION_WRITE;
+}
+
 static uint64_t mapped_end(const struct rf_image_mapping *mapping)
 {
-	return mapping->kind != RF_MAPPING_FILE && mapping->protection & RF_PROTECTION_WRITE
-		       ? mapping->end - PAGE_BYTES
-		       : mapping->end;
+	return is_enlarged(mapping) ? mapping->end - PAGE_BYTES : mapping->end;
 }
 
 /* How many bytes of a segment are mapped; the others, behind them, are read. */
@@ -167,22 +171,77 @@ static int read_all(const struct rf_start *start, uint64_t address, uint64_t byt
 	return 0;
 }
 
-static int place_data(const struct rf_start *start, const struct piece *piece,
-		      const struct rf_image_segment *segment)
+/* Reads a word of the image's memory from the file; false if it is in no segment. */
+static bool read_word(const struct rf_start *start, const struct piece *piece, uint64_t address,
+		      uint64_t *word)
 {
-	uint64_t address = segment->address - piece->mapping->start + piece->place->address;
-	uint64_t mapped = count_mapped(piece, segment);
-	long error = 0;
+	for (size_t i = 0; i < piece->count; i++) {
+		const struct rf_image_segment *segment = &piece->segments[i];
 
-	if (mapped)
-		error = map_over(address, mapped, piece->place->protection, start->fd,
-				 segment->offset);
-	if (error < 0)
-		return (int)error;
-	return read_all(start, address + mapped, segment->bytes - mapped, segment->offset + mapped);
+		if (segment->kind == RF_SEGMENT_DATA && segment->address <= address &&
+		    address - segment->address < segment->bytes)
+			return rf_sys_pread(start->fd, word, sizeof(*word),
+					    segment->offset + (address - segment->address)) ==
+			       sizeof(*word);
+	}
+	return false;
 }
 
-static int place_segment(const struct rf_start *start, const struct piece *piece,
+/*
+ * Blocks that glibc's malloc() has got by mmap(2) lie side by side, and realloc(3) enlarges each by
+ * mremap(2): so the last page of each must not be the file's, as at the end of the mapping.  Returns where
+ * the first such page from `address` on is; UINT64_MAX if there is none.  Source: glibc,
+ * malloc/malloc.c, struct malloc_chunk: the second word is the size, and 2 in it says mmap.
+ */
+static uint64_t next_break(const struct rf_start *start, struct piece *piece, uint64_t address)
+{
+	const uint64_t flags = 7, is_mmapped = 2;
+	uint64_t word;
+
+	while (piece->block_end && piece->block_end < address + PAGE_BYTES) {
+		uint64_t block = piece->block_end;
+
+		piece->block_end = 0;
+		if (block < piece->mapping->end &&
+		    read_word(start, piece, block + sizeof(word), &word) &&
+		    (word & flags) == is_mmapped && (word & ~flags) % PAGE_BYTES == 0 &&
+		    word > PAGE_BYTES && word - is_mmapped <= piece->mapping->end - block)
+			piece->block_end = block + (word - is_mmapped);
+	}
+	return piece->block_end ? piece->block_end - PAGE_BYTES : UINT64_MAX;
+}
+
+static int read_segment(const struct rf_start *start, const struct piece *piece,
+			const struct rf_image_segment *segment, uint64_t from, uint64_t end)
+{
+	return read_all(start, from - piece->mapping->start + piece->place->address, end - from,
+			segment->offset + (from - segment->address));
+}
+
+static int place_data(const struct rf_start *start, struct piece *piece,
+		      const struct rf_image_segment *segment)
+{
+	uint64_t from = segment->address, end = from + count_mapped(piece, segment);
+	long error = 0;
+
+	while (from < end && error >= 0) {
+		uint64_t stop = next_break(start, piece, from);
+
+		if (stop > end)
+			stop = end;
+		if (from < stop)
+			error = map_over(from, stop - from, piece->place->protection, start->fd,
+					 segment->offset + (from - segment->address));
+		if (stop < end && error >= 0)
+			error = read_segment(start, piece, segment, stop, stop + PAGE_BYTES);
+		from = stop < end ? stop + PAGE_BYTES : end;
+	}
+	if (error < 0)
+		return (int)error;
+	return read_segment(start, piece, segment, end, segment->address + segment->bytes);
+}
+
+static int place_segment(const struct rf_start *start, struct piece *piece,
 			 const struct rf_image_segment *segment)
 {
 	uint64_t address = segment->address - piece->mapping->start + piece->place->address;
@@ -280,6 +339,8 @@ int rf_start_map_image(struct rf_start *start)
 		       index->segments[segment].address < mapping->end)
 			segment++;
 		piece.count = (size_t)(&index->segments[segment] - piece.segments);
+		if (is_enlarged(mapping))
+			piece.block_end = mapping->start;
 		error = map_piece(start, &piece);
 	}
 	return error;

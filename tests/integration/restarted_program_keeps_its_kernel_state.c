@@ -2,7 +2,7 @@
 /*
  * Claim: what the kernel keeps of a process is restored in a restarted program: signal actions, mask and
  * pending signals, alternate stack, timers, floating point control, umask, working directory, name, thread id,
- * robust list, pipes with their contents, descriptors and their flags, duplicates, memory protections.
+ * robust list, pipes with their contents, descriptors and their flags, duplicates, memory protections and locks.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -101,6 +101,8 @@ static bool has_signals(void)
 
 	if (sigaction(SIGUSR2, NULL, &action) < 0 || action.sa_handler != SIG_IGN)
 		return false;
+	if (sigaction(SIGHUP, NULL, &action) < 0 || action.sa_handler != SIG_DFL)
+		return false;
 	if (sigprocmask(SIG_BLOCK, NULL, &set) < 0 || !sigismember(&set, SIGRTMIN) || handled)
 		return false;
 	sigemptyset(&set);
@@ -186,6 +188,22 @@ static bool has_memory(const struct state *state)
 	       faults_when(state->forbidden, false) && state->forbidden[1] == 4;
 }
 
+/* So much that an ordinary user may lock it, too. */
+static unsigned char locked[4 * TEST_PAGE_BYTES] __attribute__((aligned(TEST_PAGE_BYTES)));
+
+static bool has_locked_memory(void)
+{
+	char line[256];
+	unsigned long kilobytes = 0;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	while (status && fgets(line, sizeof(line), status))
+		sscanf(line, "VmLck: %lu", &kilobytes);
+	if (status)
+		fclose(status);
+	return kilobytes * 1024 >= sizeof(locked);
+}
+
 static int body(void)
 {
 	struct state state;
@@ -195,6 +213,7 @@ static int body(void)
 	set_timers(&state);
 	set_descriptors(&state);
 	set_memory(&state);
+	CHECK_CALL(mlock(locked, sizeof(locked)));
 	umask(0135);
 	CHECK_CALL(chdir("/usr"));
 	CHECK_CALL(prctl(PR_SET_NAME, "restart-test"));
@@ -202,7 +221,7 @@ static int body(void)
 	restart_point();
 	faults = !has_signals() << 0 | !has_timers(&state) << 1 | !has_descriptors(&state) << 2 |
 		 !has_process() << 3 | !has_thread() << 4 | !has_memory(&state) << 5 |
-		 (_mm_getcsr() != MXCSR_UPWARD) << 6;
+		 (_mm_getcsr() != MXCSR_UPWARD) << 6 | !has_locked_memory() << 7;
 	if (faults)
 		dprintf(2, "restarted: faults %#x\n", faults);
 	return faults ? 1 : RESTART_RIGHT;
@@ -217,6 +236,7 @@ int main(void)
 	path = checkpoint_path("app");
 	restart_write(path, body);
 	/* what the new process ignores is not ignored by the program */
+	CHECK(signal(SIGHUP, SIG_IGN) != SIG_ERR);
 	CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR);
 	for (unsigned i = 0; i < 5; i++)
 		restart_expect(path);
