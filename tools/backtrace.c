@@ -59,7 +59,9 @@ static void print_frame(struct backtrace *backtrace, unsigned number, const stru
 	const char *function = find_function(backtrace, address, &offset);
 
 	printf("#%-3u 0x%016" PRIx64, number, frame->address);
-	if (function)
+	if (frame->is_signal)
+		printf(" <signal handler called>");
+	else if (function)
 		printf(" %s+0x%" PRIx64, function, offset + (frame->address - address));
 	else
 		printf(" ?");

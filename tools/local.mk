@@ -23,6 +23,7 @@ rf_core_reader_sources = \
 
 # Backtraces, from the image alone.
 rf_backtrace_sources = \
+	%D%/frame_table.c %D%/frame_table.h \
 	%D%/image_memory.c %D%/image_memory.h \
 	%D%/objects.c %D%/objects.h \
 	%D%/symbols.c %D%/symbols.h \

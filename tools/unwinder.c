@@ -9,8 +9,10 @@
 
 #include <libunwind.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rfork/arch.h"
+#include "tools/frame_table.h"
 
 /* Words that one step may read: hostile expressions may have loops.  A search in a table of a million
  * functions takes 40. */
@@ -23,11 +25,16 @@ int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t addres
 				       unw_dyn_info_t *table, unw_proc_info_t *info,
 				       int need_unwind_info, void *context);
 
+/* Where libunwind believes that a table of our own lies: no process has memory there. */
+#define OWN_TABLE UINT64_C(0xfff0000000000000)
+
 struct rf_unwinder {
 	struct rf_objects *objects;
 	unw_addr_space_t space;
 	const struct rf_image_thread *thread;
 	unsigned words_left;
+	const struct rf_object *table_of; /* whose table `table` is; NULL = none */
+	struct rf_frame_table table;
 };
 
 /* -- call frame information ------------------------------------------------------------------- */
@@ -69,6 +76,29 @@ static bool find_table(struct rf_unwinder *unwinder, const struct rf_object *obj
 	return true;
 }
 
+/* The table that we make where there is none. */
+static bool make_table(struct rf_unwinder *unwinder, const struct rf_object *object,
+		       unw_dyn_info_t *table)
+{
+	if (object->frame_header)
+		return false;
+	if (unwinder->table_of != object) {
+		rf_frame_table_release(&unwinder->table);
+		if (rf_frame_table_read(&unwinder->table, unwinder->objects->memory, object) < 0)
+			return false;
+		unwinder->table_of = object;
+	}
+	*table = (unw_dyn_info_t){
+		.start_ip = object->start,
+		.end_ip = object->end,
+		.format = UNW_INFO_FORMAT_REMOTE_TABLE,
+	};
+	table->u.rti.segbase = object->start;
+	table->u.rti.table_data = OWN_TABLE;
+	table->u.rti.table_len = unwinder->table.count * TABLE_ENTRY_BYTES / sizeof(unw_word_t);
+	return unwinder->table.count > 0;
+}
+
 static int find_proc_info(unw_addr_space_t space, unw_word_t address, unw_proc_info_t *info,
 			  int need_unwind_info, void *context)
 {
@@ -76,7 +106,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t address, unw_proc_i
 	const struct rf_object *object = rf_objects_at(unwinder->objects, address);
 	unw_dyn_info_t table;
 
-	if (!object || !find_table(unwinder, object, &table))
+	if (!object ||
+	    (!find_table(unwinder, object, &table) && !make_table(unwinder, object, &table)))
 		return -UNW_ENOINFO;
 	return UNW_OBJ(dwarf_search_unwind_table)(space, address, &table, info, need_unwind_info,
 						  context);
@@ -95,6 +126,16 @@ static int get_dyn_info_list(unw_addr_space_t space, unw_word_t *list, void *con
 
 /* -- memory and registers --------------------------------------------------------------------- */
 
+static int read_own_table(const struct rf_unwinder *unwinder, uint64_t offset, unw_word_t *word)
+{
+	const size_t bytes = unwinder->table.count * sizeof(*unwinder->table.entries);
+
+	if (offset >= bytes || bytes - offset < sizeof(*word))
+		return -UNW_EINVAL;
+	memcpy(word, (const char *)unwinder->table.entries + offset, sizeof(*word));
+	return 0;
+}
+
 static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *word, int write,
 			 void *context)
 {
@@ -104,6 +145,8 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 	if (write || unwinder->words_left == 0)
 		return -UNW_EINVAL;
 	unwinder->words_left--;
+	if (address >= OWN_TABLE)
+		return read_own_table(unwinder, address - OWN_TABLE, word);
 	return rf_image_memory_read(unwinder->objects->memory, address, word, sizeof(*word))
 		       ? 0
 		       : -UNW_EINVAL;
@@ -165,6 +208,7 @@ void rf_unwinder_free(struct rf_unwinder *unwinder)
 	if (!unwinder)
 		return;
 	unw_destroy_addr_space(unwinder->space);
+	rf_frame_table_release(&unwinder->table);
 	free(unwinder);
 }
 
@@ -204,17 +248,20 @@ unsigned rf_unwinder_walk(struct rf_unwinder *unwinder, const struct rf_image_th
 		.address = thread->registers.rip,
 		.stack = thread->registers.rsp,
 		.is_exact = true,
+		.is_signal = is_signal_return(unwinder, thread->registers.rip),
 	};
 	if (unw_init_remote(&cursor, unwinder->space, unwinder) < 0)
 		return count;
 	while (count < RF_UNWINDER_MAX_FRAMES) {
-		/* what a signal has interrupted is where it was */
-		bool is_exact = is_signal_return(unwinder, frames[count - 1].address);
+		const struct rf_frame *last = &frames[count - 1];
 
 		unwinder->words_left = MAX_WORDS_PER_STEP;
 		if (unw_step(&cursor) <= 0 || !take_frame(&cursor, frames, count))
 			break;
-		frames[count++].is_exact = is_exact;
+		/* what a signal has interrupted is where it was */
+		frames[count].is_signal = is_signal_return(unwinder, frames[count].address);
+		frames[count].is_exact = last->is_signal || frames[count].is_signal;
+		count++;
 	}
 	return count;
 }

@@ -17,7 +17,8 @@
 struct rf_frame {
 	uint64_t address; /* where it goes on */
 	uint64_t stack;
-	bool is_exact; /* the address is that of an instruction, not of one behind a call */
+	bool is_exact;	/* the address is that of an instruction, not of one behind a call */
+	bool is_signal; /* a handler returns to it, and it to what a signal has interrupted */
 };
 
 struct rf_unwinder;

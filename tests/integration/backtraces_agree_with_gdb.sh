@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# `undump --bt` finds the frames that gdb finds in the same core, of an eight-thread program of ours and of
-# python3: for each frame the address, the function, and how far in it.
+# `undump --bt` finds the frames that gdb finds in the same core, of an eight-thread program of ours, dynamic
+# and static, and of python3: for each frame the address, the function, and how far in it.
 # shellcheck disable=SC2016 # these dollars are for gdb
 set -euo pipefail
 # shellcheck source=tests/support/debugger.sh
@@ -84,6 +84,17 @@ compare "$debuggee" "$directory/core"
 for function in wait_in_call spin run_thread main; do
 	expect "$directory/ours" " $function\+0x[0-9a-f]+ \(.*debuggee\)\$"
 done
+
+# A static program has no table to search call frame information in.  Without debug information gdb
+# knows nothing of inlined functions; the input never ends.
+"${OBJCOPY:-objcopy}" --strip-debug "$RFORK_BUILD/tests/support/counting_threads_static" \
+	"$directory/static"
+mkfifo "$directory/input"
+start_debuggee bash -c 'exec "$0" <>"$1"' "$directory/static" "$directory/input"
+make_core "$debuggee_pid" "$directory/static.core"
+compare "$directory/static" "$directory/static.core"
+(($(grep -c '^Thread' "$directory/ours") == 8)) || fail "there are other threads than eight"
+expect "$directory/ours" ' main\+0x[0-9a-f]+ ' ' _start\+0x' ' start_thread\+0x'
 
 python=/usr/bin/python3
 [[ -x $python ]] || {
