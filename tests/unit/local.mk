@@ -35,6 +35,7 @@ rf_unit_tests = \
 	%D%/test_statefile \
 	%D%/test_statefile_fuzz \
 	%D%/test_statefile_reader \
+	%D%/test_statefile_writer \
 	%D%/test_transport \
 	%D%/test_write_tracker \
 	%D%/test_writer \
@@ -179,6 +180,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_statefile_reader_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_statefile_reader_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_statefile_reader_LDADD = $(rf_unit_ldadd)
+
+%C%_test_statefile_writer_SOURCES = %D%/test_statefile_writer.c
+%C%_test_statefile_writer_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_statefile_writer_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_statefile_writer_LDADD = $(rf_unit_ldadd)
 
 %C%_test_transport_SOURCES = %D%/test_transport.c
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
