@@ -78,6 +78,8 @@ static int refuse_children(struct rf_report *report)
 				 "child process %ld would be left behind: wait for it first",
 				 child);
 	/* holders are the only ones that an ordinary wait() does not find */
+	if (rf_held_has(0) && !has_children(0))
+		return 0;
 	return rf_report(report, ENOTSUP,
 			 "child processes would be left behind: wait for them first");
 }
