@@ -191,12 +191,15 @@ static bool find_in_program(struct core *core, const char *name, uint64_t *addre
 
 bool core_find_symbol(struct core *core, const char *name, uint64_t *address)
 {
+	const struct rf_image *image = &core->source->image;
+
 	*address = 0;
-	for (size_t i = 0; i < core->mapped_count; i++) {
+	/* wherever a library begins: NT_FILE of a restarted process names the executable that it came from */
+	for (uint32_t i = 0; i < image->mappings_read; i++) {
 		struct module module;
 
-		if (core->mapped[i].offset == 0 &&
-		    read_module(core, core->mapped[i].start, &module) &&
+		if (image->mappings[i].protection & RF_PROTECTION_READ &&
+		    read_module(core, image->mappings[i].start, &module) &&
 		    look_up(core, &module, name, address))
 			return true;
 	}

@@ -68,15 +68,20 @@ static void place_own_areas(struct core *core, const struct rf_vdso *own, uint64
 	image->vdso.areas = own->count;
 }
 
+static bool is_mapped(const struct core *core, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < core->mapped_count; i++)
+		if (core->mapped[i].start < end && start < core->mapped[i].end)
+			return true;
+	return false;
+}
+
 static bool is_data_area(const struct core *core, const struct core_load *load, uint64_t end)
 {
 	if (load->end != end || load->protection & RF_PROTECTION_WRITE ||
 	    load->end - load->start > MAX_DATA_AREA_BYTES)
 		return false;
-	for (size_t i = 0; i < core->mapped_count; i++)
-		if (core->mapped[i].start < load->end && load->start < core->mapped[i].end)
-			return false;
-	return true;
+	return !is_mapped(core, load->start, load->end);
 }
 
 /* Of another build: what lies right before the code is its data. */
@@ -213,14 +218,15 @@ int core_add_segment(struct core *core, uint64_t address, uint64_t bytes, int fd
 	return 0;
 }
 
-/* Where coredump_filter leaves out private memory, the stacks are missing too. */
+/* Where coredump_filter leaves out private memory, the stacks are missing too; but those of a restarted
+ * executable may still be as its file has them. */
 static int check_stacks(struct core *core)
 {
 	for (size_t i = 0; i < core->thread_count; i++) {
 		uint64_t stack = core_registers(&core->threads[i]).rsp;
 		const struct core_load *load = find_load(core, stack);
 
-		if (load && load->held <= stack)
+		if (load && load->held <= stack && !is_mapped(core, load->start, load->end))
 			return core_report(
 				core, ENOTSUP,
 				"memory is missing: %lx-%lx, the stack of a thread: coredump_filter has left out private memory",

@@ -21,6 +21,7 @@
 	(UINT64_C(8) << 20) /* argc, argv, environ: a third of the largest arguments */
 #define MAX_STRINGS_BYTES (UINT64_C(8) << 20)
 #define MAX_HEAP_GAP (UINT64_C(1) << 30) /* what randomization puts between program and heap */
+#define STATIC_PIE_HEAP UINT64_C(0x555555554000) /* ELF_ET_DYN_BASE of x86_64 */
 #define DEFAULT_UMASK 022u
 
 static uint64_t page_end(uint64_t address)
@@ -110,56 +111,82 @@ static int take_program(struct core *core)
 
 static bool can_be_heap(const struct rf_image_mapping *mapping)
 {
-	return mapping->kind == RF_MAPPING_ANONYMOUS && !(mapping->flags & RF_MAPPING_GROWSDOWN) &&
+	return !(mapping->flags & RF_MAPPING_GROWSDOWN) &&
 	       mapping->protection == (RF_PROTECTION_READ | RF_PROTECTION_WRITE);
 }
 
-/* The C library remembers where its heap ends; the page may begin before. */
-static const struct rf_image_mapping *find_known_heap(const struct core *core, uint64_t end)
+/* The C library remembers where its heap ends.  Where it begins; 0 if it does not end there.  In a process that
+ * was restarted its first part may be mapped from the executable. */
+static uint64_t find_known_heap(const struct core *core, uint64_t end)
 {
 	const struct rf_image *image = &core->source->image;
 	size_t index = end ? rf_image_find_mapping(image, end - 1, end) : SIZE_MAX;
-	const struct rf_image_mapping *mapping = &image->mappings[index];
+	const struct rf_image_mapping *mapping;
 
-	return index != SIZE_MAX && mapping->end == page_end(end) && can_be_heap(mapping) ? mapping
-											  : NULL;
+	if (index == SIZE_MAX || image->mappings[index].end != page_end(end) ||
+	    !can_be_heap(&image->mappings[index]))
+		return 0;
+	for (mapping = &image->mappings[index]; mapping > image->mappings; mapping--)
+		if (mapping[-1].end != mapping->start || !can_be_heap(&mapping[-1]) ||
+		    (mapping[-1].start < page_end(core->end) && mapping[-1].end > core->first))
+			break;
+	return mapping->start;
 }
 
-/* Else it is the first memory above the program; only static programs without a fixed address have it
- * elsewhere. */
-static const struct rf_image_mapping *find_heap(const struct core *core)
+/* Memory without a file; or of the same one as the program, which in a restarted process has all of it. */
+static bool is_like_program(const struct core *core, const struct rf_image_mapping *mapping)
 {
 	const struct rf_image *image = &core->source->image;
-	uint64_t program_end = page_end(core->end);
+	size_t program = rf_image_find_mapping(image, core->first, core->first + 1);
+
+	return mapping->kind == RF_MAPPING_ANONYMOUS ||
+	       (program != SIZE_MAX && mapping->file == image->mappings[program].file);
+}
+
+/* Behind which the kernel puts a heap: the program, unless that is static and without an address of its own. */
+static uint64_t heap_base(const struct core *core)
+{
+	uint64_t interpreter = 0;
+
+	core_auxv(core, AT_BASE, &interpreter);
+	return core->bias && !interpreter ? STATIC_PIE_HEAP : page_end(core->end);
+}
+
+/* Else it is the first memory there, and ends with it. */
+static uint64_t find_heap(const struct core *core, uint64_t *end)
+{
+	const struct rf_image *image = &core->source->image;
+	uint64_t base = heap_base(core), start = 0;
 
 	for (uint32_t i = 0; i < image->mappings_read; i++) {
 		const struct rf_image_mapping *mapping = &image->mappings[i];
 
-		if (mapping->start >= program_end)
-			return mapping->start - program_end < MAX_HEAP_GAP && can_be_heap(mapping)
-				       ? mapping
-				       : NULL;
+		if (mapping->start < base)
+			continue;
+		if (!can_be_heap(mapping) || !is_like_program(core, mapping) ||
+		    (start ? mapping->start != *end : mapping->start - base >= MAX_HEAP_GAP))
+			break;
+		start = start ? start : mapping->start;
+		*end = mapping->end;
 	}
-	return NULL;
+	if (start)
+		return start;
+	/* no heap yet, and nobody has a pointer to one: it begins behind the program */
+	*end = page_end(core->end);
+	return *end;
 }
 
 static int take_heap(struct core *core)
 {
 	struct rf_image_process *process = &core->source->image.process;
-	const struct rf_image_mapping *heap;
-	uint64_t variable, end;
+	uint64_t variable;
 
 	if (!core_find_symbol(core, "__curbrk", &variable) ||
-	    !core_read(core, variable, &end, sizeof(end)))
-		end = 0;
-	heap = find_known_heap(core, end);
-	if (!heap) {
-		heap = find_heap(core);
-		end = heap ? heap->end : 0;
-	}
-	process->start_brk = heap ? heap->start : page_end(core->end);
-	process->brk = heap ? end : process->start_brk;
-	/* no heap yet, and nobody has a pointer to one: it begins behind the program */
+	    !core_read(core, variable, &process->brk, sizeof(process->brk)))
+		process->brk = 0;
+	process->start_brk = find_known_heap(core, process->brk);
+	if (!process->start_brk)
+		process->start_brk = find_heap(core, &process->brk);
 	return 0;
 }
 

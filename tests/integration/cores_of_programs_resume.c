@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: cores of programs that know nothing of us, an interpreter and a database, by the kernel and by gcore,
- * become executables that go on with what the programs had in memory, and answer new questions.
+ * become executables that go on with what the programs had in memory, and answer new questions; and so do
+ * cores of those executables.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -10,7 +11,8 @@
 
 #include "tests/support/cores.h"
 
-#define RESTARTS 3
+#define RESTARTS 2
+#define FILTER_FILES 4u /* of coredump_filter: private memory of files */
 
 struct program {
 	char *arguments[6];
@@ -37,14 +39,34 @@ static const struct program programs[] = {
 
 static void resume(const struct program *about, const char *executable)
 {
-	char *arguments[] = { (char *)executable, NULL };
-	struct core_program program = core_start(arguments, 0x33);
+	struct core_program program = core_restart(executable, 0x33);
 
 	test_write(program.input, about->question, strlen(about->question));
 	core_expect_line(&program, about->answer);
 	close(program.input);
 	program.input = -1;
 	core_expect_exit(&program, 0);
+}
+
+/* The core of a program that was restarted from one: its memory is mapped from the executable. */
+static void dump_again(const struct program *about, const char *executable, unsigned filter,
+		       const char *option)
+{
+	char core[512], next[512];
+	struct core_program program = core_restart(executable, filter);
+
+	snprintf(core, sizeof(core), "%s", checkpoint_path("dump2"));
+	snprintf(next, sizeof(next), "%s", checkpoint_path("app2"));
+	test_write(program.input, about->question, strlen(about->question));
+	core_expect_line(&program, about->answer);
+	core_dump(&program, CORE_BY_KERNEL, core);
+	dprintf(2, "%s, restarted, filter %#x\n", about->arguments[0], filter);
+	if (core_undump(core, next, option) != 0)
+		test_fail(__FILE__, __LINE__, "undump: %s", core_undump_said());
+	CHECK(!strstr(core_undump_said(), "rseq"));
+	resume(about, next);
+	CHECK_CALL(unlink(core));
+	core_remove_executable(next);
 }
 
 static void dump_and_resume(const struct program *about, enum core_origin origin, unsigned filter)
@@ -62,6 +84,9 @@ static void dump_and_resume(const struct program *about, enum core_origin origin
 		test_fail(__FILE__, __LINE__, "undump: %s", core_undump_said());
 	for (int i = 0; i < RESTARTS; i++)
 		resume(about, executable);
+	if (origin == CORE_BY_KERNEL)
+		dump_again(about, executable, filter,
+			   filter & FILTER_FILES ? NULL : "--assume-unchanged");
 	CHECK_CALL(unlink(core));
 	core_remove_executable(executable);
 }

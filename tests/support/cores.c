@@ -73,8 +73,17 @@ void core_need(enum core_origin origin)
 
 /* -- programs ---------------------------------------------------------------------------------- */
 
-static void become(char *const arguments[], const char *directory, const int input[2],
-		   const int output[2])
+static void mask_quit(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGQUIT);
+	CHECK_CALL(sigprocmask(how, &set, NULL));
+}
+
+static void become(char *const arguments[], const char *directory, bool is_blocked,
+		   const int input[2], const int output[2])
 {
 	const struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -83,11 +92,13 @@ static void become(char *const arguments[], const char *directory, const int inp
 		_exit(98);
 	setrlimit(RLIMIT_CORE, &limit);
 	signal(SIGQUIT, SIG_DFL);
+	if (!is_blocked)
+		mask_quit(SIG_UNBLOCK);
 	execvp(arguments[0], arguments);
 	_exit(99);
 }
 
-struct core_program core_start(char *const arguments[], unsigned filter)
+static struct core_program start(char *const arguments[], unsigned filter, bool is_blocked)
 {
 	const char *directory = checkpoint_directory();
 	struct core_program program;
@@ -96,9 +107,11 @@ struct core_program core_start(char *const arguments[], unsigned filter)
 
 	CHECK_CALL(pipe2(input, O_CLOEXEC));
 	CHECK_CALL(pipe2(output, O_CLOEXEC));
+	mask_quit(SIG_BLOCK);
 	program.pid = CHECK_CALL(fork());
 	if (program.pid == 0)
-		become(arguments, directory, input, output);
+		become(arguments, directory, is_blocked, input, output);
+	mask_quit(SIG_UNBLOCK);
 	test_guard_process(program.pid);
 	close(input[0]);
 	close(output[1]);
@@ -110,6 +123,18 @@ struct core_program core_start(char *const arguments[], unsigned filter)
 	CHECK(dprintf(fd, "%#x", filter) > 0);
 	close(fd);
 	return program;
+}
+
+struct core_program core_start(char *const arguments[], unsigned filter)
+{
+	return start(arguments, filter, false);
+}
+
+struct core_program core_restart(const char *executable, unsigned filter)
+{
+	char *arguments[] = { (char *)executable, NULL };
+
+	return start(arguments, filter, true);
 }
 
 const char *core_read_line(const struct core_program *program)

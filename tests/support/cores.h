@@ -23,6 +23,10 @@ void core_need(enum core_origin origin);
 /* Starts a program, arguments[0], in the test's directory, and gives it that coredump_filter. */
 struct core_program core_start(char *const arguments[], unsigned filter);
 
+/* Starts an executable of ours; a core of it may be asked for at once, for the signal waits until the
+ * program goes on. */
+struct core_program core_restart(const char *executable, unsigned filter);
+
 /* Reads its output until a line is `line`; fails the test at the end or the deadline. */
 void core_expect_line(const struct core_program *program, const char *line);
 
