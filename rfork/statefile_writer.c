@@ -144,6 +144,8 @@ static int copy_chunk(struct rf_statefile_writer *writer,
 		writer->failed_at = segment->image.address + at;
 		return error;
 	}
+	if (error == RF_STATEFILE_LATER)
+		return 0;
 	return write_chunk(writer->fd, data, bytes, segment->image.offset + at,
 			   &writer->tables.chunks[chunk]);
 }
@@ -179,6 +181,11 @@ int rf_statefile_write_pages(struct rf_statefile_writer *writer, rf_statefile_lo
 			fail(writer, error);
 	}
 	return error;
+}
+
+void rf_statefile_again(struct rf_statefile_writer *writer)
+{
+	writer->next_chunk = 0;
 }
 
 /* -- records ----------------------------------------------------------------------------------- */

@@ -47,9 +47,10 @@ struct rf_statefile_writer {
 
 /*
  * Gives the `bytes` bytes of memory at address, at most RF_CHUNK_BYTES, all of one segment: a pointer to them
- * where they lie, aligned to 8 bytes, or `bounce` after they have been read into it.  0 or a negative errno.  Called by
- * several threads at once.
+ * where they lie, aligned to 8 bytes, or `bounce` after they have been read into it.  0, RF_STATEFILE_LATER or a
+ * negative errno.  Called by several threads at once.
  */
+#define RF_STATEFILE_LATER 1 /* not now, but after rf_statefile_again() */
 typedef int (*rf_statefile_look)(void *context, const struct rf_statefile_segment *segment,
 				 uint64_t address, size_t bytes, void *bounce, const void **data);
 
@@ -72,6 +73,10 @@ int rf_statefile_plan(struct rf_statefile_writer *writer, uint64_t address, uint
  */
 int rf_statefile_write_pages(struct rf_statefile_writer *writer, rf_statefile_look look,
 			     void *context, void *bounce);
+
+/* Begins anew with the pages: look() now gives those that it has left for later, and of the others says LATER.  After
+ * all threads have returned. */
+void rf_statefile_again(struct rf_statefile_writer *writer);
 
 /* Begins the records, behind the pages: fills the note's offset, and prepares `records` to write there. */
 void rf_statefile_records(const struct rf_statefile_writer *writer, struct rf_image_writer *records,

@@ -35,6 +35,8 @@ struct writing {
 	struct rf_image_writer records;
 	struct rf_report *report;
 	void *bounce;
+	/* which pages are written: of a process that is held, first what only it has */
+	enum { PAGES_ALL, PAGES_OF_PROCESS, PAGES_OF_FILES } pages;
 };
 
 /* -- files of the process ------------------------------------------------------------------------- */
@@ -97,6 +99,14 @@ static int settle_mappings(struct writing *writing)
 						  : carry_contents(writing, i);
 	}
 	return error;
+}
+
+/* Looks at all files, which may take long. */
+static int settle(struct writing *writing)
+{
+	int error = undump_settle_files(writing->source, writing->request, writing->report);
+
+	return error < 0 ? error : settle_mappings(writing);
 }
 
 /* -- pages ---------------------------------------------------------------------------------------- */
@@ -168,19 +178,50 @@ static int plan_pages(struct writing *writing)
 		       : error;
 }
 
+/* Whether some of it is not a file's. */
+static bool has_segment(const struct rf_source *source, uint64_t address, size_t bytes)
+{
+	size_t index = rf_source_find(source, address);
+
+	return index < source->segment_count && source->segments[index].address < address + bytes;
+}
+
 static int look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
 		size_t bytes, void *bounce, const void **data)
 {
 	struct writing *writing = context;
-	ssize_t got = rf_source_read(writing->source, address, bounce, bytes);
+	ssize_t got;
 
 	(void)segment;
+	if (writing->pages != PAGES_ALL &&
+	    has_segment(writing->source, address, bytes) != (writing->pages == PAGES_OF_PROCESS))
+		return RF_STATEFILE_LATER;
+	got = rf_source_read(writing->source, address, bounce, bytes);
 	*data = bounce;
 	if (got == (ssize_t)bytes)
 		return 0;
 	return rf_report(writing->report, got < 0 ? (int)-got : EIO,
 			 "%s: the memory at %lx cannot be read: %m", writing->source->path,
 			 address + (got > 0 ? (uint64_t)got : 0));
+}
+
+static int write_pages(struct writing *writing)
+{
+	int error;
+
+	if (writing->source->hold) {
+		writing->pages = PAGES_OF_PROCESS;
+		error = rf_statefile_write_pages(&writing->file, look, writing, writing->bounce);
+		if (error < 0)
+			return error;
+		rf_source_let_go(writing->source);
+		error = settle(writing);
+		if (error < 0)
+			return error;
+		rf_statefile_again(&writing->file);
+		writing->pages = PAGES_OF_FILES;
+	}
+	return rf_statefile_write_pages(&writing->file, look, writing, writing->bounce);
 }
 
 /* What was a file is memory now, with the file's name. */
@@ -253,8 +294,7 @@ static int write_image(struct writing *writing, int fd)
 		error = rf_executable_write_head(
 			fd, writing->request->is_copied ? RF_START_COPY : 0, &note_offset);
 	if (error == 0)
-		error = rf_statefile_write_pages(&writing->file, look, writing, writing->bounce);
-	rf_source_let_go(writing->source); /* before what takes its time: records, disks */
+		error = write_pages(writing);
 	rename_kinds(writing);
 	return error < 0 ? error : write_records(writing, note_offset);
 }
@@ -314,9 +354,8 @@ int undump_write_executable(const struct undump_request *request, struct rf_repo
 		return error;
 	if (source.lost)
 		fprintf(stderr, "undump: %s: lost:\n%s", source.path, source.lost);
-	error = undump_settle_files(&source, request, report);
-	if (error == 0)
-		error = settle_mappings(&writing);
+	if (!source.hold) /* else who is held has gone on when that is done */
+		error = settle(&writing);
 	if (error == 0)
 		error = write_file(&writing);
 	if (error == 0)
