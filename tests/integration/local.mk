@@ -169,6 +169,7 @@ rf_integration_tests = \
 	%D%/render_over_distant_hosts \
 	%D%/replaced_files_go_by_content \
 	%D%/replayed_image_runs \
+	%D%/restarted_program_dumps_core \
 	%D%/restarted_program_gets_new_arguments \
 	%D%/restarted_program_keeps_its_kernel_state \
 	%D%/restarted_program_has_what_fork_drops \
@@ -483,6 +484,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replaced_files_go_by_content_LDADD = $(rf_statefile_ldadd)
 %C%_replayed_image_runs_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_dumps_core_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_keeps_its_kernel_state_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_has_what_fork_drops_LDADD = $(rf_integration_ldadd)
