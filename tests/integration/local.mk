@@ -206,6 +206,7 @@ rf_integration_tests = \
 	%D%/standard_files_keep_one_offset \
 	%D%/standard_input_is_read_from_home \
 	%D%/statefile_is_restarted_by_a_node \
+	%D%/statefiles_say_what_they_hold \
 	%D%/stop_and_continue_show_at_home \
 	%D%/stopped_ghost_notices_a_silent_network \
 	%D%/stopped_ghost_stops_the_child \
@@ -521,6 +522,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_standard_files_keep_one_offset_LDADD = $(rf_integration_ldadd)
 %C%_standard_input_is_read_from_home_LDADD = $(rf_integration_ldadd)
 %C%_statefile_is_restarted_by_a_node_LDADD = $(rf_integration_ldadd)
+%C%_statefiles_say_what_they_hold_LDADD = $(rf_integration_ldadd)
 %C%_stop_and_continue_show_at_home_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_notices_a_silent_network_LDADD = $(rf_integration_ldadd)
 %C%_stopped_ghost_stops_the_child_LDADD = $(rf_integration_ldadd)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-info = json.load(sys.stdin)
+info = json.loads(sys.stdin.buffer.read().decode("utf-8", "strict"))
 failures = 0
 
 
