@@ -87,23 +87,37 @@ void rf_statefile_seal_note(struct rf_statefile_note *note)
 	note->digest = digest_note(note);
 }
 
+/* Reads exactly `bytes`; -ENODATA at the file's end. */
+static int read_at(int fd, uint64_t offset, void *buffer, size_t bytes)
+{
+	for (size_t done = 0; done < bytes;) {
+		ssize_t got = rf_sys_pread(fd, (char *)buffer + done, bytes - done, offset + done);
+
+		if (got <= 0 && got != -EINTR)
+			return got ? (int)got : -ENODATA;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return 0;
+}
+
 int rf_statefile_digest_head(int fd, const struct rf_statefile_note *note, uint64_t note_offset,
 			     uint64_t *digest)
 {
-	static const struct rf_statefile_note unfinished;
 	uint64_t bytes = (uint64_t)note->head_pages * PAGE_BYTES;
-	uint64_t behind = note_offset + sizeof(*note);
-	long head = rf_sys_mmap(0, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-	struct iovec pieces[3];
+	/* not of the file: who cuts that off meanwhile would end us */
+	long head =
+		rf_sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int error;
 
 	if (head < 0 && head > -4096)
 		return (int)head;
-	pieces[0] = (struct iovec){ (void *)head, note_offset };
-	pieces[1] = (struct iovec){ (void *)(uintptr_t)&unfinished, sizeof(unfinished) };
-	pieces[2] = (struct iovec){ (char *)head + behind, bytes - behind };
-	*digest = rf_digest64_iov(pieces, 3);
+	error = read_at(fd, 0, (void *)head, bytes);
+	if (error == 0) {
+		memset((char *)head + note_offset, 0, sizeof(*note));
+		*digest = rf_digest64((void *)head, bytes);
+	}
 	rf_sys_munmap((uintptr_t)head, bytes);
-	return 0;
+	return error;
 }
 
 /* -- finding one ---------------------------------------------------------------------------- */
@@ -120,26 +134,17 @@ static int fault(const struct search *search, int error, uint64_t offset, const 
 	return rf_report(search->report, error, "%s: offset %lu: %s", search->path, offset, what);
 }
 
-/* Reads exactly `bytes`. */
+/* Reads exactly `bytes`, or reports why not. */
 static int get(const struct search *search, uint64_t offset, void *buffer, size_t bytes)
 {
-	size_t done = 0;
+	int error;
 
 	if (offset > search->bytes || bytes > search->bytes - offset)
 		return fault(search, EBADMSG, search->bytes, "the file ends here, too early");
-	while (done < bytes) {
-		ssize_t got = rf_sys_pread(search->fd, (char *)buffer + done, bytes - done,
-					   offset + done);
-
-		if (got == -EINTR)
-			continue;
-		if (got < 0)
-			return rf_report(search->report, (int)-got, "%s: %m", search->path);
-		if (got == 0)
-			return fault(search, EBADMSG, offset + done, "the file became shorter");
-		done += (size_t)got;
-	}
-	return 0;
+	error = read_at(search->fd, offset, buffer, bytes);
+	if (error == -ENODATA)
+		return fault(search, EBADMSG, offset, "the file became shorter");
+	return error < 0 ? rf_report(search->report, -error, "%s: %m", search->path) : 0;
 }
 
 static int read_elf(const struct search *search, Elf64_Ehdr *elf)

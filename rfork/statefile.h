@@ -34,7 +34,7 @@ void rf_statefile_seal_note(struct rf_statefile_note *note);
 
 /*
  * Computes the digest of the head of an open file, note->head_pages long, whatever stands where the
- * note's description is.  0 or a negative errno of mmap(2).
+ * note's description is.  0, -ENODATA if the file is shorter, or a negative errno of read(2) or mmap(2).
  */
 int rf_statefile_digest_head(int fd, const struct rf_statefile_note *note, uint64_t note_offset,
 			     uint64_t *digest);

@@ -8,9 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,12 +93,26 @@ static char *make_parent_path(const struct link *child)
 	return path;
 }
 
+/* A long chain may need more descriptors than are usual; as many as there may be. */
+static bool raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return false;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 static int open_regular(const char *path)
 {
-	struct stat status;
 	/* O_NONBLOCK: a FIFO must not hang us before it is refused */
-	int fd = rf_io_above_stdio(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+	const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = rf_io_above_stdio(open(path, flags));
+	struct stat status;
 
+	if (fd < 0 && errno == EMFILE && raise_file_limit())
+		fd = rf_io_above_stdio(open(path, flags));
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))

@@ -162,11 +162,19 @@ unsigned char *statefile_encode(const struct statefile_sample *sample, size_t *b
 
 void statefile_write(const char *path, const unsigned char *file, size_t bytes)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	static const unsigned char zeros[SAMPLE_PAGE];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	if (fd < 0 || pwrite(fd, file, bytes, 0) != (ssize_t)bytes ||
-	    ftruncate(fd, (off_t)bytes) < 0 || close(fd) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
 		abort();
+	/* zeros stay holes, as in what the writer makes */
+	for (size_t at = 0, now; at < bytes; at += now) {
+		now = bytes - at < SAMPLE_PAGE ? bytes - at : SAMPLE_PAGE;
+		if (memcmp(file + at, zeros, now) != 0 &&
+		    pwrite(fd, file + at, now, (off_t)at) != (ssize_t)now)
+			abort();
+	}
+	close(fd);
 }
 
 /* -- the rules ----------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,12 +26,14 @@
 static struct statefile_sample sample;
 static struct rf_source source;
 static struct rf_report report;
-static char folder[] = "/tmp/statefiles.XXXXXX";
-static char path[sizeof(folder) + 16];
+static char folder[] = "/dev/shm/statefiles.XXXXXX";
+static char path[sizeof(folder) + 40];
 
 static void set_up(void)
 {
-	strcpy(folder + sizeof(folder) - 7, "XXXXXX");
+	/* in memory where that is possible: a chain is of thousands of files */
+	strcpy(folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/statefiles.XXXXXX"
+						     : "/tmp/statefiles.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/x.state", folder);
 	report = (struct rf_report){ 0 };
@@ -590,6 +593,59 @@ START_TEST(chain_that_comes_back_is_refused)
 }
 END_TEST
 
+/* Writes 1.state to COUNT.state, each the parent of the next, with zeros left out. */
+static void write_chain(unsigned count)
+{
+	char name[32], parent[32] = "";
+
+	for (unsigned i = 1; i <= count; i++) {
+		struct rf_image_origin *origin;
+
+		statefile_name(&sample, 'x', i > 1 ? 'x' : 0, parent);
+		origin = sample_payload(&sample.records, RF_RECORD_ORIGIN, 0);
+		memcpy(origin->id + 1, &i, sizeof(i));
+		if (i > 1)
+			memcpy(origin->parent + 1, &(unsigned){ i - 1 }, sizeof(i));
+		snprintf(name, sizeof(name), "%u.state", i);
+		write_as(name);
+		strcpy(parent, name);
+	}
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+}
+
+static void remove_chain(unsigned count)
+{
+	char name[sizeof(path)];
+
+	for (unsigned i = 1; i <= count; i++) {
+		snprintf(name, sizeof(name), "%s/%u.state", folder, i);
+		ck_assert_int_eq(unlink(name), 0);
+	}
+}
+
+START_TEST(longest_chain_is_read_and_a_longer_one_is_not)
+{
+	unsigned count = RF_IMAGE_MAX_CHAIN;
+	struct rlimit limit;
+
+	/* the usual limit, which does not suffice */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < 2 * count)
+		return;
+	limit.rlim_cur = 1024;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* nothing to carry: only the chain is of interest */
+	make_many_segments(1);
+	write_chain(count + 1);
+	ck_assert_msg(open_source() == -ELOOP, "%s", report.sentence);
+	snprintf(path, sizeof(path), "%s/%u.state", folder, count);
+	ck_assert_msg(open_source() == 0, "%s", report.sentence);
+	ck_assert_uint_eq(source.chain_count, count);
+	rf_source_close(&source);
+	remove_chain(count + 1);
+}
+END_TEST
+
 static TCase *accepting_case(void)
 {
 	TCase *tcase = tcase_create("good statefiles");
@@ -623,6 +679,7 @@ static TCase *chain_case(void)
 	TCase *tcase = tcase_create("chains");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 60); /* with sanitizers */
 	tcase_add_test(tcase, child_lies_over_its_parent);
 	tcase_add_test(tcase, what_is_unmapped_between_is_gone);
 	tcase_add_test(tcase, parent_is_found_by_an_absolute_path);
@@ -631,6 +688,7 @@ static TCase *chain_case(void)
 	tcase_add_test(tcase, broken_parent_is_named);
 	tcase_add_test(tcase, damage_to_the_parents_data_is_named);
 	tcase_add_test(tcase, chain_that_comes_back_is_refused);
+	tcase_add_test(tcase, longest_chain_is_read_and_a_longer_one_is_not);
 	return tcase;
 }
 
