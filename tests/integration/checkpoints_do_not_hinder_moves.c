@@ -11,7 +11,7 @@
 #include "tests/support/checkpoint.h"
 #include "tests/support/mover.h"
 
-static int told[2];
+static int told[2], go[2];
 
 static void expect_unknown(rfork_crid_t crid)
 {
@@ -34,6 +34,7 @@ static int move(const struct node *node)
 	rfork_crid_t first = checkpoint_hold(RFORK_CLOSE_OTHERS),
 		     second = checkpoint_hold(RFORK_CLOSE_OTHERS), third;
 	pid_t holder = checkpoint_holder(second);
+	char byte;
 
 	CHECK(first > 0 && second > first && holder > 0);
 	check_remote_child(node, second);
@@ -42,6 +43,7 @@ static int move(const struct node *node)
 	CHECK_CALL(rfork_discard(first));
 	test_write(told[1], &holder, sizeof(holder));
 	mover_go(node);
+	test_read(go[0], &byte, sizeof(byte)); /* its ghost lives on meanwhile */
 	expect_unknown(second);
 	third = checkpoint_hold(RFORK_CLOSE_OTHERS);
 	CHECK(third > second);
@@ -57,12 +59,16 @@ int main(void)
 	test_begin();
 	node_start(&node, NULL);
 	CHECK_CALL(pipe2(told, O_CLOEXEC));
+	CHECK_CALL(pipe2(go, O_CLOEXEC));
 	pid = mover_start(&node, move);
 	CHECK_EQUAL(test_read(told[0], &holder, sizeof(holder)), sizeof(holder));
 	CHECK(test_has_ended(holder, TEST_DEADLINE_MS));
+	test_write(go[1], "", 1);
 	test_expect_exit(pid, 12);
 	close(told[0]);
 	close(told[1]);
+	close(go[0]);
+	close(go[1]);
 	node_stop(&node);
 	return test_end();
 }
