@@ -370,7 +370,8 @@ size_t rf_plan_build_last(struct rf_step *steps, int report_fd, uint64_t report_
 	if (report_address)
 		add_step(&writer, SYS_write, (uint64_t)report_fd, report_address,
 			 RF_SHELL_REPORT_SHORT_BYTES, 0, 0);
-	add_step(&writer, SYS_close, (uint64_t)report_fd, 0, 0, 0, 0);
+	if (report_fd >= 0)
+		add_step(&writer, SYS_close, (uint64_t)report_fd, 0, 0, 0, 0);
 	return writer.count;
 }
 

@@ -71,7 +71,8 @@ size_t rf_plan_build_thread(struct rf_step *steps, const struct rf_image_thread 
 #define RF_PLAN_LAST_STEPS 2u
 
 /* Writes what is done in the name of an image whose main thread was interrupted, for no code of ours will run in
- * it: it reports what lies at report_address, if that is not 0, and closes the descriptor. */
+ * it: it reports what lies at report_address, if that is not 0, and closes the descriptor,
+ * if there is one. */
 size_t rf_plan_build_last(struct rf_step *steps, int report_fd, uint64_t report_address);
 
 /* Whether the image's vdso can be stood in for by the shell's: same build, same areas. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: an executable starts where there is no /proc, from a read-only file system, with addresses that are not
- * random, where the program's own addresses are taken, and under a parent that ignores signals.
+ * random, where the program's own addresses are taken, under a parent that ignores signals, and without any of the
+ * standard streams.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -73,6 +74,12 @@ static bool ignore_signals(const char *path)
 	       signal(SIGPIPE, SIG_IGN) != SIG_ERR;
 }
 
+static bool close_streams(const char *path)
+{
+	(void)path;
+	return close(0) == 0 && close(1) == 0 && close(2) == 0;
+}
+
 /* true if it could be tried. */
 static bool try(const char *what, const char *path, bool (*prepare)(const char *path),
 		bool is_mounted)
@@ -111,6 +118,7 @@ int main(void)
 	is_complete &= try("read-only", path, mount_read_only, true);
 	try("fixed addresses", path, fix_addresses, false);
 	try("ignored signals", path, ignore_signals, false);
+	try("no standard streams", path, close_streams, false);
 	/* of a program whose addresses were fixed: stack and vdso lie where the new process's do */
 	CHECK(personality(ADDR_NO_RANDOMIZE) >= 0);
 	restart_write(fixed, body);

@@ -622,6 +622,7 @@ START_TEST(last_word_is_said_before_its_descriptor_is_closed)
 	ck_assert_uint_eq(steps[1].number, SYS_close);
 	ck_assert_uint_eq(steps[1].arguments[0], 7);
 	ck_assert_uint_eq(rf_plan_build_last(steps, 7, 0), 1);
+	ck_assert_uint_eq(rf_plan_build_last(steps, -1, 0), 0);
 	ck_assert_uint_eq(steps[0].number, SYS_close);
 }
 END_TEST
