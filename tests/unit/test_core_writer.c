@@ -188,9 +188,10 @@ static void close_core(void)
 	close(core.fd);
 }
 
-/* The n-th note of a type: its description, and how long it is. */
+/* The n-th note of a type: its description, until the next call, and how long it is. */
 static const void *find_note(uint32_t type, unsigned nth, size_t *bytes)
 {
+	static _Alignas(8) char description_bytes[16384]; /* in the file it is not aligned */
 	Elf_Data *data = elf_getdata_rawchunk(core.elf, (int64_t)core.notes.p_offset,
 					      core.notes.p_filesz, ELF_T_NHDR);
 	size_t next = 0, name, description;
@@ -201,7 +202,8 @@ static const void *find_note(uint32_t type, unsigned nth, size_t *bytes)
 		if (note.n_type != type || nth--)
 			continue;
 		*bytes = note.n_descsz;
-		return (const char *)data->d_buf + description;
+		ck_assert_uint_le(*bytes, sizeof(description_bytes));
+		return memcpy(description_bytes, (const char *)data->d_buf + description, *bytes);
 	}
 	return NULL;
 }
