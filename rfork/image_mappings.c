@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the files of an image and what is mapped where.  A part of the reader of images, and under its
- * rules.
+ * Reads the files of an image and what is mapped where.  A part of the reader of images, and
+ * under its rules.
  */
 #define _GNU_SOURCE
 #include <errno.h>

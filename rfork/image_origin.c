@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads what an image says besides the process itself: where it comes from, on which machine the process
- * ran, which locks it held, what it has lost.  A part of the reader of images, and under its rules.
+ * Reads what an image says besides the process itself: where it comes from, on which machine the
+ * process ran, which locks it held, what it has lost.  A part of the reader of images, and under
+ * its rules.
  */
 #define _GNU_SOURCE
 #include <errno.h>

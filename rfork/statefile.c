@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The head of statefiles and executables: makes it, finds the note in it, and checks what leads
- * there.  Called by the frozen process that holds a checkpoint, by what restarts an executable, and by
- * undump; so it uses system calls only.
+ * there.  Called by the frozen process that holds a checkpoint, by what restarts an executable,
+ * and by undump; so it uses system calls only.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a whole statefile or executable, with its parents, and compares all digests that its records do
- * not have themselves: of the head and of the page data.  What belongs to nothing must be zero.
- * Called by undump --check.
+ * Reads a whole statefile or executable, with its parents, and compares all digests that its
+ * records do not have themselves: of the head and of the page data.  What belongs to nothing must
+ * be zero.  Called by undump --check.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads one statefile or executable: the note, then the records, by the one reader of images.  Called
- * for each file of a chain, and by what restarts an executable; hostile bytes as ever.
+ * Reads one statefile or executable: the note, then the records, by the one reader of images.
+ * Called for each file of a chain, and by what restarts an executable; hostile bytes as ever.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile_image.h"

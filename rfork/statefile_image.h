@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads one statefile or executable, without its parents.  Needs no libc but malloc() and the like:
- * what restarts an executable is compiled from it.
+ * Reads one statefile or executable, without its parents.  Needs no libc but malloc() and the
+ * like: what restarts an executable is compiled from it.
  */
 #ifndef RF_STATEFILE_IMAGE_H
 #define RF_STATEFILE_IMAGE_H
@@ -19,10 +19,10 @@ struct rf_statefile {
 };
 
 /*
- * Reads and validates the note and all records; fd's own offset stays as it is.
- * 0, or a negative errno with a report that begins with `path` and, of what is corrupt, the offset:
- * as rf_statefile_find_note() and rf_reader_layout(), but never -ECONNRESET.  Digests of page data and of
- * the head are not checked.  To be released if it is 0.
+ * Reads and validates the note and all records; fd's own offset stays as it is.  0, or a negative
+ * errno with a report that begins with `path` and, of what is corrupt, the offset: as
+ * rf_statefile_find_note() and rf_reader_layout(), but never -ECONNRESET.  Digests of page data
+ * and of the head are not checked.  To be released if it is 0.
  */
 int rf_statefile_read(struct rf_statefile *file, int fd, const char *path, uint64_t min_address,
 		      uint64_t max_address, struct rf_report *report);

@@ -17,9 +17,9 @@ struct rf_layers {
 };
 
 /*
- * Lays an image and its segments, whose data are in fd, over what there is; then drops what lies in no
- * private mapping of the image, and splits what lies in several.
- * 0, -ENOMEM, or -E2BIG for more segments than anybody should have.
+ * Lays an image and its segments, whose data are in fd, over what there is; then drops what lies
+ * in no private mapping of the image, and splits what lies in several.  0, -ENOMEM, or -E2BIG for
+ * more segments than anybody should have.
  */
 int rf_layers_add(struct rf_layers *layers, const struct rf_image *image,
 		  const struct rf_reader_index *index, int fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a source of a statefile or an executable: follows the chain of its parents, and lays their
- * segments one over the other.  Called by undump and by whatever sends an image at rest.
+ * Makes a source of a statefile or an executable: follows the chain of its parents, and lays
+ * their segments one over the other.  Called by undump and by whatever sends an image at rest.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile_reader.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump --check: whether a file is whole.  Of statefiles and executables all is read and compared with
- * digests, parents too; a core has none, so only its structure can be checked.
+ * undump --check: whether a file is whole.  Of statefiles and executables all is read and
+ * compared with digests, parents too; a core has none, so only its structure can be checked.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

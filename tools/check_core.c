@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks the structure of core files by libelf.  A core carries no digests: what its bytes should be
- * nobody knows, but where they lie, and that they are there.
+ * Checks the structure of core files by libelf.  A core carries no digests: what its bytes should
+ * be nobody knows, but where they lie, and that they are there.
  */
 #define _GNU_SOURCE
 #include "tools/check_core.h"

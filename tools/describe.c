@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names and amounts for --info.  Called by info.c and info_json.c; what records say has been checked by
- * the reader.
+ * Names and amounts for --info.  Called by info.c and info_json.c; what records say has been
+ * checked by the reader.
  */
 #define _GNU_SOURCE
 #include "tools/describe.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What --info says to people and to programs alike: names for what records have as numbers, and what of
- * a mapping is carried.
+ * What --info says to people and to programs alike: names for what records have as numbers, and
+ * what of a mapping is carried.
  */
 #ifndef TOOLS_DESCRIBE_H
 #define TOOLS_DESCRIBE_H
@@ -18,8 +18,10 @@ struct describe_carried {
 
 struct describe_carried describe_carried(const struct rf_source *source, size_t mapping);
 
-/* "reference": the file is mapped, and carried pages are laid over it; "content": all that is not zero
- * is carried; "zero": nothing is. */
+/*
+ * "reference": the file is mapped, and carried pages are laid over it; "content": all that is
+ * not zero is carried; "zero": nothing is.
+ */
 const char *describe_how(const struct rf_image_mapping *mapping,
 			 const struct describe_carried *carried);
 

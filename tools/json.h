@@ -19,8 +19,10 @@ struct json {
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json, char bracket);
 
-/* text: any bytes; those that are no UTF-8 become lone surrogates, U+DC00 plus the byte, as Python has
- * them (PEP 383).  NULL is null. */
+/*
+ * text: any bytes; those that are no UTF-8 become lone surrogates, U+DC00 plus the byte, as
+ * Python has them (PEP 383).  NULL is null.
+ */
 void json_string(struct json *json, const char *key, const char *text);
 void json_number(struct json *json, const char *key, uint64_t number);
 void json_signed(struct json *json, const char *key, int64_t number);

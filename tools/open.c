@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds out what an input file is, and opens it with the reader that knows it.  Called by the modes of
- * undump; looks at no more than the ELF header itself.
+ * Finds out what an input file is, and opens it with the reader that knows it.  Called by the
+ * modes of undump; looks at no more than the ELF header itself.
  */
 #define _GNU_SOURCE
 #include <elf.h>

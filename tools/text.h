@@ -16,7 +16,10 @@ const char *text_amount(char text[TEXT_AMOUNT_BYTES], uint64_t bytes);
 /* "s" for every count but 1. */
 const char *text_plural(uint64_t count);
 
-/* Prints a name that comes from a file: what a terminal would take for more than text is replaced. */
+/*
+ * Prints a name that comes from a file: what a terminal would take for more than text is
+ * replaced.
+ */
 void text_print(FILE *to, const char *name);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump --check calls the statefile of a real process whole, and the executable made of it;
- * whichever byte of head or records is changed, whichever page of its memory, and wherever the file ends, it
- * says so with the offset of a fault, and never crashes.  A core that is cut off is told as well.
+ * Claim: undump --check calls the statefile of a real process whole, and the executable made of
+ * it; whichever byte of head or records is changed, whichever page of its memory, and wherever
+ * the file ends, it says so with the offset of a fault, and never crashes.  A core that is cut
+ * off is told as well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

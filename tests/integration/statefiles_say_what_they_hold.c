@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump --info says of the statefile of a real process what that process had: its name, directory and
- * machine, what is mapped where and what of it is carried, its descriptors, locks, timers, signals and
- * registers.
+ * Claim: undump --info says of the statefile of a real process what that process had: its name,
+ * directory and machine, what is mapped where and what of it is carried, its descriptors, locks,
+ * timers, signals and registers.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

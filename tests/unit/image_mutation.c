@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mutations of images, for the fuzz tests of their readers: fields at which checks turn, fields of other
- * records, records that are moved, lengthened and cut.  Every digest is made anew afterwards.
+ * Mutations of images, for the fuzz tests of their readers: fields at which checks turn, fields
+ * of other records, records that are moved, lengthened and cut.  Every digest is made anew
+ * afterwards.
  */
 #define _GNU_SOURCE
 #include "tests/unit/image_mutation.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes statefiles for the tests of their readers, and judges what these let through.  Shares no code
- * with the writer, so that both must follow the document.
+ * Makes statefiles for the tests of their readers, and judges what these let through.  Shares no
+ * code with the writer, so that both must follow the document.
  */
 #define _GNU_SOURCE
 #include "tests/unit/statefile_sample.h"

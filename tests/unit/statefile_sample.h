@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small statefile in memory, made by readable code and apart from the library's writer: the records
- * of image_sample.h with an index in the place of pages, a head, and page data.
+ * A small statefile in memory, made by readable code and apart from the library's writer: the
+ * records of image_sample.h with an index in the place of pages, a head, and page data.
  */
 #ifndef TEST_UNIT_STATEFILE_SAMPLE_H
 #define TEST_UNIT_STATEFILE_SAMPLE_H

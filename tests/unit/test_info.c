@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump --info of a statefile that has something of everything: what it says to programs is valid JSON and
- * is what the file says, whatever bytes names have (test_info.py compares); what it says to people names the same,
- * and lets no control character out.  Runs the program itself.
+ * undump --info of a statefile that has something of everything: what it says to programs is
+ * valid JSON and is what the file says, whatever bytes names have (test_info.py compares); what
+ * it says to people names the same, and lets no control character out.  Runs the program itself.
  */
 #define _GNU_SOURCE
 #include <check.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/statefile.c: a head that was made is found again, and each way to break one has
- * its answer, which names the file and the offset.
+ * Unit tests of rfork/statefile.c: a head that was made is found again, and each way to break one
+ * has its answer, which names the file and the offset.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mutations of a good statefile against its readers: of the records, of the index, of the note, of the ELF
- * headers.  Whatever comes, the answer is a refusal that names the file, or what is accepted keeps to the rules of
- * the format (statefile_sample.c).  RFORK_TEST_SEED and RFORK_FUZZ_ROUNDS choose other rounds.
+ * Mutations of a good statefile against its readers: of the records, of the index, of the note,
+ * of the ELF headers.  Whatever comes, the answer is a refusal that names the file, or what is
+ * accepted keeps to the rules of the format (statefile_sample.c).  RFORK_TEST_SEED and
+ * RFORK_FUZZ_ROUNDS choose other rounds.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of the reader of statefiles: a good one is read, its memory is what it was, each way to break
- * one has its answer with the file and the offset; and chains of incremental ones lie over each
- * other, or are refused by name.
+ * Unit tests of the reader of statefiles: a good one is read, its memory is what it was, each way
+ * to break one has its answer with the file and the offset; and chains of incremental ones lie
+ * over each other, or are refused by name.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile_reader.h"
@@ -469,7 +469,10 @@ START_TEST(child_lies_over_its_parent)
 	uint64_t heap = start_of(SAMPLE_HEAP), stack = start_of(SAMPLE_STACK) + 13 * PAGE;
 
 	write_parent();
-	/* of the heap's two pages one, of the stack's three the middle one, as zero; the guard goes */
+	/*
+	 * of the heap's two pages one, of the stack's three the middle one, as zero; the guard
+	 * goes
+	 */
 	*HEAP = (struct rf_image_segment){ heap + 2 * PAGE, PAGE, PAGE, RF_SEGMENT_DATA, 0 };
 	*GUARD = (struct rf_image_segment){ heap + 4 * PAGE, PAGE, 0, RF_SEGMENT_ZERO, 0 };
 	*STACK = (struct rf_image_segment){ stack + PAGE, PAGE, 0, RF_SEGMENT_ZERO, 0 };
