@@ -235,6 +235,20 @@ static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 	return rf_refusals_report(&look.refusals, report);
 }
 
+/* An ancestor of another user could have them, too, which cannot be seen: but both ends are seldom inherited. */
+static void find_pipes(struct rf_holder_order *order)
+{
+	const struct rf_pipes *pipes = &order->pipes;
+
+	if (rf_pipes_find_of(&order->pipes, &order->fds, &order->arena, order->caller))
+		return;
+	for (size_t i = 0; i < pipes->count; i++)
+		rf_rest_lose(&order->kept,
+			     "whether the pipe of descriptors %d and %d is also another user's "
+			     "process's",
+			     pipes->entries[i].ends[0], pipes->entries[i].ends[1]);
+}
+
 static int look_at_process(struct rf_holder_order *order, struct rf_report *report)
 {
 	const bool leave_out_all = true; /* what is left out is found afterwards */
@@ -247,7 +261,7 @@ static int look_at_process(struct rf_holder_order *order, struct rf_report *repo
 				   rf_flight_owns, report);
 	if (error < 0)
 		return error;
-	rf_pipes_find(&order->pipes, &order->fds, &order->arena, rf_state_node_session());
+	find_pipes(order);
 	error = refuse_all(order, report);
 	return error < 0 ? error : note_rest(order, report);
 }
