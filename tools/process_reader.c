@@ -223,6 +223,8 @@ static int read_all(struct rf_process *process, struct rf_report *report)
 		error = read_process(process, report);
 	if (error == 0)
 		error = rf_process_read_memory(process, report);
+	/* from here on memory is as it was */
+	rf_tracee_end_calls(&process->tracees, &process->tracees.threads[0]);
 	if (error == 0)
 		error = lose_children(process, report);
 	return error < 0 ? error : rf_process_read_descriptors(process, report);

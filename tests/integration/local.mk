@@ -573,6 +573,7 @@ rf_process_tests = \
 	%D%/descriptors_of_a_process_are_judged \
 	%D%/eight_threads_are_read \
 	%D%/killed_undump_leaves_the_process_running \
+	%D%/memory_below_a_stack_is_kept \
 	%D%/memory_of_a_process_is_read_whole \
 	%D%/ordinary_user_makes_an_executable_of_python \
 	%D%/ordinary_user_reads_a_process \
@@ -593,6 +594,8 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_eight_threads_are_read_LDADD = $(rf_process_ldadd)
 %C%_killed_undump_leaves_the_process_running_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_killed_undump_leaves_the_process_running_LDADD = $(rf_process_ldadd)
+%C%_memory_below_a_stack_is_kept_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_memory_below_a_stack_is_kept_LDADD = $(rf_process_ldadd)
 %C%_memory_of_a_process_is_read_whole_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_memory_of_a_process_is_read_whole_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_makes_an_executable_of_python_CFLAGS = $(SANITIZED_CFLAGS)

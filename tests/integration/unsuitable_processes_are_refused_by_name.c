@@ -2,14 +2,17 @@
 /*
  * Claim: what cannot be undumped is refused, with a sentence that says which process and why, before
  * anything is done to it: no process, threads, the kernel's, the first one, zombies, those that others trace, have
- * filters or several users, look at other files, forbid it, or wait where nothing stops them.
+ * filters or several users, look at other files, forbid it, run foreign code, or wait where nothing stops
+ * them.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -179,6 +182,54 @@ static void check_traced(void)
 	target_end(&target);
 }
 
+/* A program for i386 that waits for ever. */
+static const unsigned char
+	foreign_program
+		[] = {
+			0x7f, 'E',  'L',  'F',	1,    1, 1, 0, 0,    0,
+			0,    0,    0,	  0,	0,    0, /* 32 bits */
+			2,    0,    3,	  0,	1,    0, 0, 0, 0x54, 0x80,
+			4,    8,    0x34, 0,	0,    0, /* executable, i386, entry */
+			0,    0,    0,	  0,	0,    0, 0, 0, 0x34, 0,
+			0x20, 0,    1,	  0,	0,    0, 0, 0, 0,    0, /* one segment */
+			1,    0,    0,	  0,	0,    0, 0, 0, 0,    0x80,
+			4,    8,    0,	  0x80, 4,    8, /* all of this at 0x8048000 */
+			0x5d, 0,    0,	  0,	0x5d, 0, 0, 0, 5,    0,
+			0,    0,    0,	  0x10, 0,    0, /* readable, executable */
+			0xb8, 29,   0,	  0,	0,	 /* mov $pause, %eax */
+			0xcd, 0x80, 0xeb, 0xf7,		 /* int $0x80; again */
+		};
+
+/* Close-on-exec tells that it runs; a byte, that this kernel has no such programs. */
+static void check_foreign(void)
+{
+	char *const nothing[] = { NULL };
+	int ends[2], program = CHECK_CALL(memfd_create("foreign", MFD_CLOEXEC));
+	char byte;
+	pid_t pid;
+
+	test_write(program, foreign_program, sizeof(foreign_program));
+	CHECK_CALL(pipe2(ends, O_CLOEXEC));
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		fexecve(program, nothing, nothing);
+		test_write(ends[1], "", 1);
+		_exit(0);
+	}
+	CHECK_CALL(close(ends[1]));
+	if (test_read(ends[0], &byte, 1) == 0) {
+		expect_refusal(pid, ENOEXEC, "runs code of another architecture");
+		CHECK(process_state(pid) != 't' && !test_has_ended(pid, 0));
+		CHECK_CALL(kill(pid, SIGKILL));
+		test_expect_signal(pid, SIGKILL);
+	} else {
+		test_expect_exit(pid, 0);
+	}
+	CHECK_CALL(close(ends[0]));
+	CHECK_CALL(close(program));
+}
+
 /* As an ordinary user, who may look at few. */
 static int be_ordinary(struct target *target)
 {
@@ -221,6 +272,7 @@ int main(void)
 	check_zombie();
 	check_traced();
 	check_vfork();
+	check_foreign();
 	expect(have_a_filter, ENOTSUP, "seccomp");
 	if (geteuid() == 0) {
 		expect(have_two_users, ENOTSUP, "several user ids");
