@@ -229,7 +229,7 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head)
 	};
 	memcpy(head->running, &running, sizeof(head->running));
 	head->plan.last = head->last;
-	if (is_interrupted(restore->image) || !is_heard)
+	if (restore->report_fd >= 0 && (is_interrupted(restore->image) || !is_heard))
 		head->plan.last_count = rf_plan_build_last(head->last, restore->report_fd,
 							   is_heard ? (uintptr_t)head->running : 0);
 }

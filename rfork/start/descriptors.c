@@ -70,19 +70,15 @@ static int move_up(struct rf_start *start, struct high_fds *high)
 	return 0;
 }
 
-/* All below `first`, and all above that did not move there. */
-static void close_others(const struct high_fds *high, int report_fd)
+static void close_between(unsigned first, unsigned last)
 {
-	rf_syscall(SYS_close_range, 0, high->first - 1, 0);
-	for (unsigned fd = high->first; fd < high->first + SPARE_FDS; fd++) {
-		bool is_ours = (int)fd == report_fd;
+	struct rlimit limit = { .rlim_cur = RF_IMAGE_MAX_FD };
 
-		for (unsigned i = 0; i < STANDARD; i++)
-			is_ours |= (int)fd == high->standard[i];
-		if (!is_ours)
-			rf_sys_close((int)fd);
-	}
-	rf_syscall(SYS_close_range, high->first + SPARE_FDS, UINT32_MAX, 0);
+	if (rf_syscall(SYS_close_range, first, last, 0) != -ENOSYS)
+		return;
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	for (unsigned fd = first; fd <= last && fd < limit.rlim_cur && fd <= RF_IMAGE_MAX_FD; fd++)
+		rf_sys_close((int)fd);
 }
 
 /* -- one descriptor ---------------------------------------------------------------------------- */
@@ -221,12 +217,16 @@ int rf_start_make_descriptors(struct rf_start *start)
 	const struct rf_image *image = &start->file.image;
 	struct rf_restore_pipe *pipes = calloc(image->pipe_count + 1, sizeof(*pipes));
 	struct high_fds high = { 0 };
-	int error = pipes ? move_up(start, &high)
-			  : rf_report(&start->report, ENOMEM, "no memory for the pipes");
+	int error;
 
+	if (!pipes)
+		return rf_report(&start->report, ENOMEM, "no memory for the pipes");
+	/* the own file, too: what is needed of it is mapped */
+	close_between(STANDARD, UINT32_MAX);
+	error = move_up(start, &high);
 	if (error < 0)
 		return error;
-	close_others(&high, start->report_fd);
+	close_between(0, STANDARD - 1);
 	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++)
 		error = make_descriptor(start, &high, pipes, &image->descriptors[i]);
 	rf_restore_close_pipes(pipes, image->pipe_count);

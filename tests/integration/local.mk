@@ -222,6 +222,7 @@ rf_integration_tests = \
 	%D%/terminal_output_is_exact \
 	%D%/terminal_signals_act_on_the_job \
 	%D%/terminal_works_over_two_hops \
+	%D%/thin_executables_need_the_same_files \
 	%D%/thread_id_is_renewed \
 	%D%/thread_local_data_is_kept \
 	%D%/thread_other_than_main_may_move \
@@ -538,6 +539,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_terminal_output_is_exact_LDADD = $(rf_integration_ldadd)
 %C%_terminal_signals_act_on_the_job_LDADD = $(rf_integration_ldadd)
 %C%_terminal_works_over_two_hops_LDADD = $(rf_integration_ldadd)
+%C%_thin_executables_need_the_same_files_LDADD = $(rf_integration_ldadd)
 %C%_thread_id_is_renewed_LDADD = $(rf_integration_ldadd)
 %C%_thread_local_data_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)

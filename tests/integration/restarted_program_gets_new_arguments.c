@@ -12,7 +12,7 @@
 
 #include "tests/support/restart.h"
 
-#define EXTRA_FD 9
+#define EXTRA_FDS 40
 #define LONG_BYTES 100000
 
 static bool is_command_line_kept(const char *before, size_t bytes)
@@ -45,8 +45,11 @@ static int body(void)
 	restart_point();
 	if (rfork_restart_args(&argc, &argv, &envp) < 0)
 		return 1;
-	if (!is_command_line_kept(before, bytes) || fcntl(EXTRA_FD, F_GETFD) >= 0)
+	if (!is_command_line_kept(before, bytes))
 		return 2;
+	for (int fd = STDERR_FILENO + 1; fd < EXTRA_FDS; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			return 2;
 	for (found = envp; *found && strncmp(*found, "RESTART_TEST=", 13); found++)
 		;
 	if (!fgets(line, sizeof(line), stdin))
@@ -72,7 +75,8 @@ static pid_t start(const char *path, const struct streams *streams, char *const 
 		dup2(streams->in[0], 0);
 		dup2(streams->out[1], 1);
 		dup2(streams->err[1], 2);
-		dup2(0, EXTRA_FD);
+		for (int fd = STDERR_FILENO + 1; fd < EXTRA_FDS; fd++)
+			dup2(0, fd);
 		execve(path, arguments, environment);
 		_exit(99);
 	}
@@ -116,27 +120,32 @@ static void expect_long(const char *path)
 	expect_answer(path, arguments, none, expected);
 }
 
-/* Standard output is closed: the restarted program finds it so. */
+static int closed_fd;
+
+/* A standard stream that is closed at the start is so in the program. */
 static int closed_body(void)
 {
 	restart_point();
-	return fcntl(STDOUT_FILENO, F_GETFD) < 0 && fcntl(STDIN_FILENO, F_GETFD) >= 0
-		       ? RESTART_RIGHT
-		       : 1;
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if ((fcntl(fd, F_GETFD) < 0) != (fd == closed_fd))
+			return 1;
+	return RESTART_RIGHT;
 }
 
 static void check_closed(const char *path)
 {
-	pid_t pid;
+	for (closed_fd = 0; closed_fd <= STDERR_FILENO; closed_fd++) {
+		pid_t pid;
 
-	restart_write(path, closed_body);
-	pid = CHECK_CALL(fork());
-	if (pid == 0) {
-		close(STDOUT_FILENO);
-		execl(path, path, NULL);
-		_exit(99);
+		restart_write(path, closed_body);
+		pid = CHECK_CALL(fork());
+		if (pid == 0) {
+			close(closed_fd);
+			execl(path, path, NULL);
+			_exit(99);
+		}
+		test_expect_exit(pid, RESTART_RIGHT);
 	}
-	test_expect_exit(pid, RESTART_RIGHT);
 }
 
 int main(void)
