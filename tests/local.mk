@@ -19,6 +19,7 @@ rf_script_tests = \
 	%D%/integration/gdb_shows_checkpoints.sh \
 	%D%/integration/gdb_shows_every_thread.sh \
 	%D%/integration/render_over_three_clones.sh \
+	%D%/integration/restarted_programs_keep_their_names.sh \
 	%D%/integration/server_says_where_it_listens.sh \
 	%D%/integration/static_programs_can_be_undumped.sh
 dist_check_SCRIPTS += $(rf_script_tests)

@@ -26,6 +26,7 @@ rf_backtrace_sources = \
 	%D%/frame_table.c %D%/frame_table.h \
 	%D%/image_memory.c %D%/image_memory.h \
 	%D%/objects.c %D%/objects.h \
+	%D%/objects_names.c \
 	%D%/symbols.c %D%/symbols.h \
 	%D%/symbols_file.c \
 	%D%/symbols_memory.c \

@@ -158,8 +158,7 @@ int rf_objects_find(struct rf_objects *objects, struct rf_image_memory *memory)
 		const struct rf_image_mapping *mapping = &image->mappings[i];
 		struct rf_object object;
 
-		if ((mapping->kind != RF_MAPPING_ANONYMOUS && mapping->file_offset != 0) ||
-		    !read_object(&object, memory, mapping->start))
+		if (!read_object(&object, memory, mapping->start))
 			continue;
 		object.name = name_mapping(image, i);
 		if (!object.name)
@@ -172,13 +171,17 @@ int rf_objects_find(struct rf_objects *objects, struct rf_image_memory *memory)
 	qsort(objects->entries, objects->count, sizeof(*objects->entries), compare);
 	if (error < 0)
 		rf_objects_release(objects);
+	else
+		rf_objects_find_names(objects);
 	return error;
 }
 
 void rf_objects_release(struct rf_objects *objects)
 {
-	for (size_t i = 0; i < objects->count; i++)
+	for (size_t i = 0; i < objects->count; i++) {
 		rf_symbols_free(objects->entries[i].symbols);
+		free(objects->entries[i].own_name);
+	}
 	free(objects->entries);
 	*objects = (struct rf_objects){ 0 };
 }

@@ -14,6 +14,7 @@ struct rf_symbols;
 
 struct rf_object {
 	const char *name;		 /* path, "[vdso]", or "[memory]" */
+	char *own_name;			 /* the same, to be freed; NULL = it is the image's */
 	uint64_t start, end;		 /* from its first to its last segment */
 	uint64_t bias;			 /* what is added to the addresses in its headers */
 	uint64_t frame_header;		 /* address of .eh_frame_hdr; 0 = none */
@@ -39,5 +40,9 @@ struct rf_object *rf_objects_at(struct rf_objects *objects, uint64_t address);
 
 /* Name of what is at an address, also where no object is: the file, or "" for none. */
 const char *rf_objects_name(struct rf_objects *objects, uint64_t address);
+
+/* objects_names.c: names those of whose file the image has another name, as far as the dynamic linker
+ * has listed them. */
+void rf_objects_find_names(struct rf_objects *objects);
 
 #endif

@@ -87,18 +87,23 @@ static bool has_build_id(Elf *elf, const struct rf_object *object)
 	return false;
 }
 
+/* Without a build-id. */
+static bool is_unchanged(struct rf_source *source, const struct rf_object *object)
+{
+	return !object->own_name &&
+	       source->image.mappings[object->mapping].kind != RF_MAPPING_ANONYMOUS &&
+	       rf_source_open_file(source, object->mapping) >= 0;
+}
+
 /* The file that the process had mapped, if it still is. */
 static bool open_mapped(struct file *file, struct rf_objects *objects,
 			const struct rf_object *object)
 {
 	struct rf_source *source = objects->memory->source;
 
-	if (object->mapping == SIZE_MAX ||
-	    source->image.mappings[object->mapping].kind == RF_MAPPING_ANONYMOUS ||
-	    !open_file(file, object->name))
+	if (*object->name != '/' || !open_file(file, object->name))
 		return false;
-	if (object->build_id_bytes ? has_build_id(file->elf, object)
-				   : rf_source_open_file(source, object->mapping) >= 0)
+	if (object->build_id_bytes ? has_build_id(file->elf, object) : is_unchanged(source, object))
 		return true;
 	close_file(file);
 	return false;

@@ -242,6 +242,22 @@ static void expect_chain(unsigned from)
 	ck_assert_uint_eq(find_frame("outer_function", from), stopped + 2);
 }
 
+/* Gives the image the auxiliary vector, which tells how the program was started. */
+static void set_program(void)
+{
+	char path[64];
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)child);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	bytes = read(fd, source.image.auxv, sizeof(source.image.auxv));
+	ck_assert_int_gt(bytes, 0);
+	source.image.process.auxv_bytes = (uint32_t)bytes;
+	ck_assert_ptr_nonnull(getcwd(source.image.cwd, sizeof(source.image.cwd)));
+	close(fd);
+}
+
 static void name_files(const char *path)
 {
 	for (uint32_t i = 0; i < source.image.head.files; i++) {
@@ -316,6 +332,26 @@ START_TEST(files_with_another_build_id_are_not_believed)
 	begin();
 	walk();
 	ck_assert_uint_lt(find_frame("raise", 0), frame_count);
+	expect_chain(0);
+}
+END_TEST
+
+/* As of a program that was restarted, whose mappings are those of another file. */
+START_TEST(names_come_from_the_dynamic_linker_too)
+{
+	end();
+	name_files("/nowhere/at/all");
+	for (uint32_t i = 0; i < source.image.head.mappings; i++)
+		source.image.mappings[i].file_offset += 4096;
+	begin();
+	walk();
+	/* the program itself by what it was started by, which the image does not have here */
+	ck_assert_ptr_nonnull(strstr(rf_objects_name(&objects, frames[0].address), "/libc.so"));
+	ck_assert_str_eq(function_of(&frames[frame_count - 1]), "?");
+	end();
+	set_program();
+	begin();
+	walk();
 	expect_chain(0);
 }
 END_TEST
@@ -643,6 +679,7 @@ int main(void)
 	tcase_add_test(child_case, signal_frames_are_passed);
 	tcase_add_test(child_case, images_alone_have_the_same_frames);
 	tcase_add_test(child_case, files_with_another_build_id_are_not_believed);
+	tcase_add_test(child_case, names_come_from_the_dynamic_linker_too);
 	tcase_add_test(child_case, vdso_is_an_object_like_others);
 	tcase_add_test(child_case, loops_end);
 	tcase_add_test(child_case, endless_expressions_end);
