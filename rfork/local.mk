@@ -109,6 +109,7 @@ rf_restore_sources = \
 	%D%/image_segments.c \
 	%D%/image_timers.c \
 	%D%/plan_builder.c %D%/plan_builder.h \
+	%D%/plan_errands.c %D%/plan_errands.h \
 	%D%/restore_plan.h \
 	%D%/x86_64/signal_frame.c \
 	%D%/x86_64/xsave.c

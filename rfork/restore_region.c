@@ -3,7 +3,7 @@
  * Fills the restorer's region and jumps into it: the last act of whoever becomes an image.
  *
  * The region, in this order: code; struct head; steps of the process and its main thread; for each other
- * thread its steps, signal frame and stack; the main thread's signal frame; arguments, if there are any; the stack
+ * thread its steps, their memory, stack and signal frame; the main thread's signal frame; arguments, if there are any; the stack
  * that the restorer begins on.
  */
 #define _GNU_SOURCE
@@ -15,6 +15,8 @@
 #include <sys/prctl.h>
 
 #include "rfork/arch.h"
+#include "rfork/io.h"
+#include "rfork/plan_errands.h"
 #include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
@@ -27,17 +29,11 @@ struct head {
 	struct rf_plan plan;
 	struct rf_arrival arrival;
 	unsigned char running[RF_SHELL_REPORT_SHORT_BYTES]; /* a report */
-	struct rf_step last[RF_PLAN_LAST_STEPS];
+	struct rf_step last[1 + RF_PLAN_LAST_STEPS];
 	char failure[RF_REPORT_BYTES];
 	struct prctl_mm_map mm_map;
 	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
 	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
-};
-
-/* Of each thread but the main one, which has the same inside the region's other parts. */
-struct thread_part {
-	struct rf_step steps[RF_PLAN_THREAD_STEPS];
-	unsigned char stack[THREAD_STACK_BYTES];
 };
 
 static uint64_t align(uint64_t bytes, uint64_t alignment)
@@ -56,6 +52,15 @@ static uint64_t frame_bytes(const struct rf_image *image, const struct rf_machin
 	return align(rf_arch_signal_frame_bytes(facts, &image->threads[thread].image), ALIGNMENT);
 }
 
+/* Of a thread but the main one: steps, memory of its errands, stack. */
+static uint64_t thread_bytes(const struct rf_image *image, uint32_t thread)
+{
+	size_t errands = rf_plan_count_errands(image, thread);
+
+	return (RF_PLAN_THREAD_STEPS + errands * RF_PLAN_ERRAND_STEPS) * sizeof(struct rf_step) +
+	       errands * sizeof(struct rf_plan_errand) + THREAD_STACK_BYTES;
+}
+
 uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_machine_facts *facts)
 {
 	uint64_t steps = rf_plan_max_steps(image) + RF_PLAN_THREAD_STEPS;
@@ -63,7 +68,7 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_m
 			 frame_bytes(image, facts, 0) + STACK_BYTES;
 
 	for (uint32_t i = 1; i < image->head.threads; i++)
-		bytes += sizeof(struct rf_plan_thread) + sizeof(struct thread_part) +
+		bytes += sizeof(struct rf_plan_thread) + thread_bytes(image, i) +
 			 frame_bytes(image, facts, i);
 	return code_bytes() + align(bytes + 2 * ALIGNMENT, PAGE_BYTES);
 }
@@ -168,20 +173,34 @@ static uint64_t build_frame(const struct rf_restore *restore, unsigned char **ne
 					  image->xsave, (uintptr_t)arrival);
 }
 
+static struct rf_plan_thread fill_thread(const struct rf_restore *restore, uint32_t thread,
+					 const struct rf_arrival *arrival, unsigned char **next)
+{
+	const struct rf_image *image = restore->image;
+	size_t errands = rf_plan_count_errands(image, thread);
+	struct rf_step *steps = (struct rf_step *)*next;
+	struct rf_plan_errand *memory = (struct rf_plan_errand *)(steps + RF_PLAN_THREAD_STEPS +
+								  errands * RF_PLAN_ERRAND_STEPS);
+	struct rf_plan_thread plan = { .steps = steps };
+
+	*next += thread_bytes(image, thread);
+	plan.stack_top = (uintptr_t)*next;
+	plan.count = build_thread(restore, steps, thread);
+	plan.count += rf_plan_build_errands(steps + plan.count, memory, image, thread,
+					    (uint64_t)(rf_io_now_ns() - restore->since_ns),
+					    (uint32_t)rf_syscall(SYS_getpid));
+	plan.stack = build_frame(restore, next, thread, arrival);
+	return plan;
+}
+
 static void fill_threads(const struct rf_restore *restore, struct head *head, unsigned char **next)
 {
 	struct rf_plan_thread *threads = (struct rf_plan_thread *)*next;
 	uint32_t count = restore->image->head.threads - 1;
-	struct thread_part *parts = (struct thread_part *)(threads + count);
 
-	*next = (unsigned char *)(parts + count);
+	*next = (unsigned char *)align((uintptr_t)(threads + count), ALIGNMENT);
 	for (uint32_t i = 0; i < count; i++)
-		threads[i] = (struct rf_plan_thread){
-			.steps = parts[i].steps,
-			.count = build_thread(restore, parts[i].steps, i + 1),
-			.stack_top = (uintptr_t)parts[i].stack + THREAD_STACK_BYTES,
-			.stack = build_frame(restore, next, i + 1, &head->arrival),
-		};
+		threads[i] = fill_thread(restore, i + 1, &head->arrival, next);
 	head->plan.threads = threads;
 	head->plan.thread_count = count;
 }
@@ -229,9 +248,12 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head)
 	};
 	memcpy(head->running, &running, sizeof(head->running));
 	head->plan.last = head->last;
+	if (rf_plan_has_timers(restore->image))
+		head->last[head->plan.last_count++] = rf_plan_leave_timer_ids();
 	if (restore->report_fd >= 0 && (is_interrupted(restore->image) || !is_heard))
-		head->plan.last_count = rf_plan_build_last(head->last, restore->report_fd,
-							   is_heard ? (uintptr_t)head->running : 0);
+		head->plan.last_count +=
+			rf_plan_build_last(head->last + head->plan.last_count, restore->report_fd,
+					   is_heard ? (uintptr_t)head->running : 0);
 }
 
 static void fill_head(const struct rf_restore *restore, struct head *head)

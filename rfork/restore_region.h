@@ -23,6 +23,7 @@ struct rf_restore {
 	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits for a word, and
 	 * report_fd is closed at the end. */
 	const char *failure;
+	int64_t since_ns; /* see rf_restore_under_way() */
 	/* see struct rf_arrival; region_bytes must have room for them, too */
 	const char *arguments;
 	uint64_t arguments_bytes;

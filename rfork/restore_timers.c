@@ -10,11 +10,10 @@
 #include <string.h>
 
 #include "rfork/io.h"
+#include "rfork/plan_errands.h"
 #include "rfork/sys.h"
 #include "rfork/timer_value.h"
 
-/* Linux 6.15, include/uapi/linux/prctl.h; missing in older headers. */
-#define TIMER_CREATE_RESTORE_IDS 77
 /* On an older kernel each new timer gets the next number; so many are made and deleted at most. */
 #define TIMERS_TRIED 262144u
 
@@ -32,20 +31,13 @@ static int queue(const struct rf_image_pending *pending)
 					  pending->siginfo));
 }
 
-/* Other threads do not exist yet. */
-static int refuse_thread(const char *what, uint32_t thread, struct rf_report *report)
-{
-	return rf_report(report, ENOTSUP, "%s of thread %u: only the main thread's can be restored",
-			 what, thread);
-}
-
 static int queue_all(const struct rf_image *image, struct rf_report *report)
 {
 	for (uint32_t i = 0; i < image->pending_count; i++) {
 		int error;
 
 		if (image->pending[i].thread)
-			return refuse_thread("a pending signal", image->pending[i].thread, report);
+			continue; /* of a thread that does not exist yet: plan_errands.c */
 		error = queue(&image->pending[i]);
 		if (error < 0)
 			return rf_report(report, ENOTSUP,
@@ -117,24 +109,25 @@ static int restore_timer(const struct rf_image_timer *timer, int64_t since_ns, b
 
 static int restore_timers(const struct rf_image *image, int64_t since_ns, struct rf_report *report)
 {
-	bool is_exact = rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
+	bool is_exact = rf_sys_prctl(RF_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
 	unsigned tries = 0;
 	int error = 0;
 
+	if (!is_exact && rf_plan_has_timers(image))
+		return rf_report(report, ENOTSUP,
+				 "timers of threads other than the main one need Linux 6.15");
 	for (uint32_t i = 0; i < image->timer_count && error == 0; i++) {
 		const struct rf_image_timer *timer = &image->timers[i];
 
-		if (timer->thread) {
-			error = refuse_thread("a timer", timer->thread, report);
-			break;
-		}
+		if (timer->thread)
+			continue; /* as above */
 		error = restore_timer(timer, since_ns, is_exact, &tries);
 		if (error < 0)
 			rf_report(report, ENOTSUP, "timer %u of kind %u cannot be made here: %s",
 				  timer->id, timer->kind, strerrordesc_np(-error));
 	}
-	if (is_exact)
-		rf_sys_prctl(TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
+	if (is_exact && !rf_plan_has_timers(image))
+		rf_sys_prctl(RF_TIMER_CREATE_RESTORE_IDS, 0, 0, 0, 0);
 	return error < 0 ? -report->error : 0;
 }
 

@@ -44,6 +44,7 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.facts = &shell->facts,
 		.shell = describe_shell(shell),
 		.report_fd = shell->report_fd,
+		.since_ns = shell->layout_ns,
 	};
 	const uint64_t every_signal = UINT64_MAX;
 	int error = rf_restore_process(&shell->image, &shell->report);

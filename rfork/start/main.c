@@ -198,6 +198,7 @@ static int become_image(struct rf_start *start, const char *failure)
 					 mm_map_bytes == sizeof(struct prctl_mm_map) },
 		.report_fd = start->report_fd,
 		.failure = failure,
+		.since_ns = start->started_ns,
 		.arguments = start->arguments.strings,
 		.arguments_bytes = start->arguments.strings_bytes,
 		.argc = (uint32_t)start->arguments.argc,

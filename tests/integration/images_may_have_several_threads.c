@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: an image of several threads runs on a node: each thread has its own registers, stack, thread
- * pointer, id, robust list, alternate stack, mask, rseq area and floating point control; an
- * interrupted main thread goes on where it was.  When one thread cannot be made, none executes.
+ * pointer, id, robust list, alternate stack, mask, rseq area, floating point control, pending
+ * signals and timers; an interrupted main thread goes on where it was.  When one thread cannot be made, none executes.
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 #include <xmmintrin.h>
 
@@ -32,8 +34,36 @@ struct witness {
 	uint32_t is_done, fault;
 };
 
+/* Two for each thread: one is pending, one comes from a timer. */
+#define SIGNAL_OF(number) (40 + 2 * (int)(number))
+
+static bool has_timers;		  /* the kernel can make timers of given numbers */
 static struct witness *witnesses; /* memory that the image carries */
 static struct image image;
+
+/* Takes a signal that was queued for this thread only; its value. */
+static uint64_t take_signal(int signal)
+{
+	const struct timespec soon = { .tv_sec = 10 };
+	const uint64_t set = UINT64_C(1) << (signal - 1);
+	siginfo_t info = { 0 };
+
+	return rf_syscall(SYS_rt_sigtimedwait, &set, &info, &soon, sizeof(set)) == signal
+		       ? (uint64_t)(uintptr_t)info.si_value.sival_ptr
+		       : 0;
+}
+
+/* One is pending, and a timer sends one; the thread blocks both, and only it has them. */
+static bool has_errands(uint32_t number)
+{
+	int signal = SIGNAL_OF(number);
+	struct itimerspec left = { 0 };
+
+	return take_signal(signal) == 500 + number &&
+	       (!has_timers || (take_signal(signal + 1) == 600 + number &&
+				rf_syscall(SYS_timer_gettime, number, &left) == 0 &&
+				left.it_interval.tv_sec == 1000));
+}
 
 static uint32_t look(struct witness *me, uint64_t argument, uint64_t rax)
 {
@@ -49,11 +79,12 @@ static uint32_t look(struct witness *me, uint64_t argument, uint64_t rax)
 	rf_syscall(SYS_sigaltstack, NULL, &altstack);
 	return (argument != 100 + number) << 0 | (rax != 200 + number) << 1 |
 	       (fs != (uintptr_t)me) << 2 | (me->tid != tid) << 3 |
-	       (mask != UINT64_C(1) << (SIGRTMIN + number)) << 4 |
+	       (mask != UINT64_C(3) << (SIGNAL_OF(number) - 1)) << 4 |
 	       (robust_list != (uintptr_t)me->robust_list) << 5 |
 	       (altstack.ss_sp != me->altstack) << 6 |
 	       (_mm_getcsr() != (MXCSR_TOWARDS_ZERO | number)) << 7 |
-	       (me->rseq[1] == UINT32_MAX) << 8 | (me->uncached != 7) << 9;
+	       (me->rseq[1] == UINT32_MAX) << 8 | (me->uncached != 7) << 9 |
+	       !has_errands(number) << 10;
 }
 
 __attribute__((used)) static void bear_witness(struct witness *me, uint64_t argument, uint64_t rax)
@@ -129,11 +160,54 @@ static void make_thread(struct rf_image_thread *thread, unsigned number)
 	thread->altstack_address = (uintptr_t)witness->altstack;
 	thread->altstack_bytes = STACK_BYTES;
 	thread->altstack_flags = 0;
-	thread->signal_mask = UINT64_C(1) << (SIGRTMIN + number);
+	thread->signal_mask = UINT64_C(3) << (SIGNAL_OF(number) - 1);
 	thread->rseq_address = (uintptr_t)witness->rseq;
 	thread->rseq_bytes = sizeof(witness->rseq);
 	thread->rseq_signature = 0x53053053;
 	thread->mxcsr = MXCSR_TOWARDS_ZERO | number;
+}
+
+/* Appends a record behind the last THREAD, with room for so many bytes, zeroed. */
+static void *add_record(struct image *changed, enum rf_record_type type, size_t bytes)
+{
+	unsigned index = image_index(changed, RF_RECORD_THREAD, THREADS - 1) + 1;
+	struct image_record *record;
+
+	image_duplicate(changed, index);
+	record = &changed->records[index];
+	record->header.type = (uint16_t)type;
+	record->header.flags = 0;
+	image_resize(record, 0);
+	image_resize(record, (uint32_t)bytes);
+	return record->payload;
+}
+
+static void add_errands(struct image *changed)
+{
+	struct rf_image_pending *pending =
+		add_record(changed, RF_RECORD_PENDING, (THREADS - 1) * sizeof(*pending));
+	struct rf_image_timer *timers;
+
+	for (unsigned i = 1; i < THREADS; i++, pending++) {
+		siginfo_t info = { .si_signo = SIGNAL_OF(i), .si_code = SI_QUEUE };
+
+		info.si_value.sival_ptr = (void *)(uintptr_t)(500 + i);
+		*pending = (struct rf_image_pending){ .flags = RF_PENDING_THREAD, .thread = i };
+		memcpy(pending->siginfo, &info, sizeof(pending->siginfo));
+	}
+	if (!has_timers)
+		return;
+	timers = add_record(changed, RF_RECORD_TIMERS, (THREADS - 1) * sizeof(*timers));
+	for (unsigned i = 1; i < THREADS; i++, timers++)
+		*timers = (struct rf_image_timer){ .kind = RF_TIMER_POSIX,
+						   .id = i,
+						   .remaining_ns = 1,
+						   .interval_ns = 1000 * UINT64_C(1000000000),
+						   .clock = CLOCK_MONOTONIC,
+						   .notify = RF_TIMER_THREAD,
+						   .signal = (uint32_t)SIGNAL_OF(i) + 1,
+						   .thread = i,
+						   .value = 600 + i };
 }
 
 static void fix_end(struct image *changed)
@@ -152,6 +226,7 @@ static void add_threads(struct image *changed)
 		image_duplicate(changed, image_index(changed, RF_RECORD_THREAD, 0));
 	for (unsigned i = 1; i < THREADS; i++)
 		make_thread(find_thread(changed, i), i);
+	add_errands(changed);
 	fix_end(changed);
 }
 
@@ -191,6 +266,7 @@ int main(void)
 	struct node node;
 
 	test_begin();
+	has_timers = prctl(77 /* PR_TIMER_CREATE_RESTORE_IDS */, 2, 0, 0, 0) >= 0;
 	witnesses = CHECK_CALL(mmap(NULL, THREADS * sizeof(*witnesses), PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	for (unsigned i = 0; i < THREADS; i++) {
