@@ -27,6 +27,34 @@ bool core_read(const struct core *core, uint64_t address, void *buffer, size_t b
 	return rf_source_read(core->source, address, buffer, bytes) == (ssize_t)bytes;
 }
 
+int core_lose_of_threads(struct core *core, size_t count, uint32_t tid, const char *what)
+{
+	int error = 0;
+
+	if (count == 1)
+		error = rf_source_lose(core->source, "thread %u: %s", tid, what);
+	else if (count > 1)
+		error = rf_source_lose(core->source, "thread %u and %zu more: %s", tid, count - 1,
+				       what);
+	return error < 0 ? core_no_memory(core) : 0;
+}
+
+const struct core_load *core_find_load(const struct core *core, uint64_t address)
+{
+	size_t low = 0, high = core->load_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (core->loads[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < core->load_count && core->loads[low].start <= address ? &core->loads[low]
+									   : NULL;
+}
+
 struct rf_image_registers core_registers(const struct core_thread *thread)
 {
 	struct rf_image_registers registers;

@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,18 +56,57 @@ static int add_file(struct core *core, const char *path)
 	return 0;
 }
 
-int core_file_index(struct core *core, const char *path, uint32_t *index)
+/* Whether the name is that of a file that others can open, too, and not of memory. */
+static bool is_file(const char *path)
 {
-	const struct rf_image *image = &core->source->image;
+	static const char *const memory[] = { "/dev/zero", "/SYSV", "/memfd:", "/anon_hugepage",
+					      "/[aio]" };
 
-	/* mappings of a file mostly stand together */
-	for (uint32_t i = image->files_read; i-- > 0;) {
-		*index = i;
-		if (strcmp(image->files[i].path, path) == 0)
-			return 0;
+	if (path[0] != '/' || strlen(path) > RF_IMAGE_MAX_PATH_BYTES)
+		return false;
+	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
+		if (strncmp(path, memory[i], strlen(memory[i])) == 0)
+			return false;
+	return true;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(((const struct core_mapped *)a)->path, ((const struct core_mapped *)b)->path);
+}
+
+static void keep(void *mapped)
+{
+	(void)mapped;
+}
+
+/* Finds the first entry with the same path, or adds a file. */
+static int find_file(struct core *core, void **tree, struct core_mapped *mapped)
+{
+	struct core_mapped **node = tsearch(mapped, tree, compare_paths);
+
+	if (!node)
+		return core_no_memory(core);
+	mapped->file = *node == mapped ? core->source->image.files_read : (*node)->file;
+	return *node == mapped ? add_file(core, mapped->path) : 0;
+}
+
+int core_take_files(struct core *core)
+{
+	void *tree = NULL;
+	int error = 0;
+
+	for (size_t i = 0; i < core->mapped_count && error == 0; i++) {
+		struct core_mapped *mapped = &core->mapped[i];
+
+		if (!is_file(mapped->path))
+			continue;
+		error = find_file(core, &tree, mapped);
+		if (error == 0 && mapped->offset == 0 && !core->proofs[mapped->file].beginning)
+			core->proofs[mapped->file].beginning = mapped;
 	}
-	*index = image->files_read;
-	return add_file(core, path);
+	tdestroy(tree, keep);
+	return error;
 }
 
 /* -- whether it is the same ------------------------------------------------------------------ */
@@ -156,34 +196,21 @@ static const char *compare_heads(const struct head *memory, const struct head *f
 	return NULL;
 }
 
-/* Where the beginning of a file was mapped; NULL if it was not. */
-static const struct core_mapped *find_beginning(const struct core *core, const char *path)
-{
-	for (size_t i = 0; i < core->mapped_count; i++)
-		if (core->mapped[i].offset == 0 && strcmp(core->mapped[i].path, path) == 0)
-			return &core->mapped[i];
-	return NULL;
-}
-
 /* The first page of the file in memory, if the core holds it. */
-static bool read_memory_head(const struct core *core, const char *path, struct head *head)
+static bool read_memory_head(const struct core *core, const struct core_mapped *beginning,
+			     struct head *head)
 {
-	const struct core_mapped *mapped = find_beginning(core, path);
+	const struct core_load *load = beginning ? core_find_load(core, beginning->start) : NULL;
 
-	for (size_t i = 0; mapped && i < core->load_count; i++) {
-		const struct core_load *load = &core->loads[i];
-
-		if (load->start > mapped->start || mapped->start + CORE_PAGE_BYTES > load->held)
-			continue;
-		head->bytes = sizeof(head->page);
-		return pread(core->fd, head->page, sizeof(head->page),
-			     (off_t)(load->offset + (mapped->start - load->start))) ==
-		       (ssize_t)sizeof(head->page);
-	}
-	return false;
+	if (!load || beginning->start + CORE_PAGE_BYTES > load->held)
+		return false;
+	head->bytes = sizeof(head->page);
+	return pread(core->fd, head->page, sizeof(head->page),
+		     (off_t)(load->offset + (beginning->start - load->start))) ==
+	       (ssize_t)sizeof(head->page);
 }
 
-static const char *find_fault(struct core *core, const char *path, int fd,
+static const char *find_fault(struct core *core, const struct core_mapped *beginning, int fd,
 			      const struct stat *status)
 {
 	struct head memory, file;
@@ -193,7 +220,7 @@ static const char *find_fault(struct core *core, const char *path, int fd,
 	if (!S_ISREG(status->st_mode))
 		return "it is not a regular file";
 	file.bytes = got > 0 ? (size_t)got : 0;
-	if (read_memory_head(core, path, &memory)) {
+	if (read_memory_head(core, beginning, &memory)) {
 		size_t bytes;
 
 		fault = compare_heads(&memory, &file);
@@ -222,7 +249,7 @@ static void prove(struct core *core, uint32_t index, struct core_proof *proof)
 			close(fd);
 		return;
 	}
-	proof->why = find_fault(core, file->path, fd, &status);
+	proof->why = find_fault(core, proof->beginning, fd, &status);
 	if (proof->why) {
 		close(fd);
 		return;
@@ -287,11 +314,10 @@ int core_complete(struct core *core, uint32_t index, uint64_t start, uint64_t en
 	return complete_last_page(core, proof->fd, start + whole, offset + whole);
 }
 
-uint32_t core_protection(struct core *core, uint32_t index, const struct core_mapped *mapped,
-			 uint64_t address)
+uint32_t core_protection(struct core *core, uint32_t index, uint64_t address)
 {
-	const struct core_mapped *beginning = find_beginning(core, mapped->path);
 	const struct core_proof *proof = core_prove(core, index);
+	const struct core_mapped *beginning = proof->beginning;
 	uint64_t bias = 0, protection = 0;
 	bool has_bias = false;
 	struct head file;
@@ -301,11 +327,8 @@ uint32_t core_protection(struct core *core, uint32_t index, const struct core_ma
 	if (proof->fd >= 0 && pread(proof->fd, file.page, sizeof(file.page), 0) > 0)
 		file.bytes = sizeof(file.page);
 	if (!beginning || !read_headers(&file, &elf)) {
-		if (proof->fd >= 0)
-			rf_source_lose(
-				core->source,
-				"protection of the memory at %lx (%s): it is taken to be read-only",
-				(unsigned long)address, mapped->path);
+		if (core->guessed_count++ == 0)
+			core->guessed = address;
 		return RF_PROTECTION_READ;
 	}
 	for (size_t i = 0; i < elf.e_phnum; i++) {

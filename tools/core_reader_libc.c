@@ -239,7 +239,8 @@ static int take_all_rseq(struct core *core)
 	struct rf_image *image = &core->source->image;
 	uint64_t variable;
 	int64_t offset = 0;
-	uint32_t bytes = 0;
+	uint32_t bytes = 0, tid = 0;
+	size_t lost = 0;
 	bool is_known = core_find_symbol(core, "__rseq_offset", &variable) &&
 			core_read(core, variable, &offset, sizeof(offset)) &&
 			offset > -MAX_RSEQ_DISTANCE && offset < MAX_RSEQ_DISTANCE &&
@@ -254,14 +255,10 @@ static int take_all_rseq(struct core *core)
 	for (uint32_t i = 0; i < image->threads_read; i++) {
 		struct rf_image_thread *thread = &image->threads[i].image;
 
-		if (is_known && take_rseq(core, thread, offset, bytes))
-			continue;
-		if (rf_source_lose(core->source,
-				   "thread %u: where it looks up its processor (rseq)",
-				   thread->tid) < 0)
-			return core_no_memory(core);
+		if ((!is_known || !take_rseq(core, thread, offset, bytes)) && lost++ == 0)
+			tid = thread->tid;
 	}
-	return 0;
+	return core_lose_of_threads(core, lost, tid, "where it looks up its processor (rseq)");
 }
 
 /* -- the thread's id and robust mutexes ------------------------------------------------------------ */
@@ -308,16 +305,17 @@ int core_take_libc(struct core *core)
 {
 	struct rf_image *image = &core->source->image;
 	int error = take_all_rseq(core);
+	uint32_t tid = 0;
+	size_t lost = 0;
 
 	for (uint32_t i = 0; i < image->threads_read && error == 0; i++) {
 		struct rf_image_thread *thread = &image->threads[i].image;
 
-		if (!take_ids(core, thread) &&
-		    rf_source_lose(
-			    core->source,
-			    "thread %u: where its id is kept and which robust mutexes it holds",
-			    thread->tid) < 0)
-			error = core_no_memory(core);
+		if (!take_ids(core, thread) && lost++ == 0)
+			tid = thread->tid;
 	}
-	return error;
+	if (error < 0)
+		return error;
+	return core_lose_of_threads(core, lost, tid,
+				    "where its id is kept and which robust mutexes it holds");
 }

@@ -31,14 +31,6 @@ struct piece {
 
 /* -- the vdso ------------------------------------------------------------------------------- */
 
-static const struct core_load *find_load(const struct core *core, uint64_t address)
-{
-	for (size_t i = 0; i < core->load_count; i++)
-		if (core->loads[i].start <= address && address < core->loads[i].end)
-			return &core->loads[i];
-	return NULL;
-}
-
 /* The areas of our own vdso; false if it cannot be found. */
 static bool find_own_vdso(struct rf_vdso *vdso)
 {
@@ -115,7 +107,7 @@ int core_take_vdso(struct core *core)
 
 	if (!core_auxv(core, AT_SYSINFO_EHDR, &address))
 		return 0;
-	load = find_load(core, address);
+	load = core_find_load(core, address);
 	if (!load || load->start != address || load->held != load->end ||
 	    load->end - load->start > sizeof(code))
 		return core_report(core, ENOTSUP, "it does not hold the vdso at %lx",
@@ -224,7 +216,7 @@ static int check_stacks(struct core *core)
 {
 	for (size_t i = 0; i < core->thread_count; i++) {
 		uint64_t stack = core_registers(&core->threads[i]).rsp;
-		const struct core_load *load = find_load(core, stack);
+		const struct core_load *load = core_find_load(core, stack);
 
 		if (load && load->held <= stack && !is_mapped(core, load->start, load->end))
 			return core_report(
@@ -267,20 +259,6 @@ static int fill_piece(struct core *core, const struct piece *piece, uint32_t fil
 
 /* -- mappings -------------------------------------------------------------------------------- */
 
-/* Whether the name is that of a file that others can open, too, and not of memory. */
-static bool is_file(const char *path)
-{
-	static const char *const memory[] = { "/dev/zero", "/SYSV", "/memfd:", "/anon_hugepage",
-					      "/[aio]" };
-
-	if (path[0] != '/' || strlen(path) > RF_IMAGE_MAX_PATH_BYTES)
-		return false;
-	for (size_t i = 0; i < sizeof(memory) / sizeof(memory[0]); i++)
-		if (strncmp(path, memory[i], strlen(memory[i])) == 0)
-			return false;
-	return true;
-}
-
 /* The main stack is where the kernel has put the arguments. */
 static bool is_main_stack(const struct core *core, const struct piece *piece)
 {
@@ -309,19 +287,14 @@ static struct rf_image_mapping *new_mapping(struct core *core)
 
 static int add_piece(struct core *core, const struct piece *piece)
 {
+	uint32_t file = piece->mapped ? piece->mapped->file : RF_IMAGE_NONE;
 	struct rf_image_mapping *mapping;
-	uint32_t file = RF_IMAGE_NONE;
-	int error = 0;
 
 	if (is_vdso(core, piece))
 		return 0;
 	if (core->source->image.mappings_read == RF_IMAGE_MAX_MAPPINGS)
 		return core_report(core, ENOTSUP, "it has more than %u mappings",
 				   RF_IMAGE_MAX_MAPPINGS);
-	if (piece->mapped && is_file(piece->mapped->path))
-		error = core_file_index(core, piece->mapped->path, &file);
-	if (error < 0)
-		return error;
 	mapping = new_mapping(core);
 	if (!mapping)
 		return core_no_memory(core);
@@ -337,8 +310,20 @@ static int add_piece(struct core *core, const struct piece *piece)
 		mapping->file_offset =
 			piece->mapped->offset + (piece->start - piece->mapped->start);
 	if (!piece->load && file != RF_IMAGE_NONE)
-		mapping->protection = core_protection(core, file, piece->mapped, piece->start);
+		mapping->protection = core_protection(core, file, piece->start);
 	return fill_piece(core, piece, file);
+}
+
+/* gcore leaves out mappings of files that are no libraries, and nothing else tells how they were mapped. */
+static int lose_protection(struct core *core)
+{
+	if (core->guessed_count &&
+	    rf_source_lose(
+		    core->source,
+		    "protection of the memory at %lx and of %zu other files: it is taken to be read-only",
+		    (unsigned long)core->guessed, core->guessed_count - 1) < 0)
+		return core_no_memory(core);
+	return 0;
 }
 
 int core_take_memory(struct core *core)
@@ -346,8 +331,10 @@ int core_take_memory(struct core *core)
 	const struct core_load *load = core->loads, *loads_end = load + core->load_count;
 	const struct core_mapped *mapped = core->mapped, *mapped_end = mapped + core->mapped_count;
 	uint64_t at = 0;
-	int error = check_stacks(core);
+	int error = core_take_files(core);
 
+	if (error == 0)
+		error = check_stacks(core);
 	while (error == 0 && (load < loads_end || mapped < mapped_end)) {
 		uint64_t load_start = load < loads_end ? later(load->start, at) : UINT64_MAX;
 		uint64_t mapped_start = mapped < mapped_end ? later(mapped->start, at) : UINT64_MAX;
@@ -363,5 +350,7 @@ int core_take_memory(struct core *core)
 		mapped += piece.mapped && mapped->end == at;
 	}
 	core->source->image.head.mappings = core->source->image.mappings_read;
-	return error < 0 ? error : refuse_missing(core);
+	if (error == 0)
+		error = refuse_missing(core);
+	return error < 0 ? error : lose_protection(core);
 }

@@ -190,7 +190,10 @@ static int take_mapped(struct core *core, const unsigned char *entry, uint64_t p
 	struct core_mapped *mapped = &core->mapped[core->mapped_count];
 	uint64_t last = core->mapped_count ? mapped[-1].end : core->here.min_address;
 
-	*mapped = (struct core_mapped){ take_word(entry, 0), take_word(entry, 1), 0, path };
+	*mapped = (struct core_mapped){ .start = take_word(entry, 0),
+					.end = take_word(entry, 1),
+					.path = path,
+					.file = RF_IMAGE_NONE };
 	if (__builtin_mul_overflow(take_word(entry, 2), page, &mapped->offset) ||
 	    mapped->start < last || mapped->end <= mapped->start ||
 	    mapped->end > core->here.max_address ||

@@ -33,6 +33,7 @@ struct core_mapped {
 	uint64_t start, end;
 	uint64_t offset;
 	const char *path;
+	uint32_t file; /* of the image; RF_IMAGE_NONE = it is memory that has a name */
 };
 
 struct core_thread {
@@ -46,6 +47,8 @@ struct core_thread {
 struct core_proof {
 	int fd;		 /* of the source; -1 = it may not; 0 = not looked for */
 	const char *why; /* where it may not */
+	const struct core_mapped *beginning; /* where the file begins in memory; NULL = nowhere */
+	bool is_told;			     /* that its protection is not known */
 };
 
 struct core {
@@ -80,7 +83,11 @@ struct core {
 	uint64_t spare_bytes;
 	char *missing; /* ranges of memory that are nowhere; NULL = none */
 	size_t missing_count;
-	bool has_unproven; /* a file that would be taken on demand */
+	size_t misread_count; /* threads whose vector state gdb has misread */
+	uint32_t misread_tid; /* the first of them */
+	size_t guessed_count; /* mappings whose protection is not known */
+	uint64_t guessed;     /* the first of them */
+	bool has_unproven;    /* a file that would be taken on demand */
 
 	/* of the program, from its headers in memory */
 	uint64_t bias, first, end; /* of its segments */
@@ -100,10 +107,16 @@ struct rf_image_registers core_registers(const struct core_thread *thread);
 /* The value of an entry of the auxiliary vector; false if there is none. */
 bool core_auxv(const struct core *core, uint64_t type, uint64_t *value);
 
+/* Loses something of `count` threads, of which the first has this id; nothing if there are none. */
+int core_lose_of_threads(struct core *core, size_t count, uint32_t tid, const char *what);
+
 /* -- core_reader_notes.c: what the file says ------------------------------------------------- */
 
 int core_take_headers(struct core *core);
 int core_take_notes(struct core *core);
+
+/* The PT_LOAD that holds an address; NULL if there is none. */
+const struct core_load *core_find_load(const struct core *core, uint64_t address);
 
 /* -- core_reader_memory.c: mappings, segments and the vdso --------------------------------------- */
 
@@ -117,8 +130,8 @@ int core_add_segment(struct core *core, uint64_t address, uint64_t bytes, int fd
 
 /* -- core_reader_files.c: files that the process had mapped ------------------------------------- */
 
-/* Finds or adds a file of the image; its index. */
-int core_file_index(struct core *core, const char *path, uint32_t *index);
+/* Makes the files of the image from the list of mapped ones. */
+int core_take_files(struct core *core);
 
 /* Opens the file, if it is the one that the process had. */
 const struct core_proof *core_prove(struct core *core, uint32_t index);
@@ -127,8 +140,7 @@ const struct core_proof *core_prove(struct core *core, uint32_t index);
 int core_complete(struct core *core, uint32_t index, uint64_t start, uint64_t end, uint64_t offset);
 
 /* Protection of a mapping that only NT_FILE names, from the file's own headers. */
-uint32_t core_protection(struct core *core, uint32_t index, const struct core_mapped *mapped,
-			 uint64_t address);
+uint32_t core_protection(struct core *core, uint32_t index, uint64_t address);
 
 /* -- core_reader_threads.c ---------------------------------------------------------------------- */
 

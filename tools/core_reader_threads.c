@@ -102,11 +102,8 @@ static int take_misread(struct core *core, const struct core_thread *from,
 
 	/* a function that makes a system call has no values in them, by the ABI */
 	if (load64(from->xsave, LIVE_OFFSET) & MASKS_AND_ZMM && !is_in_call &&
-	    rf_source_lose(
-		    core->source,
-		    "thread %u: k0 to k7 and the upper halves of zmm0 to zmm5, which this gcore does not write on processors by AMD",
-		    thread->image.tid) < 0)
-		return rf_report(report, ENOMEM, "no memory for what is lost");
+	    core->misread_count++ == 0)
+		core->misread_tid = thread->image.tid;
 	return give_state(thread, from->xsave, core->here.xsave_bytes, report);
 }
 
@@ -214,5 +211,9 @@ int core_take_threads(struct core *core)
 	for (size_t i = 0, index = 1; i < core->thread_count && error == 0; i++)
 		if (i != main_thread)
 			error = take_thread(core, &core->threads[i], (uint32_t)index++);
-	return error;
+	if (error < 0)
+		return error;
+	return core_lose_of_threads(
+		core, core->misread_count, core->misread_tid,
+		"k0 to k7 and the upper halves of zmm0 to zmm5, which this gcore does not write on processors by AMD");
 }
