@@ -101,7 +101,7 @@ static bool take_record(struct reading *reading)
 	return header.type != RF_RECORD_LAYOUT;
 }
 
-void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena)
+static void find(struct rf_own_image *own, const char *path, struct rf_arena *arena)
 {
 	struct reading reading = { .own = own, .arena = arena };
 	struct rf_report unheard = { 0 };
@@ -109,10 +109,10 @@ void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena)
 	struct stat status;
 
 	memset(own, 0, sizeof(*own));
-	reading.fd = rf_sys_open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	reading.fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 	if (reading.fd < 0)
 		return;
-	if (rf_statefile_find_note(reading.fd, "/proc/self/exe", &note, NULL, &unheard) == 0 &&
+	if (rf_statefile_find_note(reading.fd, path, &note, NULL, &unheard) == 0 &&
 	    rf_sys_fstat(reading.fd, &status) == 0) {
 		own->device = status.st_dev;
 		own->inode = status.st_ino;
@@ -121,6 +121,19 @@ void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena)
 			;
 	}
 	rf_sys_close(reading.fd);
+}
+
+void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena)
+{
+	find(own, "/proc/self/exe", arena);
+}
+
+void rf_own_image_find_of(struct rf_own_image *own, pid_t pid, struct rf_arena *arena)
+{
+	char path[32];
+
+	rf_format(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	find(own, path, arena);
 }
 
 bool rf_own_image_has(const struct rf_own_image *own, const struct rf_map *map)

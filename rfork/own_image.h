@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
@@ -30,6 +31,9 @@ struct rf_own_image {
 
 /* Looks at /proc/self/exe.  Without an arena, and if they do not fit into it or cannot be read, names are not known. */
 void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena);
+
+/* The same of another process, whose /proc files we may read. */
+void rf_own_image_find_of(struct rf_own_image *own, pid_t pid, struct rf_arena *arena);
 
 /* Whether memory is mapped from the executable. */
 bool rf_own_image_has(const struct rf_own_image *own, const struct rf_map *map);

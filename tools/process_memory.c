@@ -15,6 +15,7 @@
 #include "rfork/digest.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
+#include "rfork/own_image.h"
 #include "rfork/vdso.h"
 #include "tools/process_internal.h"
 
@@ -29,6 +30,7 @@ struct look {
 	int memory_fd;	  /* the source's */
 	const char *path; /* what status is of; NULL = nothing */
 	struct stat status;
+	struct rf_own_image own; /* of a process that was restarted from an executable */
 	struct rf_report *report;
 };
 
@@ -250,7 +252,9 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 		.kind = RF_MAPPING_ANONYMOUS,
 		.file = RF_IMAGE_NONE,
 	};
-	if (map->kind == RF_MAP_FILE)
+	if (rf_own_image_has(&look->own, map))
+		plan.source = RF_SOURCE_OWN;
+	else if (map->kind == RF_MAP_FILE)
 		plan = rf_map_plan(map, find_status(look, map), true);
 	if (plan.refusal)
 		return rf_report(look->report, ENOTSUP, "mapping %lx-%lx (%s%s): %s", map->start,
@@ -267,12 +271,84 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 		return take_shared(look, mapping);
 	case RF_SOURCE_CONTENTS:
 		return take_contents(look, mapping, map);
+	case RF_SOURCE_OWN:
+		return add_data(look, mapping, map->start, map->end);
 	case RF_SOURCE_NONE:
-	case RF_SOURCE_OWN: /* only what looks at itself knows that */
 		break;
 	}
 	return 0;
 }
+
+/* -- of a process that was restarted from an executable ----------------------------------------------- */
+
+/* Gives a mapping the name of the file whose bytes it had. */
+static int name_again(struct look *look, struct rf_image_mapping *mapping,
+		      const struct rf_image_mapping *named)
+{
+	const struct rf_own_file *known = &look->own.files[named->file];
+	long file = rf_process_intern_file(look->process, &known->image, known->path);
+
+	if (file < 0)
+		return rf_report(look->report, (int)-file, "too many files: %m");
+	mapping->kind = RF_MAPPING_CONTENTS;
+	mapping->file = (uint32_t)file;
+	mapping->file_offset = named->file_offset + (mapping->start - named->start);
+	return 0;
+}
+
+/* Whether a mapping goes on where another ends: the restart has made several of one. */
+static bool is_continuation(const struct rf_image_mapping *a, const struct rf_image_mapping *b)
+{
+	return a->end == b->start && a->protection == b->protection && a->flags == b->flags &&
+	       a->kind == b->kind && a->file == b->file &&
+	       (a->kind == RF_MAPPING_ANONYMOUS ||
+		(a->kind == RF_MAPPING_CONTENTS &&
+		 b->file_offset == a->file_offset + (a->end - a->start)));
+}
+
+/* Counts the mapping behind the last one, or joins it to that. */
+static void keep_mapping(struct look *look)
+{
+	struct rf_image *image = &look->process->source->image;
+	struct rf_image_mapping *mapping = &image->mappings[image->mappings_read];
+
+	image->head.data_pages += mapping->data_pages;
+	if (look->own.inode && image->mappings_read && is_continuation(mapping - 1, mapping)) {
+		mapping[-1].end = mapping->end;
+		mapping[-1].data_pages += mapping->data_pages;
+		return;
+	}
+	image->mappings_read++;
+}
+
+/* Takes a mapping, piece by piece where it begins or ceases to have a file's name. */
+static int take_pieces(struct look *look, const struct rf_map *map)
+{
+	struct rf_image *image = &look->process->source->image;
+	struct rf_map piece = *map;
+	int error = 0;
+
+	for (; piece.start < map->end && error == 0; piece.start = piece.end) {
+		struct rf_image_mapping *mapping = &image->mappings[image->mappings_read];
+		const struct rf_image_mapping *named = rf_own_image_named(&look->own, piece.start);
+		bool is_named = named && named->start <= piece.start && !map->shared &&
+				named->protection == map->protection;
+
+		piece.end = !named			 ? map->end
+			    : named->start > piece.start ? named->start
+							 : named->end;
+		if (piece.end > map->end)
+			piece.end = map->end;
+		piece.file_offset = map->file_offset + (piece.start - map->start);
+		error = take_map(look, mapping, &piece);
+		if (error == 0 && is_named && mapping->kind == RF_MAPPING_ANONYMOUS)
+			error = name_again(look, mapping, named);
+		keep_mapping(look);
+	}
+	return error;
+}
+
+/* -- all of them --------------------------------------------------------------------------------------- */
 
 static int take_maps(struct look *look)
 {
@@ -280,7 +356,9 @@ static int take_maps(struct look *look)
 	struct rf_image *image = &process->source->image;
 	int error = 0;
 
-	image->mappings = calloc(process->maps.count + 1, sizeof(*image->mappings));
+	/* each may be split at either end of what has a name */
+	image->mappings = calloc(process->maps.count + 2 * look->own.mapping_count + 1,
+				 sizeof(*image->mappings));
 	if (!image->mappings)
 		return rf_report(look->report, ENOMEM, "no memory for the list of mappings");
 	for (size_t i = 0; i < process->maps.count && error == 0; i++) {
@@ -289,12 +367,10 @@ static int take_maps(struct look *look)
 		if (map->kind == RF_MAP_VDSO || map->kind == RF_MAP_VVAR ||
 		    map->kind == RF_MAP_KERNEL)
 			continue;
-		if (image->mappings_read == RF_IMAGE_MAX_MAPPINGS)
+		if (image->mappings_read + 2 * look->own.mapping_count >= RF_IMAGE_MAX_MAPPINGS)
 			return rf_report(look->report, ENOTSUP, "%zu mappings are too many",
 					 process->maps.count);
-		error = take_map(look, &image->mappings[image->mappings_read], map);
-		image->head.data_pages += image->mappings[image->mappings_read].data_pages;
-		image->mappings_read++;
+		error = take_pieces(look, map);
 	}
 	image->head.mappings = image->mappings_read;
 	return error;
@@ -394,6 +470,7 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 {
 	struct look look = { .process = process, .report = report };
 	struct rf_maps maps = process->maps;
+	struct rf_arena arena;
 	int error = open_memory(&look);
 
 	if (error == 0)
@@ -405,7 +482,12 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 	if (maps.count)
 		rf_pagemap_walk_begin(&look.walk, &process->pagemap, maps.entries[0].start,
 				      maps.entries[maps.count - 1].end);
+	error = rf_arena_map(&arena, RF_ARENA_LARGE_BYTES);
+	if (error < 0)
+		return rf_report(report, -error, "no memory for the names of files");
+	rf_own_image_find_of(&look.own, process->tracees.pid, &arena);
 	error = take_maps(&look);
+	rf_arena_unmap(&arena);
 	if (error == 0)
 		error = find_locked(process, report);
 	return error < 0 ? error : read_vdso(process, report);

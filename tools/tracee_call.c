@@ -108,8 +108,8 @@ static bool is_usable(const struct rf_map *map)
 }
 
 /* Where `bytes` may be written for a while: below the stack, where a signal handler's frame would come and the
- * thread keeps nothing; where the stack has no more room, in other memory of the process.  0 if there
- * is none. */
+ * thread keeps nothing; where the stack has no more room, in other memory of the process, which our death
+ * at that moment would harm.  0 if there is none. */
 static uint64_t find_scratch(const struct rf_tracees *tracees, uint64_t stack, size_t bytes)
 {
 	uint64_t below = (stack - RF_ARCH_RED_ZONE_BYTES - bytes) &

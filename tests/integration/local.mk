@@ -579,6 +579,7 @@ rf_process_tests = \
 	%D%/memory_of_a_process_is_read_whole \
 	%D%/ordinary_user_makes_an_executable_of_python \
 	%D%/ordinary_user_reads_a_process \
+	%D%/restarted_process_is_undumped_again \
 	%D%/running_process_becomes_an_executable \
 	%D%/running_process_is_read_as_it_is \
 	%D%/signals_reach_a_process_that_is_read \
@@ -604,6 +605,8 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_ordinary_user_makes_an_executable_of_python_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_reads_a_process_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_ordinary_user_reads_a_process_LDADD = $(rf_process_ldadd)
+%C%_restarted_process_is_undumped_again_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_restarted_process_is_undumped_again_LDADD = $(rf_process_ldadd)
 %C%_running_process_becomes_an_executable_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_running_process_becomes_an_executable_LDADD = $(rf_process_ldadd)
 %C%_running_process_is_read_as_it_is_CFLAGS = $(SANITIZED_CFLAGS)

@@ -9,7 +9,7 @@
 
 struct undump_result {
 	int status;	  /* exit status; -1 = ended by a signal */
-	char text[16384]; /* what it wrote to standard output and error */
+	char text[65536]; /* what it wrote to standard output and error */
 };
 
 /* Runs a program with its arguments, the last one NULL, and standard input from /dev/null, to its end. */
