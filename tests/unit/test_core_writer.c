@@ -315,6 +315,26 @@ START_TEST(files_name_each_page_where_it_lies)
 }
 END_TEST
 
+START_TEST(parents_are_named_for_their_pages)
+{
+	char parent_path[64];
+	int parent = rf_source_own(&source, make_file(parent_path, "parent", 8 * PAGE));
+	const struct expected_file expected[] = {
+		{ BASE, BASE + 2 * PAGE, 0, library_path },
+		{ BASE + 2 * PAGE, BASE + 3 * PAGE, PAGE, parent_path },
+		{ BASE + 3 * PAGE, BASE + LIBRARY_BYTES, 3 * PAGE, library_path },
+		/* neighbours in memory that are neighbours in different files */
+		{ BASE + 20 * PAGE, BASE + 21 * PAGE, 2 * PAGE, state_path },
+		{ BASE + 21 * PAGE, BASE + 22 * PAGE, 3 * PAGE, parent_path },
+		{ BASE + 25 * PAGE, BASE + 26 * PAGE, 4 * PAGE, state_path },
+	};
+
+	source.segments[0].fd = source.segments[2].fd = parent;
+	expect_files(expected, 6, PAGE);
+	ck_assert_int_eq(unlink(parent_path), 0);
+}
+END_TEST
+
 START_TEST(unaligned_offsets_are_in_bytes)
 {
 	const struct expected_file expected[] = {
@@ -466,6 +486,7 @@ int main(void)
 	tcase_add_test(tests, registers_are_those_of_each_thread);
 	tcase_add_test(tests, process_is_named);
 	tcase_add_test(tests, files_name_each_page_where_it_lies);
+	tcase_add_test(tests, parents_are_named_for_their_pages);
 	tcase_add_test(tests, unaligned_offsets_are_in_bytes);
 	tcase_add_test(tests, another_file_is_told_and_not_named);
 	tcase_add_test(tests, mappings_take_no_bytes);
