@@ -147,6 +147,7 @@ rf_integration_tests = \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/node_without_terminals_gives_pipes \
 	%D%/nonblocking_is_private_to_the_child \
+	%D%/one_thread_of_several_is_kept \
 	%D%/ordinary_user_can_move \
 	%D%/other_streams_pass_bulk \
 	%D%/other_versions_are_refused \
@@ -464,6 +465,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_node_without_terminals_gives_pipes_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
+%C%_one_thread_of_several_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_streams_pass_bulk_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
