@@ -78,6 +78,8 @@ static void help(void *argument)
 				 writer->helper_bounce);
 }
 
+/* Only one thread at a time may write to a file; the other one digests meanwhile, and touches each page for the first
+ * time, which costs as much: the fork has cleared the bits by which the processor notes that. */
 static int write_file_pages(struct rf_holder_writer *writer)
 {
 	int running = 0;
