@@ -35,8 +35,8 @@ bool rf_process_status_number(const char *status, const char *label, int nth, in
 long rf_process_intern_file(struct rf_process *process, const struct rf_image_file *identity,
 			    const char *path);
 
-/* Refuses what cannot be carried, whatever it has in memory and open; process_checks.c.  is_held: by us.  0 or a
- * negative errno with a report. */
+/* Refuses what cannot be carried, whatever it has in memory and open; process_checks.c.  is_held: by
+ * us.  0 or a negative errno with a report. */
 int rf_process_check(pid_t pid, bool is_held, struct rf_report *report);
 
 /* Why we have no right to stop it: completes a report of EPERM; returns -EPERM. */

@@ -23,10 +23,10 @@ struct rf_process_options {
  * read where they lie, until rf_source_let_go() or rf_source_close(), which the same thread is to call.  Who
  * dies before lets it go as well.
  *
- * 0, or a negative errno with a report, and the process is unharmed: -EPERM with what to do about it; -ESRCH;
- * -EINVAL for what is no process of its own (this one, the first one, a thread, of the kernel, a zombie);
- * -ENOTSUP for what cannot be carried, by name; -ENOEXEC for another architecture; -ETIMEDOUT with the thread that
- * does not stop.
+ * 0, or a negative errno with a report, and the process is unharmed: -EPERM with what to do about
+ * it; -ESRCH; -EINVAL for what is no process of its own (this one, the first one, a thread, of the
+ * kernel, a zombie); -ENOTSUP for what cannot be carried, by name; -ENOEXEC for another architecture;
+ * -ETIMEDOUT with the thread that does not stop.
  */
 int rf_process_open(struct rf_source *source, pid_t pid, const struct rf_process_options *options,
 		    struct rf_report *report);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of a thread that another process has stopped, and system calls that it is to make.  Called by undump.
+ * The registers of a thread that another process has stopped, and system calls that it is
+ * to make.  Called by undump.
  * Source: Linux, arch/x86/kernel/signal.c, and the System V ABI.
  */
 #define _GNU_SOURCE

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the source of a running process has its descriptors as a checkpoint has them: files with offset and flags,
- * duplicates, locks, pipes inside with what is in them, which stays there.  What cannot be carried is
- * refused by number and path, all of it at once, or left out and listed.
+ * Claim: the source of a running process has its descriptors as a checkpoint has them: files
+ * with offset and flags, duplicates, locks, pipes inside with what is in them, which stays
+ * there.  What cannot be carried is refused by number and path, all of it at once, or left out
+ * and listed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

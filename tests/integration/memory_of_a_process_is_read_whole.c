@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: of a running process every kind of memory is read as it is: shared memory, also pages that it has not
- * touched itself; files, also those that were deleted; guard pages, locked memory, stacks that grow.  What was never
- * touched stays so, in the process as in the source; and children that stay behind are listed.
+ * Claim: of a running process every kind of memory is read as it is: shared memory, also pages
+ * that it has not touched itself; files, also those that were deleted; guard pages, locked
+ * memory, stacks that grow.  What was never touched stays so, in the process as in the source;
+ * and children that stay behind are listed.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

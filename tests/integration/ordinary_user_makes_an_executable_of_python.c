@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an ordinary user makes an executable of a python3 that runs, which knows nothing of librfork: it goes on in the middle
- * of its loop, in one of its threads and with its modules, while the running one goes on, too.
+ * Claim: an ordinary user makes an executable of a python3 that runs, which knows nothing of
+ * librfork: it goes on in the middle of its loop, in one of its threads and with its modules,
+ * while the running one goes on, too.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

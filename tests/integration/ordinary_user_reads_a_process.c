@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: no right is needed to undump an unrelated process of the same user: an ordinary user's python3, which is no child
- * of whoever looks, is read whole, with its libraries by reference, and computes on.
+ * Claim: no right is needed to undump an unrelated process of the same user: an ordinary
+ * user's python3, which is no child of whoever looks, is read whole, with its libraries by
+ * reference, and computes on.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

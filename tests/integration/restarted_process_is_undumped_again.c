@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump -p makes an executable also of a process that runs from one, over and over: what is mapped from that is
- * carried, under the names of the files that it had been, and the first executable is not needed any more.
+ * Claim: undump -p makes an executable also of a process that runs from one, over and over:
+ * what is mapped from that is carried, under the names of the files that it had been, and the
+ * first executable is not needed any more.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -22,7 +22,8 @@ struct target {
  * returns.  Only standard descriptors are open in it. */
 void target_start(struct target *target, int (*body)(struct target *target), size_t memory_bytes);
 
-/* Puts a number, or adds one to it, and wakes who waits for it; waits until a word is at least `value`.  For both sides. */
+/* Puts a number, or adds one to it, and wakes who waits for it; waits until a word is at least
+ * `value`.  For both sides. */
 void target_set(struct target *target, unsigned word, int value);
 void target_add(struct target *target, unsigned word);
 void target_await(struct target *target, unsigned word, int value);
