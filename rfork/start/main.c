@@ -27,7 +27,7 @@
 #define PAGE_BYTES 4096u
 #define MIN_ADDRESS UINT64_C(4096) /* whatever is lower, the kernel refuses by itself */
 /* What the tables of an image take, for each byte of its records; and what all need. */
-#define MEMORY_FACTOR 4u
+#define MEMORY_FACTOR 8u
 #define MEMORY_LEAST ((size_t)8 << 20)
 /* The list of own mappings must not become wrong by a stack that grows. */
 #define SETTLED_BYTES ((size_t)64 << 10)

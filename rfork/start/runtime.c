@@ -167,22 +167,25 @@ int rf_start_map_memory(uint64_t hint, size_t bytes, uint64_t *start)
 	return 0;
 }
 
+static size_t round_up(size_t bytes)
+{
+	return (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
 /* Each piece is preceded by its size, for realloc(). */
 void *malloc(size_t bytes)
 {
-	size_t taken;
-	unsigned char *piece;
+	size_t left = (size_t)(memory_end - next_memory);
+	unsigned char *piece = next_memory + ALIGNMENT;
 
-	if (__builtin_add_overflow(bytes, 2 * ALIGNMENT - 1, &taken) ||
-	    (taken &= ~(size_t)(ALIGNMENT - 1)) > (size_t)(memory_end - next_memory))
+	if (left < ALIGNMENT || bytes > left - ALIGNMENT || round_up(bytes) > left - ALIGNMENT)
 		return NULL;
 	memcpy(next_memory, &bytes, sizeof(bytes));
-	piece = next_memory + ALIGNMENT;
-	next_memory += taken;
+	next_memory = piece + round_up(bytes);
 	return piece;
 }
 
-/* Fresh memory is zero, and all of it is fresh. */
+/* Fresh memory is zero, and what was given out is never given out again. */
 void *calloc(size_t count, size_t bytes)
 {
 	size_t all;
@@ -190,15 +193,22 @@ void *calloc(size_t count, size_t bytes)
 	return __builtin_mul_overflow(count, bytes, &all) ? NULL : malloc(all);
 }
 
+/* The last piece grows where it is: tables that grow record by record would fill the memory with copies. */
 void *realloc(void *memory, size_t bytes)
 {
-	void *grown = malloc(bytes);
+	unsigned char *piece = memory;
+	void *grown;
 	size_t old;
 
-	if (!grown || !memory)
-		return grown;
-	memcpy(&old, (unsigned char *)memory - ALIGNMENT, sizeof(old));
-	return memcpy(grown, memory, old < bytes ? old : bytes);
+	if (!memory)
+		return malloc(bytes);
+	memcpy(&old, piece - ALIGNMENT, sizeof(old));
+	if (bytes <= old)
+		return memory;
+	if (piece + round_up(old) == next_memory)
+		next_memory = piece - ALIGNMENT;
+	grown = malloc(bytes);
+	return grown && grown != memory ? memcpy(grown, memory, old) : grown;
 }
 
 void free(void *memory)

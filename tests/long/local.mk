@@ -4,11 +4,13 @@
 # all of it, one after the other, as root where networks are to fail; each program can be run by hand.
 
 rf_long_tests = \
+	%D%/executables_have_as_many_mappings_as_allowed \
 	%D%/silence_after_a_long_stop_is_noticed \
 	%D%/soak_leaves_nothing
 EXTRA_PROGRAMS = $(rf_long_tests)
 CLEANFILES += $(rf_long_tests) $(rf_long_runs:=.long.log)
 
+%C%_executables_have_as_many_mappings_as_allowed_LDADD = $(rf_integration_ldadd)
 %C%_silence_after_a_long_stop_is_noticed_LDADD = $(rf_integration_ldadd)
 %C%_soak_leaves_nothing_LDADD = $(rf_integration_ldadd)
 
