@@ -177,21 +177,23 @@ typedef int64_t rfork_crid_t;
  *
  * flags: 0 or a union of
  *   RFORK_SELF_CONTAINED  nothing by reference: mapped files go into the checkpoint
- *   RFORK_CLOSE_OTHERS    descriptors that cannot be kept are closed in the restarted process, instead of refused
- *   RFORK_THIS_THREAD     other threads are not kept, instead of refused; the restarted process may do only
- *                         what a fork child may
+ *   RFORK_CLOSE_OTHERS    descriptors that cannot be kept are closed in the restarted
+ *                         process, instead of refused
+ *   RFORK_THIS_THREAD     other threads are not kept, instead of refused; the restarted
+ *                         process may do only what a fork child may
  *
- * Returns a positive identifier in the caller, as soon as the snapshot exists: the pause is that of a fork().
- * Returns 0 in a process that is restarted from the checkpoint.  Returns -1 and sets errno on failure; the
- * caller is then as it was.
+ * Returns a positive identifier in the caller, as soon as the snapshot exists: the pause is that
+ * of a fork().  Returns 0 in a process that is restarted from the checkpoint.  Returns -1 and sets
+ * errno on failure; the caller is then as it was.
  *
  * The snapshot is held by a process, a copy of the caller, of which neither SIGCHLD nor
- * wait() nor waitpid(-1) tell; it ends with rfork_discard(), and when the caller ends or executes another
- * program.  At most 256 are held at a time.  A fork child does not inherit them.
+ * wait() nor waitpid(-1) tell; it ends with rfork_discard(), and when the caller ends or executes
+ * another program.  At most 256 are held at a time.  A fork child does not inherit them.
  *
  * Errors:
  *   EINVAL   an unknown flag
- *   ENOTSUP  the process holds something that cannot be kept: the sentence names all of it, as far as it has room
+ *   ENOTSUP  the process holds something that cannot be kept: the sentence names all of it, as
+ *            far as it has room
  *   EAGAIN   256 checkpoints are held, or fork() said so
  *   ENOMEM   there is not enough memory
  *   EMFILE   no descriptor is free
@@ -205,13 +207,13 @@ rfork_crid_t rfork_checkpoint(unsigned flags);
  * rfork_commit - begin to write a held checkpoint.
  *
  * crid: from rfork_checkpoint(), in this process.
- * fd: open for writing; it stays open, and the caller's.  A named file is replaced, once the checkpoint is
- *     written and durable, by another one of mode 0600 under its name: fd goes on to name the
+ * fd: open for writing; it stays open, and the caller's.  A named file is replaced, once the
+ *     checkpoint is written and durable, by another one of mode 0600 under its name: fd goes on to name the
  *     file of before.  A file without a name, of O_TMPFILE or memfd_create(2), is
  *     overwritten from its start.  A pipe or socket takes a stream.
  *
- * Returns 0 once it has begun; the program runs on meanwhile, and rfork_commit_wait() or rfork_discard()
- * tell how it ended.  Returns -1 and sets errno if nothing has begun.
+ * Returns 0 once it has begun; the program runs on meanwhile, and rfork_commit_wait() or
+ * rfork_discard() tell how it ended.  Returns -1 and sets errno if nothing has begun.
  *
  * Errors:
  *   EINVAL  there is no such checkpoint, or fd is of a kind that nothing can be written to
@@ -230,8 +232,8 @@ int rfork_commit(rfork_crid_t crid, int fd);
  * crid: as for rfork_commit(), which has begun to write it.
  * timeout_ms: 0 or more; -1 = no limit.
  *
- * Returns 0 once it is written and durable.  Returns -1 and sets errno if it could not be written: then what
- * was under the file's name is still there, and the checkpoint is still held.
+ * Returns 0 once it is written and durable.  Returns -1 and sets errno if it could not be written:
+ * then what was under the file's name is still there, and the checkpoint is still held.
  *
  * Errors:
  *   EINVAL     there is no such checkpoint, it is not being written, or a timeout below -1
@@ -251,7 +253,8 @@ int rfork_commit_wait(rfork_crid_t crid, int timeout_ms);
  * Returns 0.  Returns -1 and sets errno if a commit has failed of which nobody has heard yet, as
  * rfork_commit_wait() would; the checkpoint is dropped all the same.
  *
- * Errors: those of rfork_commit_wait(), without ETIMEDOUT; with EINVAL, ECHILD and EBUSY nothing is dropped.
+ * Errors: those of rfork_commit_wait(), without ETIMEDOUT; with EINVAL, ECHILD and EBUSY nothing
+ * is dropped.
  */
 int rfork_discard(rfork_crid_t crid);
 

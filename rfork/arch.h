@@ -27,8 +27,8 @@ struct rf_arch_context {
 
 /*
  * The capture point.  Saves the caller's registers in *context, then calls continuation(argument)
- * on the stack that ends at stack_top (16-byte aligned).  No byte outside *context and that stack is
- * written.
+ * on the stack that ends at stack_top (16-byte aligned).  No byte outside *context and that stack
+ * is written.
  *
  * Returns in the restored thread: the address of its struct rf_arrival.  In the process that was
  * captured it returns NULL, if the continuation returns.
@@ -42,9 +42,10 @@ void rf_arch_thread_from_context(struct rf_image_thread *thread,
 				 const struct rf_arch_context *context);
 
 /*
- * Starts a thread of the calling process that shares everything with it and calls entry(argument) on
- * the stack that ends at stack_top (16-byte aligned), for frozen code.  *running is not 0, and a futex that is woken, until the
- * thread has left that stack for good.  0 and more, or a negative errno.  (thread.S)
+ * Starts a thread of the calling process that shares everything with it and calls entry(argument)
+ * on the stack that ends at stack_top (16-byte aligned), for frozen code.  *running is not 0, and
+ * a futex that is woken, until the thread has left that stack for good.  0 and more, or a
+ * negative errno.  (thread.S)
  */
 long rf_arch_start_thread(void *stack_top, void (*entry)(void *), void *argument, int *running);
 
@@ -65,20 +66,22 @@ enum rf_arch_code {
 long rf_arch_find_code(enum rf_arch_code what, const unsigned char *text, size_t bytes);
 
 /*
- * Turns registers into those with which a thread makes a system call: it goes on at `code`, which is such
- * instructions, on `stack`.
+ * Turns registers into those with which a thread makes a system call: it goes on at `code`, which
+ * is such instructions, on `stack`.
  */
 void rf_arch_begin_call(struct rf_image_registers *registers, uint64_t code, uint64_t stack,
 			long number, const uint64_t arguments[6]);
 
-/* Whether the registers are those of that call as it begins; and what it has returned, once it has. */
+/* Whether the registers are those of that call as it begins; and what it has returned, once it
+ * has. */
 bool rf_arch_is_call(const struct rf_image_registers *registers, uint64_t code, long number);
 long rf_arch_call_result(const struct rf_image_registers *registers);
 
 /*
  * How the stack must be for a return into `sigreturn` to restore a thread from the frame that
- * rf_arch_build_signal_frame() has built: the frame as it lies in memory is completed.  `stack` is what that
- * returned, `address` where the buffer will lie.  Returns the stack pointer for the return.
+ * rf_arch_build_signal_frame() has built: the frame as it lies in memory is completed.  `stack`
+ * is what that returned, `address` where the buffer will lie.  Returns the stack pointer for the
+ * return.
  */
 uint64_t rf_arch_return_to_frame(void *buffer, uint64_t address, uint64_t stack,
 				 uint64_t sigreturn);
@@ -89,10 +92,10 @@ uint64_t rf_arch_return_to_frame(void *buffer, uint64_t address, uint64_t stack,
 /* -- a thread that was stopped anywhere (interrupted.c) ------------------------------ */
 
 /*
- * Registers of a thread that was stopped in the middle of a system call, as the kernel shows them to a
- * debugger or in a core, become those with which it goes on in another process: it makes the call again, or
- * that returns -EINTR, where it cannot be made again or `is_signalled`: a handler is about to run that
- * lets calls return.  Others are left alone.
+ * Registers of a thread that was stopped in the middle of a system call, as the kernel shows them
+ * to a debugger or in a core, become those with which it goes on in another process: it makes the
+ * call again, or that returns -EINTR, where it cannot be made again or `is_signalled`: a handler
+ * is about to run that lets calls return.  Others are left alone.
  */
 void rf_arch_leave_call(struct rf_image_registers *registers, bool is_signalled);
 
@@ -112,9 +115,9 @@ size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
 /* -- vector state of other machines (xsave.c) ---------------------------------------- */
 
 /*
- * Where the state components lie in an XSAVE area in standard format.  An area tells its layout by its
- * length and by the components that its machine had (XCR0), which the kernel puts at offset 464: 0 there
- * stands for those of this machine.
+ * Where the state components lie in an XSAVE area in standard format.  An area tells its layout
+ * by its length and by the components that its machine had (XCR0), which the kernel puts at
+ * offset 464: 0 there stands for those of this machine.
  */
 #define RF_XSAVE_COMPONENTS 20
 
@@ -128,35 +131,36 @@ struct rf_xsave_layout {
 /* The layout of this machine, which has these facts. */
 void rf_arch_xsave_here(struct rf_xsave_layout *layout, const struct rf_machine_facts *here);
 
-/* The layout with which a maker of processors has these components: one behind the other (AMD), or each
- * at a place of its own (Intel).  False if one of them is unknown. */
+/* The layout with which a maker of processors has these components: one behind the other (AMD),
+ * or each at a place of its own (Intel).  False if one of them is unknown. */
 bool rf_arch_xsave_known(struct rf_xsave_layout *layout, uint64_t features, bool is_packed);
 
 /* The layout that a note of a core describes (NT_X86_XSAVE_LAYOUT); 0, or -EBADMSG with a report. */
 int rf_arch_xsave_table(struct rf_xsave_layout *layout, const void *note, size_t note_bytes,
 			struct rf_report *report);
 
-/* Whether a restored thread can be given the area, whatever its layout: in standard format, with a header
- * that XRSTOR takes.  0; -EBADMSG, or -ENOTSUP for compacted format, with a report. */
+/* Whether a restored thread can be given the area, whatever its layout: in standard format, with
+ * a header that XRSTOR takes.  0; -EBADMSG, or -ENOTSUP for compacted format, with a report. */
 int rf_arch_xsave_check(const void *area, size_t bytes, struct rf_report *report);
 
-/* The layout of an area, of those that are known.  0, or as rf_arch_xsave_check(), or -ENOTSUP with a
- * report if none fits. */
+/* The layout of an area, of those that are known.  0, or as rf_arch_xsave_check(), or -ENOTSUP
+ * with a report if none fits. */
 int rf_arch_xsave_guess(struct rf_xsave_layout *layout, const void *area, size_t bytes,
 			struct rf_report *report);
 
 /*
- * Puts the area `from`, which has been checked, into another layout at `to`, of to_layout->bytes; where that is NULL,
- * only says whether it can be done.  Components that the other machine lacks are left out where their value
- * is the initial one.  0, or -ENOEXEC with a report that names the component that is lacking.
+ * Puts the area `from`, which has been checked, into another layout at `to`, of to_layout->bytes;
+ * where that is NULL, only says whether it can be done.  Components that the other machine lacks
+ * are left out where their value is the initial one.  0, or -ENOEXEC with a report that names the
+ * component that is lacking.
  */
 int rf_arch_xsave_convert(void *to, const struct rf_xsave_layout *to_layout, const void *from,
 			  const struct rf_xsave_layout *from_layout, struct rf_report *report);
 
 /*
- * The same for an area of any known layout and the machine with these facts, on which this runs.  `to` may be
- * NULL, else it has here->xsave_bytes, and at least 576.  0, or as rf_arch_xsave_guess() and
- * rf_arch_xsave_convert().
+ * The same for an area of any known layout and the machine with these facts, on which this runs.
+ * `to` may be NULL, else it has here->xsave_bytes, and at least 576.  0, or as
+ * rf_arch_xsave_guess() and rf_arch_xsave_convert().
  */
 int rf_arch_xsave_fit(void *to, const struct rf_machine_facts *here, const void *area, size_t bytes,
 		      struct rf_report *report);
@@ -174,10 +178,10 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
 
 /*
  * Builds at `buffer` the frame with which rt_sigreturn restores the thread's registers, vector
- * state, signal mask and alternate stack; `address` (64-byte aligned) is where the buffer will
- * be mapped when it runs.  xsave holds thread->xsave_bytes bytes, which rf_arch_xsave_fit() has
- * found to fit.  `result` becomes the return value of the captured call; a thread that was interrupted keeps
- * what it has.  Returns the stack pointer for rt_sigreturn.
+ * state, signal mask and alternate stack; `address` (64-byte aligned) is where the buffer will be
+ * mapped when it runs.  xsave holds thread->xsave_bytes bytes, which rf_arch_xsave_fit() has
+ * found to fit.  `result` becomes the return value of the captured call; a thread that was
+ * interrupted keeps what it has.  Returns the stack pointer for rt_sigreturn.
  */
 uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
 				    const struct rf_machine_facts *facts,
@@ -195,19 +199,19 @@ _Noreturn void rf_arch_jump(uint64_t entry, uint64_t plan, uint64_t stack_top);
 extern const unsigned char rf_restorer_blob[];
 extern const unsigned char rf_restorer_blob_end[];
 
-/* -- debuggers (core_state.c, unwind.c) ---------------------------------------------------------- */
+/* -- debuggers (core_state.c, unwind.c) ------------------------------------------------------- */
 
 #define RF_ARCH_CORE_STATE_BYTES 2696u
 #define RF_ARCH_CORE_FLOAT_BYTES 512u
 
-/* The layout in which debuggers know the vector state of a machine's threads; without facts, of that of
- * a thread with its XSAVE area. */
+/* The layout in which debuggers know the vector state of a machine's threads; without facts, of
+ * that of a thread with its XSAVE area. */
 void rf_arch_core_layout(struct rf_xsave_layout *layout, const struct rf_machine_facts *facts,
 			 const struct rf_image_thread *thread, const unsigned char *xsave);
 
 /*
- * The x87 and vector state of a thread, as a core has it in NT_X86_XSTATE, of layout->bytes; its first
- * RF_ARCH_CORE_FLOAT_BYTES are NT_FPREGSET.  xsave holds thread->xsave_bytes bytes.
+ * The x87 and vector state of a thread, as a core has it in NT_X86_XSTATE, of layout->bytes; its
+ * first RF_ARCH_CORE_FLOAT_BYTES are NT_FPREGSET.  xsave holds thread->xsave_bytes bytes.
  */
 void rf_arch_core_state(unsigned char area[RF_ARCH_CORE_STATE_BYTES],
 			const struct rf_xsave_layout *layout, const struct rf_image_thread *thread,

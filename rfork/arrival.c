@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of a public call that do not depend on which it is.  Called by rfork.c and checkpoint.c.
+ * The parts of a public call that do not depend on which it is.  Called by rfork.c and
+ * checkpoint.c.
  */
 #define _GNU_SOURCE
 #include "rfork/arrival.h"

@@ -17,16 +17,17 @@ struct rf_report *rf_last_report(void);
 int rf_fail(const struct rf_report *report);
 
 /*
- * In the restored thread: removes what the restore left, and says that the process runs, or that it
- * waits to be told to.  The thread's memory is the caller's at the capture, so everything of the call
- * must be undone.
+ * In the restored thread: removes what the restore left, and says that the process runs, or that
+ * it waits to be told to.  The thread's memory is the caller's at the capture, so everything of
+ * the call must be undone.
  */
 void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind);
 
 /* What RFORK_CHECK_FROZEN in the environment asks for. */
 enum rf_frozen_check rf_frozen_check(void);
 
-/* What would let a process out of its sandbox must not travel without it: 0, or -ENOTSUP with a report. */
+/* What would let a process out of its sandbox must not travel without it: 0, or -ENOTSUP with a
+ * report. */
 int rf_refuse_sandbox(struct rf_report *report);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public calls about checkpoints: make a holder, and talk to it.  The holder itself is holder.c.
+ * The public calls about checkpoints: make a holder, and talk to it.  The holder itself is
+ * holder.c.
  */
 #define _GNU_SOURCE
 #include "rfork/checkpoint.h"
@@ -18,7 +19,7 @@
 
 #define KNOWN_FLAGS (RFORK_SELF_CONTAINED | RFORK_CLOSE_OTHERS | RFORK_THIS_THREAD)
 
-/* -- hold ---------------------------------------------------------------------------------------- */
+/* -- hold ------------------------------------------------------------------------------------- */
 
 static rfork_crid_t hold_returns_twice(unsigned flags, uint64_t signal_mask,
 				       const struct rf_machine_facts *facts,
@@ -80,7 +81,7 @@ rfork_crid_t rfork_checkpoint(unsigned flags)
 	return crid < 0 ? rf_fail(&report) : crid;
 }
 
-/* -- commit -------------------------------------------------------------------------------------- */
+/* -- commit ----------------------------------------------------------------------------------- */
 
 struct rf_held *rf_checkpoint_claim(rfork_crid_t crid, struct rf_report *report)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What calls about checkpoints have in common.  All but the first keep to one checkpoint, which the calling
- * thread has claimed.
+ * What calls about checkpoints have in common.  All but the first keep to one checkpoint, which
+ * the calling thread has claimed.
  */
 #ifndef RF_CHECKPOINT_H
 #define RF_CHECKPOINT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The checkpoints that this process holds in memory: each is a process, the holder, and a socket to it.
- * Part of the library's globals: for every call the caller holds the lock of the state.
+ * The checkpoints that this process holds in memory: each is a process, the holder, and a socket
+ * to it.  Part of the library's globals: for every call the caller holds the lock of the state.
  */
 #ifndef RF_HELD_H
 #define RF_HELD_H
@@ -44,8 +44,8 @@ void rf_held_leave(void);
 /* In a process that was restored: they were those of another. */
 void rf_held_forget(void);
 
-/* In what is left of a process that has moved: lets them end, and those that do not write do at once.  No malloc,
- * no errno. */
+/* In what is left of a process that has moved: lets them end, and those that do not write do at
+ * once.  No malloc, no errno. */
 void rf_held_end(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a holder.  Called by checkpoint.c, in the caller, which waits meanwhile: as little as possible is
- * done here.
+ * Makes a holder.  Called by checkpoint.c, in the caller, which waits meanwhile: as little as
+ * possible is done here.
  */
 #define _GNU_SOURCE
 #include "rfork/hold.h"
@@ -26,7 +26,7 @@
 /* Contents of pipes that lie in the order's own arena. */
 #define PIPES_SMALL_BYTES ((size_t)2 << 20)
 
-/* -- what cannot be kept ------------------------------------------------------------------------- */
+/* -- what cannot be kept ---------------------------------------------------------------------- */
 
 struct look {
 	struct rf_holder_order *order;
@@ -46,8 +46,8 @@ static void leave_out(struct look *look, int fd, const char *path, const char *t
 		rf_refuse(&look->refusals, "descriptor %d (%s): %s", fd, path, type);
 }
 
-/* What goes to a process that will not be there: but the new process has standard streams, and perhaps a
- * terminal. */
+/* What goes to a process that will not be there: but the new process has standard streams, and
+ * perhaps a terminal. */
 static bool is_stream_to_others(const struct rf_image_descriptor *image)
 {
 	uint32_t first = image->same_as == RF_IMAGE_NONE ? image->number : image->same_as;
@@ -56,8 +56,8 @@ static bool is_stream_to_others(const struct rf_image_descriptor *image)
 	       (image->stream & RF_STREAM_TYPE) != RF_STREAM_TERMINAL;
 }
 
-/* Goes through all that are open, those that the table has left out too, and leaves in the table what is
- * kept. */
+/* Goes through all that are open, those that the table has left out too, and leaves in the table
+ * what is kept. */
 static void find_descriptors(struct look *look)
 {
 	struct rf_fdtable *fds = &look->order->fds;
@@ -143,7 +143,7 @@ static int find_threads(struct look *look)
 	return (int)got;
 }
 
-/* -- what fork drops ------------------------------------------------------------------------------ */
+/* -- what fork drops -------------------------------------------------------------------------- */
 
 /* They stay children of this process alone. */
 static void lose_children(struct rf_holder_order *order)
@@ -167,8 +167,8 @@ static void lose_timer(void *context, uint32_t id)
 }
 
 /*
- * Notes timers and pending signals, so that each expiration is in one of them: no timer is stopped, but if one
- * goes off meanwhile, both are noted again.
+ * Notes timers and pending signals, so that each expiration is in one of them: no timer is
+ * stopped, but if one goes off meanwhile, both are noted again.
  */
 static int note_signals(struct rf_holder_order *order, struct rf_report *report)
 {
@@ -235,7 +235,8 @@ static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 	return rf_refusals_report(&look.refusals, report);
 }
 
-/* An ancestor of another user could have them, too, which cannot be seen: but both ends are seldom inherited. */
+/* An ancestor of another user could have them, too, which cannot be seen: but both ends are
+ * seldom inherited. */
 static void find_pipes(struct rf_holder_order *order)
 {
 	const struct rf_pipes *pipes = &order->pipes;
@@ -266,7 +267,7 @@ static int look_at_process(struct rf_holder_order *order, struct rf_report *repo
 	return error < 0 ? error : note_rest(order, report);
 }
 
-/* -- the order ------------------------------------------------------------------------------------ */
+/* -- the order -------------------------------------------------------------------------------- */
 
 static void describe_origin(struct rf_holder_order *order)
 {
@@ -322,7 +323,7 @@ static void end_order(struct rf_holder_order *order)
 	rf_arena_unmap(&arena);
 }
 
-/* -- the fork ------------------------------------------------------------------------------------- */
+/* -- the fork --------------------------------------------------------------------------------- */
 
 static int open_control(struct rf_held *held, struct rf_holder_order *order,
 			struct rf_report *report)
@@ -365,9 +366,9 @@ void rf_hold_reap(pid_t holder)
 }
 
 /*
- * A fork that libc does not hear of: no signal tells of the holder's end, and wait() does not meet it.  The
- * holder's pid, 0 in the restored process, or a negative errno.  Owns nothing: its frame lives on in three
- * processes.
+ * A fork that libc does not hear of: no signal tells of the holder's end, and wait() does not
+ * meet it.  The holder's pid, 0 in the restored process, or a negative errno.  Owns nothing: its
+ * frame lives on in three processes.
  */
 static pid_t fork_returns_twice(struct rf_holder_order *order)
 {

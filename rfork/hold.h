@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the decision to hold a checkpoint to the holder that is ready: what fork drops is noted, what cannot be
- * kept is refused, and the caller is forked.
+ * From the decision to hold a checkpoint to the holder that is ready: what fork drops is noted,
+ * what cannot be kept is refused, and the caller is forked.
  */
 #ifndef RF_HOLD_H
 #define RF_HOLD_H
@@ -13,9 +13,10 @@
 #include "rfork/report.h"
 
 /*
- * Makes the holder of a checkpoint whose place is taken.  All signals are blocked, and the caller holds the lock of the
- * state.  signal_mask: what was blocked before.  Returns 1 when it is ready, 0 in the restored process, where there is
- * neither a holder nor a lock that is held, or a negative errno with a report.
+ * Makes the holder of a checkpoint whose place is taken.  All signals are blocked, and the caller
+ * holds the lock of the state.  signal_mask: what was blocked before.  Returns 1 when it is
+ * ready, 0 in the restored process, where there is neither a holder nor a lock that is held, or a
+ * negative errno with a report.
  */
 int rf_hold_returns_twice(struct rf_held *held, unsigned flags, uint64_t signal_mask,
 			  const struct rf_machine_facts *facts, struct rf_report *report);

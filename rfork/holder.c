@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a holder: a frozen copy of the caller that waits for commands.  After rf_arch_capture()
- * all code here runs on the arena's stack: no malloc, no stdio, no errno, no write outside the arena.
+ * The life of a holder: a frozen copy of the caller that waits for commands.  After
+ * rf_arch_capture() all code here runs on the arena's stack: no malloc, no stdio, no errno, no
+ * write outside the arena.
  *
- * Its first thread only listens, so that it answers, and sees the caller's end, while another one writes.
+ * Its first thread only listens, so that it answers, and sees the caller's end, while another one
+ * writes.
  */
 #define _GNU_SOURCE
 #include "rfork/holder.h"
@@ -39,7 +41,7 @@ struct holder {
 	bool is_answered; /* atomic: and has nothing more to do */
 };
 
-/* -- becoming one -------------------------------------------------------------------------------- */
+/* -- becoming one ----------------------------------------------------------------------------- */
 
 static void close_between(unsigned first, unsigned last)
 {
@@ -144,7 +146,7 @@ static void disguise(struct holder *holder)
 	rf_syscall(SYS_chdir, "/"); /* where the program was may be unmounted */
 }
 
-/* -- answers -------------------------------------------------------------------------------------- */
+/* -- answers ---------------------------------------------------------------------------------- */
 
 /* A caller that is gone needs none. */
 static void answer(const struct holder *holder, enum rf_holder_answer_kind kind,
@@ -163,7 +165,7 @@ static void refuse(const struct holder *holder, int error, const char *sentence)
 	answer(holder, RF_HOLDER_BEGUN, &report);
 }
 
-/* -- commits ------------------------------------------------------------------------------------ */
+/* -- commits ---------------------------------------------------------------------------------- */
 
 /* The life of the writer's thread. */
 static void write_image(void *argument)
@@ -254,7 +256,7 @@ static bool take_command(struct holder *holder)
 	return true;
 }
 
-/* -- its life ------------------------------------------------------------------------------------ */
+/* -- its life --------------------------------------------------------------------------------- */
 
 static void serve(struct holder *holder)
 {
@@ -273,8 +275,8 @@ static void serve(struct holder *holder)
 	}
 }
 
-/* A file that is being written is written to its end: nobody waits for that, and what there was before is
- * replaced only then.  A stream could wait for its reader for ever. */
+/* A file that is being written is written to its end: nobody waits for that, and what there was
+ * before is replaced only then.  A stream could wait for its reader for ever. */
 _Noreturn static void end(struct holder *holder)
 {
 	if (!holder->target.is_stream)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The holder: the process that keeps a checkpoint in memory, a frozen copy of the caller, and writes it on
- * demand.  No child that the caller's wait() could meet; it ends when the caller does.
+ * The holder: the process that keeps a checkpoint in memory, a frozen copy of the caller, and
+ * writes it on demand.  No child that the caller's wait() could meet; it ends when the caller
+ * does.
  */
 #ifndef RF_HOLDER_H
 #define RF_HOLDER_H
@@ -44,9 +45,9 @@ struct rf_holder_order {
 #define RF_HOLDER_MAX_NAME_BYTES 255u
 
 /*
- * One message from the caller, with a descriptor: of what to write to, or for UNDUMP of the folder in which
- * the executable is to have the name.  The holder answers READY once by itself; to a command
- * it answers BEGUN, and if that says no error, WRITTEN later.
+ * One message from the caller, with a descriptor: of what to write to, or for UNDUMP of the
+ * folder in which the executable is to have the name.  The holder answers READY once by itself;
+ * to a command it answers BEGUN, and if that says no error, WRITTEN later.
  */
 struct rf_holder_command {
 	uint32_t kind;
@@ -65,8 +66,8 @@ struct rf_holder_answer {
 enum rf_holder_answer_kind { RF_HOLDER_READY = 1, RF_HOLDER_BEGUN = 2, RF_HOLDER_WRITTEN = 3 };
 
 /*
- * Becomes the holder, in the forked process.  Never returns in this process.  In the restored thread it
- * returns the arrival: what is left of the restore.
+ * Becomes the holder, in the forked process.  Never returns in this process.  In the restored
+ * thread it returns the arrival: what is left of the restore.
  */
 struct rf_arrival *rf_holder_become(struct rf_holder_order *order);
 

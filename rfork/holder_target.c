@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opens what a checkpoint is written to.  A named file stays in place until the new one is durable:
- * that has a temporary name in the same folder, NAME.rfork-NUMBER, meanwhile, and a lock (flock(2)) by which
- * others see that somebody is still writing it.
+ * Opens what a checkpoint is written to.  A named file stays in place until the new one is
+ * durable: that has a temporary name in the same folder, NAME.rfork-NUMBER, meanwhile, and a lock
+ * (flock(2)) by which others see that somebody is still writing it.
  */
 #define _GNU_SOURCE
 #include "rfork/holder_target.h"
@@ -27,7 +27,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* -- what stands behind a descriptor ------------------------------------------------------------- */
+/* -- what stands behind a descriptor ---------------------------------------------------------- */
 
 /* The path that leads to it, or what the kernel calls it. */
 static int read_link(int fd, char *path, size_t bytes, struct rf_report *report)
@@ -104,8 +104,8 @@ static bool is_named(const struct rf_target *target, const char *name, int fd)
 	       there.st_ino == here.st_ino;
 }
 
-/* Whether nobody has taken the new file for a stale one.  Where there are no locks, nobody takes one
- * for stale. */
+/* Whether nobody has taken the new file for a stale one.  Where there are no locks, nobody takes
+ * one for stale. */
 static bool is_ours(const struct rf_target *target)
 {
 	long error = rf_syscall(SYS_flock, target->fd, LOCK_EX | LOCK_NB);
@@ -216,7 +216,7 @@ int rf_target_open_executable(struct rf_target *target, int directory, const cha
 	return error;
 }
 
-/* -- what others have left ------------------------------------------------------------------------ */
+/* -- what others have left -------------------------------------------------------------------- */
 
 /* Whether it is a name that create_temporary() gives beside this file. */
 static bool is_temporary(const struct rf_target *target, const char *name)

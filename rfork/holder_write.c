@@ -38,7 +38,7 @@ void rf_holder_join(int *running)
 		rf_syscall(SYS_futex, running, FUTEX_WAIT, value, NULL);
 }
 
-/* -- a file ------------------------------------------------------------------------------------- */
+/* -- a file ----------------------------------------------------------------------------------- */
 
 static uint64_t count_bytes(const struct rf_snapshot *snapshot)
 {
@@ -78,8 +78,9 @@ static void help(void *argument)
 				 writer->helper_bounce);
 }
 
-/* Only one thread at a time may write to a file; the other one digests meanwhile, and touches each page for the first
- * time, which costs as much: the fork has cleared the bits by which the processor notes that. */
+/* Only one thread at a time may write to a file; the other one digests meanwhile, and touches
+ * each page for the first time, which costs as much: the fork has cleared the bits by which the
+ * processor notes that. */
 static int write_file_pages(struct rf_holder_writer *writer)
 {
 	int running = 0;
@@ -176,7 +177,7 @@ static int write_file(struct rf_holder_writer *writer, const struct rf_target *t
 	return error;
 }
 
-/* -- a stream ----------------------------------------------------------------------------------- */
+/* -- a stream --------------------------------------------------------------------------------- */
 
 static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_report *report)
 {
@@ -193,7 +194,7 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 	return error < 0 ? error : rf_image_write_end(records);
 }
 
-/* -- either ------------------------------------------------------------------------------------- */
+/* -- either ----------------------------------------------------------------------------------- */
 
 /* Once, for the first commit: nothing of it changes any more. */
 static int find_pages(struct rf_holder_writer *writer, struct rf_report *report)

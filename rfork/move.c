@@ -21,8 +21,8 @@
 
 /* -- who would be left behind ----------------------------------------------------------------- */
 
-/* A directory's links are itself, its entry in the one above, and one for each folder in it: so many
- * threads, the dead one that began the process too. */
+/* A directory's links are itself, its entry in the one above, and one for each folder in it: so
+ * many threads, the dead one that began the process too. */
 static int refuse_threads(struct rf_report *report)
 {
 	struct stat status;
@@ -37,8 +37,8 @@ static int refuse_threads(struct rf_report *report)
 	return 0;
 }
 
-/* The first child that is not the holder of a checkpoint, which ends with this process; 0 if there is none, or on
- * a kernel that does not list them. */
+/* The first child that is not the holder of a checkpoint, which ends with this process; 0 if
+ * there is none, or on a kernel that does not list them. */
 static long name_child(void)
 {
 	char path[48], text[4096] = "", *next = text;
@@ -84,8 +84,9 @@ static int refuse_children(struct rf_report *report)
 			 "child processes would be left behind: wait for them first");
 }
 
-/* A child of vfork(), or of clone() with its flags, would take the parent's memory and descriptors from
- * under it.  Where the parent may not be looked at, it has other rights than we, and shares nothing. */
+/* A child of vfork(), or of clone() with its flags, would take the parent's memory and
+ * descriptors from under it.  Where the parent may not be looked at, it has other rights than we,
+ * and shares nothing. */
 static int refuse_sharing(struct rf_report *report)
 {
 	static const int shared[] = { KCMP_VM, KCMP_FILES };

@@ -10,20 +10,22 @@
 #include "rfork/ghost.h"
 #include "rfork/report.h"
 
-/* Refuses what a move would lose or harm: other threads, child processes, living or zombie, and a parent
- * with whom memory or descriptors are shared; and flags that have no meaning for it.  0 or a negative errno with a report. */
+/* Refuses what a move would lose or harm: other threads, child processes, living or zombie, and a
+ * parent with whom memory or descriptors are shared; and flags that have no meaning for it.  0 or
+ * a negative errno with a report. */
 int rf_move_check(uint32_t flags, struct rf_report *report);
 
 /*
- * Refuses locks on files, which would end in silence: the files are opened anew on the node.  But one of an
- * open file description that the parent has too, as of who runs a program under flock(1), is not the
- * process's own: it goes on, and the ghost shall hold it.  0 or a negative errno with a report.
+ * Refuses locks on files, which would end in silence: the files are opened anew on the node.  But
+ * one of an open file description that the parent has too, as of who runs a program under
+ * flock(1), is not the process's own: it goes on, and the ghost shall hold it.  0 or a negative
+ * errno with a report.
  */
 int rf_move_check_locks(struct rf_fdtable *fds, struct rf_report *report);
 
-/* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both are
- * noted in the order.  Signals are blocked.  0, or a negative errno with a report, and nothing has
- * changed. */
+/* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both
+ * are noted in the order.  Signals are blocked.  0, or a negative errno with a report, and
+ * nothing has changed. */
 int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report);
 
 /* Undoes that. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipes of a process that moves, or goes to rest, which no other process has: they are made again on the node, with what
- * is in them, instead of being relayed.
+ * Pipes of a process that moves, or goes to rest, which no other process has: they are made again
+ * on the node, with what is in them, instead of being relayed.
  */
 #ifndef RF_PIPES_H
 #define RF_PIPES_H
@@ -37,16 +37,17 @@ struct rf_pipes {
 };
 
 /*
- * Finds the pipes both ends of which the table has, and nobody else, and turns their descriptors in the
- * table from RELAY into PIPE.  Who else has an end is asked of /proc; where that cannot be told for a
- * process that may have got one from us or we from it, the pipe stays a RELAY, which is right in any
- * case.  `node_session`: the session that this process arrived through, or 0.
+ * Finds the pipes both ends of which the table has, and nobody else, and turns their descriptors
+ * in the table from RELAY into PIPE.  Who else has an end is asked of /proc; where that cannot be
+ * told for a process that may have got one from us or we from it, the pipe stays a RELAY, which
+ * is right in any case.  `node_session`: the session that this process arrived through, or 0.
  */
 void rf_pipes_find(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		   pid_t node_session);
 
-/* The same of another process, `pid`, whose table this is; that we have its descriptors does not count.  False if
- * there are some of which it cannot be told for certain: they count as its own, as far as can be seen. */
+/* The same of another process, `pid`, whose table this is; that we have its descriptors does not
+ * count.  False if there are some of which it cannot be told for certain: they count as its own,
+ * as far as can be seen. */
 bool rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct rf_arena *arena,
 		      pid_t pid);
 
@@ -55,12 +56,12 @@ bool rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct r
 int rf_pipes_copy(const struct rf_pipe *pipe, struct rf_image_pipe *image, void *contents,
 		  uint32_t *lengths);
 
-/* Notes what is in them at this moment, in memory of the arena; it stays where it is.  0 or a negative errno with a
- * report. */
+/* Notes what is in them at this moment, in memory of the arena; it stays where it is.  0 or a
+ * negative errno with a report. */
 int rf_pipes_read(struct rf_pipes *pipes, struct rf_arena *arena, struct rf_report *report);
 
-/* Writes PIPE records, with the contents, which stay where they are.  bounce: RF_PIPE_MAX_CAPACITY bytes.
- * No malloc, no errno. */
+/* Writes PIPE records, with the contents, which stay where they are.  bounce:
+ * RF_PIPE_MAX_CAPACITY bytes.  No malloc, no errno. */
 int rf_pipes_write(const struct rf_pipes *pipes, struct rf_image_writer *writer, void *bounce);
 
 #endif

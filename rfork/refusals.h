@@ -19,7 +19,8 @@ struct rf_refusals {
 void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* 0 if there were none, else -ENOTSUP with a report that names as many as fit, and counts the others. */
+/* 0 if there were none, else -ENOTSUP with a report that names as many as fit, and counts the
+ * others. */
 int rf_refusals_report(const struct rf_refusals *refusals, struct rf_report *report);
 
 #endif

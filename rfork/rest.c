@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looks in the caller for what the kernel tells of locks, and in the forked process for what is missing there.
- * Called by hold.c and holder.c.
+ * Looks in the caller for what the kernel tells of locks, and in the forked process for what is
+ * missing there.  Called by hold.c and holder.c.
  */
 #define _GNU_SOURCE
 #include "rfork/rest.h"
@@ -22,7 +22,7 @@
 /* They go into one record. */
 #define LOCKS_MAX (RF_RECORD_MAX_BYTES / sizeof(struct rf_image_lock))
 
-/* -- the list of what is lost --------------------------------------------------------------------- */
+/* -- the list of what is lost ----------------------------------------------------------------- */
 
 void rf_rest_lose(struct rf_rest *rest, const char *format, ...)
 {
@@ -66,9 +66,10 @@ bool rf_rest_is_lost(const struct rf_map *map)
 	return map->kind == RF_MAP_FILE && map->deleted && strcmp(map->path, "/[aio]") == 0;
 }
 
-/* -- locks on files ----------------------------------------------------------------------------- */
+/* -- locks on files --------------------------------------------------------------------------- */
 
-/* One line of fdinfo: "lock:\t1: POSIX  ADVISORY  WRITE 17 08:01:99 0 EOF", see proc_pid_fdinfo(5). */
+/* One line of fdinfo: "lock:\t1: POSIX  ADVISORY  WRITE 17 08:01:99 0 EOF", see
+ * proc_pid_fdinfo(5). */
 struct lock_line {
 	char kind[12];
 	char type[12];
@@ -188,7 +189,7 @@ int rf_rest_find_locks(struct rf_rest *rest, const struct rf_fdtable *fds, struc
 	return 0;
 }
 
-/* -- locked memory ------------------------------------------------------------------------------ */
+/* -- locked memory ---------------------------------------------------------------------------- */
 
 static bool has_locked_memory(void)
 {
@@ -283,7 +284,7 @@ int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 	return error < 0 ? rf_report(report, -error, "/proc/self/smaps: %m") : 0;
 }
 
-/* -- in the forked process ------------------------------------------------------------------------ */
+/* -- in the forked process -------------------------------------------------------------------- */
 
 static void mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapshot)
 {

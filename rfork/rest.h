@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a fork drops or shares and an image at rest keeps, but for timers, signals and pipes: locks on files,
- * memory that is locked; and the list of what is lost.  No malloc.
+ * What a fork drops or shares and an image at rest keeps, but for timers, signals and pipes:
+ * locks on files, memory that is locked; and the list of what is lost.  No malloc.
  */
 #ifndef RF_REST_H
 #define RF_REST_H
@@ -29,8 +29,8 @@ struct rf_rest {
 	size_t lost_bytes;
 };
 
-/* Reads the list of mappings, in the caller.  Memory comes from the arena; a long list from another one, `large`, which is
- * mapped for it.  0 or a negative errno with a report. */
+/* Reads the list of mappings, in the caller.  Memory comes from the arena; a long list from
+ * another one, `large`, which is mapped for it.  0 or a negative errno with a report. */
 int rf_rest_begin(struct rf_rest *rest, struct rf_arena *arena, struct rf_arena *large,
 		  struct rf_report *report);
 
@@ -38,12 +38,12 @@ int rf_rest_begin(struct rf_rest *rest, struct rf_arena *arena, struct rf_arena 
 void rf_rest_lose(struct rf_rest *rest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Whether an image at rest leaves a mapping out: what the kernel shares with a context of asynchronous I/O, which
- * ends with the process. */
+/* Whether an image at rest leaves a mapping out: what the kernel shares with a context of
+ * asynchronous I/O, which ends with the process. */
 bool rf_rest_is_lost(const struct rf_map *map);
 
-/* Finds the locks that the calling process holds on the files of the table; others are lost.  0 or a negative
- * errno with a report. */
+/* Finds the locks that the calling process holds on the files of the table; others are lost.  0
+ * or a negative errno with a report. */
 int rf_rest_find_locks(struct rf_rest *rest, const struct rf_fdtable *fds, struct rf_arena *arena,
 		       struct rf_report *report);
 
@@ -51,8 +51,8 @@ int rf_rest_find_locks(struct rf_rest *rest, const struct rf_fdtable *fds, struc
 int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 			       struct rf_report *report);
 
-/* In the forked process: tells the snapshot of locked memory, and the list of what is lost of memory that is not here, or
- * no longer shared. */
+/* In the forked process: tells the snapshot of locked memory, and the list of what is lost of
+ * memory that is not here, or no longer shared. */
 void rf_rest_complete(struct rf_rest *rest, struct rf_snapshot *snapshot);
 
 #endif

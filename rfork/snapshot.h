@@ -108,20 +108,20 @@ int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *are
 			      const struct rf_arch_context *context,
 			      struct rf_snapshot_request *request, struct rf_report *report);
 
-/* Takes memory from the arena, or where that is full from a large one of the ghost's own; NULL when there
- * is none. */
+/* Takes memory from the arena, or where that is full from a large one of the ghost's own; NULL
+ * when there is none. */
 void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes);
 
 /*
- * Makes the tables of mappings and their files, and no more, in the caller: for a forecast, and for
- * the ghost, which takes them over if the kernel's list is still the same.  Digests are not looked up.
- * -ENOBUFS for a large process, or another negative errno with a report.
+ * Makes the tables of mappings and their files, and no more, in the caller: for a forecast, and
+ * for the ghost, which takes them over if the kernel's list is still the same.  Digests are not
+ * looked up.  -ENOBUFS for a large process, or another negative errno with a report.
  */
 int rf_snapshot_survey(struct rf_snapshot *snapshot, struct rf_arena *arena,
 		       const struct rf_snapshot_request *request, struct rf_report *report);
 
-/* Adds the digests of the mapped files: for a machine that cannot know a file by its identity.  Part of
- * rf_snapshot_collect() unless request->same_boot. */
+/* Adds the digests of the mapped files: for a machine that cannot know a file by its identity.
+ * Part of rf_snapshot_collect() unless request->same_boot. */
 int rf_snapshot_digest_files(struct rf_snapshot *snapshot,
 			     const struct rf_snapshot_request *request, struct rf_report *report);
 
@@ -133,12 +133,14 @@ int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *repor
 typedef int (*rf_snapshot_visit)(void *context, const struct rf_snapshot_mapping *mapping,
 				 const struct rf_page_run *run);
 
-/* For every run of a mapping, ascending, after rf_snapshot_find_pages(); 0 or the first negative result. */
+/* For every run of a mapping, ascending, after rf_snapshot_find_pages(); 0 or the first negative
+ * result. */
 int rf_snapshot_for_each_run(struct rf_snapshot *snapshot,
 			     const struct rf_snapshot_mapping *mapping, rf_snapshot_visit visit,
 			     void *context);
 
-/* As rf_pagemap_walk_runs(), by the mapping's source; all mappings of a walk must come in their order. */
+/* As rf_pagemap_walk_runs(), by the mapping's source; all mappings of a walk must come in their
+ * order. */
 long rf_snapshot_find_runs(struct rf_pagemap_walk *walk, const struct rf_snapshot_mapping *mapping,
 			   uint64_t start, struct rf_page_run *runs, size_t capacity,
 			   uint64_t *next);
@@ -154,21 +156,22 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index);
 
-/* -- at rest (snapshot_rest.c) ------------------------------------------------------------------ */
+/* -- at rest (snapshot_rest.c) ---------------------------------------------------------------- */
 
 /*
- * Gives the calling process copies of its own of the memory that it shares with others, which may go
- * on changing it; from then on it is private memory.  After rf_snapshot_collect_state(), before
- * rf_snapshot_find_pages().  memory_fd: /proc/self/mem.  0 or a negative errno with a report.
+ * Gives the calling process copies of its own of the memory that it shares with others, which may
+ * go on changing it; from then on it is private memory.  After rf_snapshot_collect_state(),
+ * before rf_snapshot_find_pages().  memory_fd: /proc/self/mem.  0 or a negative errno with a
+ * report.
  */
 int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report);
 
-/* Has mapped files carried by content whose paths lead to other files by now, as after an upgrade.  Before
- * rf_snapshot_find_pages(). */
+/* Has mapped files carried by content whose paths lead to other files by now, as after an
+ * upgrade.  Before rf_snapshot_find_pages(). */
 void rf_snapshot_carry_replaced(struct rf_snapshot *snapshot);
 
-/* Plans the pages of a statefile.  bounce: RF_CHUNK_BYTES.  0 or a negative errno: -ENOBUFS if they are
- * too scattered. */
+/* Plans the pages of a statefile.  bounce: RF_CHUNK_BYTES.  0 or a negative errno: -ENOBUFS if
+ * they are too scattered. */
 int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_statefile_writer *writer,
 			   int memory_fd, void *bounce);
 

@@ -15,7 +15,7 @@
 /* rf_statefile_segment.how */
 enum { IN_PLACE, THROUGH_KERNEL };
 
-/* -- memory that is shared with others ----------------------------------------------------------- */
+/* -- memory that is shared with others -------------------------------------------------------- */
 
 /* Copies a run of pages; one that cannot be read stays zero. */
 static int copy_run(const struct rf_page_run *run, int memory_fd, int64_t distance)
@@ -94,7 +94,7 @@ int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_r
 	return 0;
 }
 
-/* -- files that others have replaced -------------------------------------------------------------- */
+/* -- files that others have replaced ---------------------------------------------------------- */
 
 /* Whether the path still leads to the file that is mapped. */
 static bool is_in_place(const struct rf_snapshot_file *file)

@@ -27,10 +27,10 @@ struct rf_flight {
 };
 
 /*
- * Guards what belongs to flights.  Whoever creates a descriptor in a flight holds it from the creation
- * until the flight has it; whoever opens one for a moment, or looks at all of them, holds it as well.
- * So nobody takes a descriptor of rfork() for the program's, and a fork child of another thread
- * never keeps one.  Signals are blocked meanwhile: a handler may fork.
+ * Guards what belongs to flights.  Whoever creates a descriptor in a flight holds it from the
+ * creation until the flight has it; whoever opens one for a moment, or looks at all of them,
+ * holds it as well.  So nobody takes a descriptor of rfork() for the program's, and a fork child
+ * of another thread never keeps one.  Signals are blocked meanwhile: a handler may fork.
  */
 void rf_state_lock(void);
 void rf_state_unlock(void);
@@ -47,7 +47,8 @@ void rf_flight_end(struct rf_flight *flight);
 /* Gives up what the ghost has taken over: all but the end of the pipe from which its word comes. */
 void rf_flight_leave_ghost(struct rf_flight *flight);
 
-/* Whether a descriptor belongs to a flight of any thread, or to a checkpoint that is held.  The caller holds the lock. */
+/* Whether a descriptor belongs to a flight of any thread, or to a checkpoint that is held.  The
+ * caller holds the lock. */
 bool rf_flight_owns(int fd);
 
 /* The facts of this machine, collected once; NULL with a negative errno in *error. */
@@ -62,8 +63,8 @@ void rf_state_reset(pid_t session);
 /* The arguments of the executable that restarted this process. */
 struct rf_restart_args *rf_state_restart_args(void);
 
-/* The process on this machine through which this one, or one that it has been forked from, came here; 0 if
- * none did. */
+/* The process on this machine through which this one, or one that it has been forked from, came
+ * here; 0 if none did. */
 pid_t rf_state_node_session(void);
 
 #endif

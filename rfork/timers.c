@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lists, stops and starts timers.  Called by move.c with all signals blocked; allocates nothing but from
- * the arena, for the image is about to be captured.
+ * Lists, stops and starts timers.  Called by move.c with all signals blocked; allocates nothing
+ * but from the arena, for the image is about to be captured.
  */
 #define _GNU_SOURCE
 #include "rfork/timers.h"
@@ -27,7 +27,7 @@
 #define CPU_CLOCK_WHICH 3
 #define CPU_CLOCK_NONE 3
 
-/* -- the list ------------------------------------------------------------------------------------- */
+/* -- the list --------------------------------------------------------------------------------- */
 
 /* A clock as it means the same in another process; false for that of a stranger. */
 static bool make_own_clock(int32_t *clock, pid_t pid, pid_t tid)
@@ -119,7 +119,8 @@ int rf_timers_parse(struct rf_timers *timers, char *text, pid_t pid, pid_t tid,
 	return 0;
 }
 
-/* A kernel without /proc/self/timers (CONFIG_CHECKPOINT_RESTORE) does not tell what a timer is for. */
+/* A kernel without /proc/self/timers (CONFIG_CHECKPOINT_RESTORE) does not tell what a timer is
+ * for. */
 static int refuse_unlisted(struct rf_report *report)
 {
 	struct itimerspec unused;
@@ -180,7 +181,7 @@ void rf_timers_keep_own(struct rf_timers *timers, void (*drop)(void *context, ui
 	timers->count = kept;
 }
 
-/* -- a look ---------------------------------------------------------------------------------------- */
+/* -- a look ----------------------------------------------------------------------------------- */
 
 static void look_at(struct rf_image_timer *timer)
 {
@@ -214,7 +215,7 @@ bool rf_timers_look(struct rf_timers *timers)
 	return has_gone_off;
 }
 
-/* -- stop and start --------------------------------------------------------------------------------- */
+/* -- stop and start --------------------------------------------------------------------------- */
 
 /* What it has sent stays pending.  One that went off since it was listed has done so. */
 static void stop_itimer(struct rf_image_timer *timer)
@@ -230,8 +231,8 @@ static void stop_itimer(struct rf_image_timer *timer)
 		timer->remaining_ns = timer->interval_ns;
 }
 
-/* To stop a timer takes its signal out of the queue, on Linux 6.13 and later: between the two looks it
- * must not have gone off unseen. */
+/* To stop a timer takes its signal out of the queue, on Linux 6.13 and later: between the two
+ * looks it must not have gone off unseen. */
 static void stop_posix(struct rf_image_timer *timer)
 {
 	const struct itimerspec never = { 0 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: what is committed is the memory of the moment of the checkpoint, whatever the program has written
- * since, memory that it shares with others too; several checkpoints are held at a time, each of its own moment, and
- * one may be written more than once.
+ * Claim: what is committed is the memory of the moment of the checkpoint, whatever the program
+ * has written since, memory that it shares with others too; several checkpoints are held at a
+ * time, each of its own moment, and one may be written more than once.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -49,7 +49,8 @@ static void fill(unsigned moment)
 		test_fill(expected[moment][i], BYTES, 1 + 3 * moment + i);
 }
 
-/* The expectations are in the test's own memory, and so in each file; they are cleared in the image. */
+/* The expectations are in the test's own memory, and so in each file; they are cleared in the
+ * image. */
 static rfork_crid_t hold(unsigned moment)
 {
 	rfork_crid_t crid;

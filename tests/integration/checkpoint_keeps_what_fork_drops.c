@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: timers, pending signals, locks on files, locked memory, pipes of the process's own with what is in them,
- * its robust list and the address of its thread's id are in a checkpoint, though a fork drops or shares
- * them; and the process has them afterwards as before: no timer has stopped, no signal is lost, and
- * none has overtaken another.
+ * Claim: timers, pending signals, locks on files, locked memory, pipes of the process's own with
+ * what is in them, its robust list and the address of its thread's id are in a checkpoint, though
+ * a fork drops or shares them; and the process has them afterwards as before: no timer has
+ * stopped, no signal is lost, and none has overtaken another.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -201,7 +201,7 @@ static void check_thread(void)
 	CHECK_EQUAL(source.origin.pid, getpid());
 }
 
-/* -- the process afterwards ---------------------------------------------------------------------- */
+/* -- the process afterwards ------------------------------------------------------------------- */
 
 static int take(int signal, siginfo_t *info)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process that holds checkpoints has remote children, and moves; they do not go along: in the
- * child and after the move their numbers are unknown, and are never given again; what held them at home has ended.  A move
- * that fails leaves them.
+ * Claim: a process that holds checkpoints has remote children, and moves; they do not go along:
+ * in the child and after the move their numbers are unknown, and are never given again; what held
+ * them at home has ended.  A move that fails leaves them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a commit to a named file replaces it, with mode 0600, and leaves the descriptor at the old one, to which
- * a second commit is refused; one to a file without a name, of O_TMPFILE or memfd_create(), overwrites it wherever the
- * descriptor stands; a pipe and a socket take a stream.  What cannot be written to is refused by name.
+ * Claim: a commit to a named file replaces it, with mode 0600, and leaves the descriptor at the
+ * old one, to which a second commit is refused; one to a file without a name, of O_TMPFILE or
+ * memfd_create(), overwrites it wherever the descriptor stands; a pipe and a socket take a
+ * stream.  What cannot be written to is refused by name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a commit for which the disk has no room, or that grows beyond the limit of files, fails with that error;
- * the file of before is untouched, nothing else is left beside it, and the checkpoint is still held: once
- * there is room it can be written.  A failure of which nobody has heard is told by rfork_discard().
+ * Claim: a commit for which the disk has no room, or that grows beyond the limit of files, fails
+ * with that error; the file of before is untouched, nothing else is left beside it, and the
+ * checkpoint is still held: once there is room it can be written.  A failure of which nobody has
+ * heard is told by rfork_discard().
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,7 +34,8 @@ static bool write_text(const char *path, const char *text)
 	return is_written;
 }
 
-/* So that whoever may not mount anything as this user may do it as root of a namespace of its own. */
+/* So that whoever may not mount anything as this user may do it as root of a namespace of its
+ * own. */
 static bool become_root(void)
 {
 	char users[32], groups[32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: nothing in the image changes between the checkpoint and the last byte of any commit of it; a holder that
- * does change it is found out, and what was there is not replaced.
+ * Claim: nothing in the image changes between the checkpoint and the last byte of any commit of
+ * it; a holder that does change it is found out, and what was there is not replaced.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

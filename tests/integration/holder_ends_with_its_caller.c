@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the holder of a checkpoint ends when the program exits, is killed or executes another one, also while other
- * children of the program live, which have inherited all its descriptors.
+ * Claim: the holder of a checkpoint ends when the program exits, is killed or executes another
+ * one, also while other children of the program live, which have inherited all its descriptors.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the process that holds a checkpoint is named after it, and no concern of the program's: neither wait()
- * nor waitid() meet it while it lives or after it was killed, no SIGCHLD tells of its end, and nothing
- * of it is left after it was discarded.  A fork child has it not, and a pipe that the program closes has ended.
+ * Claim: the process that holds a checkpoint is named after it, and no concern of the program's:
+ * neither wait() nor waitid() meet it while it lives or after it was killed, no SIGCHLD tells of
+ * its end, and nothing of it is left after it was discarded.  A fork child has it not, and a pipe
+ * that the program closes has ended.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

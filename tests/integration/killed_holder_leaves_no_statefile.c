@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: when the process that writes a checkpoint is killed, the file of before is untouched; what it has left
- * beside it is refused as never finished, and the next commit to the same name removes it, but not a file
- * that another holder is still writing.
+ * Claim: when the process that writes a checkpoint is killed, the file of before is untouched;
+ * what it has left beside it is refused as never finished, and the next commit to the same name
+ * removes it, but not a file that another holder is still writing.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: with RFORK_THIS_THREAD a thread other than the main one takes a checkpoint, while others run; undump makes an
- * executable of the statefile, in which that thread goes on alone, as the main thread, with its own thread-local
- * data, and the libc knows its new id.
+ * Claim: with RFORK_THIS_THREAD a thread other than the main one takes a checkpoint, while others
+ * run; undump makes an executable of the statefile, in which that thread goes on alone, as the
+ * main thread, with its own thread-local data, and the libc knows its new id.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

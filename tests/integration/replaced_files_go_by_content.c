@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a mapped file that is replaced between the checkpoint and its commit, as by an upgrade, goes by content: the
- * statefile holds the bytes that the program has, under the file's name; one that is still in place goes by
- * reference, with a digest.
+ * Claim: a mapped file that is replaced between the checkpoint and its commit, as by an upgrade,
+ * goes by content: the statefile holds the bytes that the program has, under the file's name; one
+ * that is still in place goes by reference, with a digest.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

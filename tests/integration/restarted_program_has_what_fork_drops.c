@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program that is restarted has its timers, with the time that was left, its pending signals in their
- * order, its locks on files and of memory, the pipes of its own with what was in them, and the kernel knows its
- * thread as before.
+ * Claim: a program that is restarted has its timers, with the time that was left, its pending
+ * signals in their order, its locks on files and of memory, the pipes of its own with what was in
+ * them, and the kernel knows its thread as before.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -82,7 +82,7 @@ static void note_thread(void **list, uint64_t *address)
 	prctl(PR_GET_TID_ADDRESS, address, 0, 0, 0); /* 0 where the kernel does not tell */
 }
 
-/* -- restarted ---------------------------------------------------------------------------------- */
+/* -- restarted -------------------------------------------------------------------------------- */
 
 static void check_signals(void)
 {

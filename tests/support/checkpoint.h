@@ -14,7 +14,8 @@ const char *checkpoint_path(const char *name);
 /* Removes the directory, which must hold nothing but these files. */
 void checkpoint_clean(const char *const *names, size_t count);
 
-/* Holds a checkpoint; fails the test, with the sentence, if that does not work.  0 in a restarted process. */
+/* Holds a checkpoint; fails the test, with the sentence, if that does not work.  0 in a restarted
+ * process. */
 rfork_crid_t checkpoint_hold(unsigned flags);
 
 /* Commits to a path, and waits for the end. */
@@ -27,8 +28,8 @@ void checkpoint_expect_failure(int64_t result, int error, const char *names);
 /* The holder of a checkpoint, a child of this process; 0 if there is none. */
 pid_t checkpoint_holder(rfork_crid_t crid);
 
-/* Reads a statefile, all of it, and checks every digest; fails the test, with the sentence.  For programs that link
- * what reads one: $(rf_statefile_ldadd). */
+/* Reads a statefile, all of it, and checks every digest; fails the test, with the sentence.  For
+ * programs that link what reads one: $(rf_statefile_ldadd). */
 struct rf_source;
 void checkpoint_read(struct rf_source *source, const char *path);
 

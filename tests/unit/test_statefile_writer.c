@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/statefile_writer.c: which runs of pages share a segment, that pages of zeros are
- * holes and digests are of all bytes, that several threads write the same, and what ends it.
+ * Unit tests of rfork/statefile_writer.c: which runs of pages share a segment, that pages of
+ * zeros are holes and digests are of all bytes, that several threads write the same, and what
+ * ends it.
  */
 #define _GNU_SOURCE
 #include "rfork/statefile_writer.h"
@@ -147,8 +148,8 @@ static void write_with(unsigned threads)
 		ck_assert_int_eq(results[i], 0);
 }
 
-/* Four chunks and a short one, of which the second is all zero, the third in the middle, and the fourth at its
- * beginning. */
+/* Four chunks and a short one, of which the second is all zero, the third in the middle, and the
+ * fourth at its beginning. */
 START_TEST(zeros_are_holes_and_digests_are_of_all)
 {
 	const uint64_t middle = 2 * RF_CHUNK_BYTES + 40 * PAGE;
