@@ -104,8 +104,15 @@ void rf_arch_leave_trap(struct rf_image_registers *registers);
 
 /* -- facts of the machine (cpu.c) -------------------------------------------------- */
 
+/* Where the addresses that a program can have end. */
+uint64_t rf_arch_max_address(void);
+
 /* Fills architecture, xcr0, xsave_bytes, cpu_words, cpu and max_address. */
 void rf_arch_machine_facts(struct rf_machine_facts *facts);
+
+/* Whether such facts, of this boot, may stand for those of this machine: as far as can be seen without questions that
+ * leave a virtual machine, they are what this library would find. */
+bool rf_arch_facts_hold(const struct rf_machine_facts *facts);
 
 /* Appends to text the names of CPU features and state components that `caller` has and `node`
  * lacks, separated by ", "; returns how many. */

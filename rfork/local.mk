@@ -8,6 +8,7 @@ rf_common_sources = \
 	include/rfork.h \
 	%D%/arch.h \
 	%D%/auth.c %D%/auth.h \
+	%D%/boot_id.c %D%/boot_id.h \
 	%D%/digest.c %D%/digest.h \
 	%D%/file_identity.h \
 	%D%/frame.c %D%/frame.h \

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "rfork/arch.h"
+#include "rfork/boot_id.h"
 #include "rfork/io.h"
 #include "rfork/maps.h"
 #include "rfork/sys.h"
@@ -52,44 +53,13 @@ static int find_vdso(struct rf_vdso *vdso)
 	return error;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-/* A container may hide the file: then the boot is unknown, and no file provably the same. */
-static void read_boot_id(uint8_t boot_id[16])
-{
-	char text[64];
-	unsigned digits = 0;
-
-	if (rf_io_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) < 0)
-		return;
-	for (const char *c = text; *c && *c != '\n' && digits < 32; c++) {
-		int value = hex_value(*c);
-
-		if (*c == '-')
-			continue;
-		if (value < 0)
-			break;
-		boot_id[digits / 2] = (uint8_t)(boot_id[digits / 2] << 4 | value);
-		digits++;
-	}
-	if (digits != 32)
-		memset(boot_id, 0, 16);
-}
-
 static uint64_t read_min_address(uint32_t page_bytes)
 {
 	char text[32];
 	uint64_t address = 0;
 
 	if (rf_io_read_file("/proc/sys/vm/mmap_min_addr", text, sizeof(text)) <= 0 ||
-	    hex_value(text[0]) < 0)
+	    text[0] < '0' || text[0] > '9')
 		return MIN_ADDRESS_UNKNOWN;
 	for (const char *c = text; *c >= '0' && *c <= '9'; c++)
 		address = address * 10 + (uint64_t)(*c - '0');
@@ -115,7 +85,7 @@ int rf_machine_facts_collect(struct rf_machine_facts *facts)
 	facts->vvar_pages = vdso.data_pages;
 	facts->page_bytes = (uint32_t)getpagesize();
 	facts->min_address = read_min_address(facts->page_bytes);
-	read_boot_id(facts->boot_id);
+	rf_boot_id_read(facts->boot_id);
 	memcpy(facts->kernel_release, names.release,
 	       strnlen(names.release, sizeof(facts->kernel_release) - 1));
 	memcpy(facts->host_name, names.nodename,

@@ -21,6 +21,7 @@ noinst_PROGRAMS += %D%/start.elf
 	%D%/runtime.c %D%/runtime.h \
 	%D%/self.c \
 	%D%/start.h \
+	rfork/boot_id.c \
 	rfork/digest.c \
 	rfork/io.c \
 	rfork/maps.c \

@@ -15,6 +15,9 @@
 
 /* With 4-level paging, and with 5-level paging for who does not ask for more. */
 #define MAX_ADDRESS 0x7ffffffff000u
+/* FXSAVE and the header; and more than any CPU has. */
+#define XSAVE_LEAST_BYTES 576u
+#define XSAVE_MOST_BYTES (64u << 10)
 
 /* Which CPUID leaf and register a word is: the order on the wire, so only ever appended to. */
 enum { EAX, EBX, ECX, EDX };
@@ -127,9 +130,20 @@ static void read_words(uint32_t *cpu)
 	}
 }
 
-void rf_arch_machine_facts(struct rf_machine_facts *facts)
+uint64_t rf_arch_max_address(void)
+{
+	return MAX_ADDRESS;
+}
+
+static bool has_xsave(const struct rf_machine_facts *facts)
 {
 	enum { OSXSAVE_WORD = 0, OSXSAVE_BIT = 27 };
+
+	return facts->cpu[OSXSAVE_WORD] >> OSXSAVE_BIT & 1;
+}
+
+void rf_arch_machine_facts(struct rf_machine_facts *facts)
+{
 	uint32_t eax, ebx, ecx, edx;
 
 	facts->architecture = RF_ARCHITECTURE_X86_64;
@@ -139,11 +153,18 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts)
 	/* Without XSAVE the kernel saves x87 and SSE in the 512 bytes of FXSAVE. */
 	facts->xcr0 = 3;
 	facts->xsave_bytes = 512;
-	if (facts->cpu[OSXSAVE_WORD] >> OSXSAVE_BIT & 1) {
+	if (has_xsave(facts)) {
 		facts->xcr0 = read_xcr0();
 		__cpuid_count(0xd, 0, eax, ebx, ecx, edx);
 		facts->xsave_bytes = ebx;
 	}
+}
+
+bool rf_arch_facts_hold(const struct rf_machine_facts *facts)
+{
+	return facts->architecture == RF_ARCHITECTURE_X86_64 && facts->max_address == MAX_ADDRESS &&
+	       facts->cpu_words == WORDS && has_xsave(facts) && facts->xcr0 == read_xcr0() &&
+	       facts->xsave_bytes >= XSAVE_LEAST_BYTES && facts->xsave_bytes <= XSAVE_MOST_BYTES;
 }
 
 /* A word or bit from a newer library has no name here. */

@@ -119,6 +119,24 @@ static void expect_foreign_cpu(const char *path)
 	free(copy);
 }
 
+/* The CPU is asked again: what was made in another boot runs on it, or is refused. */
+static void expect_other_boot(const char *path)
+{
+	unsigned char *copy = copy_whole();
+	struct rf_record_header *header = find_record(copy, RF_RECORD_MACHINE);
+	struct rf_machine_facts *facts = (struct rf_machine_facts *)(header + 1);
+
+	facts->boot_id[0] ^= 1;
+	seal(header);
+	store(path, copy, whole_bytes);
+	restart_expect(path);
+	facts->cpu[0] |= 1u << 31; /* that a hypervisor is there, which is no feature of ours */
+	seal(header);
+	store(path, copy, whole_bytes);
+	restart_expect_refusal(path, "CPU or kernel lacks CPU feature 0.31");
+	free(copy);
+}
+
 static void expect_foreign_kernel(const char *path)
 {
 	unsigned char *copy = copy_whole();
@@ -163,6 +181,7 @@ int main(void)
 	expect_cut(bad);
 	expect_damaged(bad);
 	expect_foreign_cpu(bad);
+	expect_other_boot(bad);
 	expect_foreign_kernel(bad);
 	expect_missing_folder(bad);
 	free(whole);

@@ -69,6 +69,28 @@ START_TEST(facts_are_those_of_this_machine)
 }
 END_TEST
 
+/* Facts that a caller sent, or a file holds, may be of this boot by their own word only. */
+START_TEST(only_own_facts_hold)
+{
+	if (caller.xsave_bytes == 512) /* no XSAVE: nothing can be seen cheaply */
+		return;
+	ck_assert(rf_arch_facts_hold(&caller));
+	node.xcr0 ^= UINT64_C(1) << 62;
+	ck_assert(!rf_arch_facts_hold(&node));
+	node = caller;
+	node.xsave_bytes = 512;
+	ck_assert(!rf_arch_facts_hold(&node));
+	node.xsave_bytes = UINT32_MAX;
+	ck_assert(!rf_arch_facts_hold(&node));
+	node = caller;
+	node.cpu_words--;
+	ck_assert(!rf_arch_facts_hold(&node));
+	node = caller;
+	node.max_address++;
+	ck_assert(!rf_arch_facts_hold(&node));
+}
+END_TEST
+
 /* The kernel's list leaves some out that CPUID has, and that programs find there: they have no name in it,
  * or are a mode, or are not trusted on some CPUs (rdseed on AMD family 1Ah, linux 6.18). */
 static bool is_unlisted(const char *feature)
@@ -232,6 +254,7 @@ int main(void)
 	tcase_add_test(tcase, two_collections_are_equal);
 	tcase_add_test(tcase, facts_are_those_of_this_machine);
 	tcase_add_test(tcase, features_are_those_of_cpuinfo);
+	tcase_add_test(tcase, only_own_facts_hold);
 	tcase_add_test(tcase, missing_features_are_named);
 	tcase_add_test(tcase, missing_state_component_is_named);
 	tcase_add_test(tcase, node_may_have_more_features);
