@@ -75,10 +75,8 @@ static void find_strings(struct rf_start_arguments *arguments)
 
 static void settle_stack(void)
 {
-	volatile char stack[SETTLED_BYTES];
-
-	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
-		stack[i] = 0;
+	/* the kernel lets it grow in one step */
+	*(volatile char *)__builtin_alloca(SETTLED_BYTES) = 0;
 }
 
 static int map_memory(struct rf_start *start)

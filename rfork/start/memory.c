@@ -2,7 +2,7 @@
 /*
  * Maps the image's memory: its pages straight from the own file, so that only those are read that the program
  * touches.  What cannot be mapped so is read: a stack, what must be moved home by the restorer, and
- * pieces so small that a mapping costs more than their bytes.
+ * pieces of a mapping so small that one more mapping costs more than their bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -84,6 +84,18 @@ static bool is_read_whole(const struct piece *piece)
 {
 	return piece->mapping->flags & RF_MAPPING_GROWSDOWN || !is_home(piece) ||
 	       rf_start_options.flags & RF_START_COPY;
+}
+
+/* Whether all of the mapping is one piece of the file, as it was of the one that it was mapped from. */
+static bool is_one_piece(const struct piece *piece)
+{
+	const struct rf_image_mapping *mapping = piece->mapping;
+	const struct rf_image_segment *segment = piece->segments;
+
+	return piece->count == 1 && mapping->kind == RF_MAPPING_CONTENTS &&
+	       mapped_end(mapping) == mapping->end && segment->kind == RF_SEGMENT_DATA &&
+	       segment->offset % PAGE_BYTES == 0 && segment->address == mapping->start &&
+	       segment->bytes == mapping->end - mapping->start;
 }
 
 static bool is_anything_read(const struct piece *piece)
@@ -261,6 +273,18 @@ static int place_segment(const struct rf_start *start, struct piece *piece,
 	return result < 0 ? (int)result : 0;
 }
 
+/* However small: it is one mapping either way, and this one needs neither a read nor the page that it would fill. */
+static int map_one_piece(struct rf_start *start, const struct piece *piece)
+{
+	const struct rf_image_segment *segment = piece->segments;
+	long result;
+
+	piece->place->protection = piece->mapping->protection;
+	result = map_at(piece->place->address, segment->bytes, piece->place->protection,
+			MAP_PRIVATE, start->fd, segment->offset);
+	return result < 0 ? fail(start, piece->mapping, result) : 0;
+}
+
 static int map_piece(struct rf_start *start, struct piece *piece)
 {
 	const struct rf_image_mapping *mapping = piece->mapping;
@@ -268,6 +292,8 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 
 	if (is_read_whole(piece))
 		piece->mapped_bytes = UINT64_MAX;
+	else if (is_one_piece(piece))
+		return map_one_piece(start, piece);
 	piece->place->protection = mapping->protection |
 				   (is_anything_read(piece) ? RF_PROTECTION_WRITE : 0);
 	if (mapping->kind == RF_MAPPING_FILE) {
