@@ -79,7 +79,8 @@ static int time_start(char *program, int null, struct series *series)
 		_exit(127);
 	}
 	if (pid == -1 || waitpid(pid, &status, 0) == -1 || status != 0) {
-		fprintf(stderr, "%s: cannot be run\n", program);
+		if (!*interrupted)
+			fprintf(stderr, "%s: cannot be run\n", program);
 		return -1;
 	}
 	series_add(series, (double)(clock_now_ns() - start) * MS);
