@@ -56,6 +56,7 @@ rf_capture_sources = \
 	%D%/holder_target.c %D%/holder_target.h \
 	%D%/holder_write.c %D%/holder_write.h \
 	%D%/image_writer.c %D%/image_writer.h \
+	%D%/kept_fd.c %D%/kept_fd.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/own_image.c %D%/own_image.h \

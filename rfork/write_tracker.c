@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 
-#include "rfork/io.h"
 #include "rfork/maps.h"
 #include "rfork/pagemap_scan.h"
 
@@ -27,50 +26,31 @@
 
 /* -- the descriptor ------------------------------------------------------------------------- */
 
-/* Programs close descriptors that they do not know, and open their own in their place. */
-static bool has_descriptor(const struct rf_write_tracker *tracker)
-{
-	struct stat status;
-
-	return tracker->fd >= 0 && rf_sys_fstat(tracker->fd, &status) == 0 &&
-	       status.st_dev == tracker->device && status.st_ino == tracker->inode;
-}
-
 bool rf_write_tracker_is_on(const struct rf_write_tracker *tracker)
 {
-	return has_descriptor(tracker) && tracker->pid == (pid_t)rf_syscall(SYS_getpid);
+	return rf_kept_fd_is_open(&tracker->uffd) && tracker->pid == (pid_t)rf_syscall(SYS_getpid);
 }
 
 int rf_write_tracker_start(struct rf_write_tracker *tracker)
 {
 	struct uffdio_api api = { .api = UFFD_API,
 				  .features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED };
-	int fd = (int)rf_syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
-	struct stat status;
 	int error;
 
 	*tracker = RF_WRITE_TRACKER_NONE;
-	fd = fd < 0 ? fd : rf_io_out_of_the_way(fd);
-	if (fd < 0)
-		return fd;
-	error = rf_sys_ioctl(fd, UFFDIO_API, &api);
+	error = rf_kept_fd_take(&tracker->uffd,
+				(int)rf_syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY));
 	if (error == 0)
-		error = rf_sys_fstat(fd, &status);
-	if (error < 0) {
-		rf_sys_close(fd);
-		return error;
-	}
-	*tracker = (struct rf_write_tracker){ .fd = fd,
-					      .device = status.st_dev,
-					      .inode = status.st_ino,
-					      .pid = (pid_t)rf_syscall(SYS_getpid) };
-	return 0;
+		error = rf_sys_ioctl(tracker->uffd.fd, UFFDIO_API, &api);
+	tracker->pid = (pid_t)rf_syscall(SYS_getpid);
+	if (error < 0)
+		rf_write_tracker_stop(tracker);
+	return error;
 }
 
 void rf_write_tracker_stop(struct rf_write_tracker *tracker)
 {
-	if (has_descriptor(tracker))
-		rf_sys_close(tracker->fd);
+	rf_kept_fd_close(&tracker->uffd);
 	*tracker = RF_WRITE_TRACKER_NONE;
 }
 
@@ -116,14 +96,14 @@ static int track(const struct look *look, const struct rf_map *map)
 	struct uffdio_register range = { .range = { map->start, map->end - map->start },
 					 .mode = UFFDIO_REGISTER_MODE_WP };
 
-	return rf_sys_ioctl(look->tracker->fd, UFFDIO_REGISTER, &range);
+	return rf_sys_ioctl(look->tracker->uffd.fd, UFFDIO_REGISTER, &range);
 }
 
 static void untrack(const struct look *look, const struct rf_map *map)
 {
 	struct uffdio_range range = { map->start, map->end - map->start };
 
-	rf_sys_ioctl(look->tracker->fd, UFFDIO_UNREGISTER, &range);
+	rf_sys_ioctl(look->tracker->uffd.fd, UFFDIO_UNREGISTER, &range);
 }
 
 /* The kernel drops the registration of what mremap(2) moves, and of a neighbour that it joins with it,
@@ -134,7 +114,7 @@ static int clear_marks(const struct look *look, const struct rf_map *map)
 	int error;
 
 	do
-		error = rf_sys_ioctl(look->tracker->fd, UFFDIO_WRITEPROTECT, &clear);
+		error = rf_sys_ioctl(look->tracker->uffd.fd, UFFDIO_WRITEPROTECT, &clear);
 	while (error == -EAGAIN || error == -EINTR);
 	return error;
 }

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "rfork/kept_fd.h"
+
 struct rf_page_range {
 	uint64_t start, end;
 };
@@ -29,13 +31,12 @@ struct rf_range_list {
 };
 
 struct rf_write_tracker {
-	int fd;			/* of userfaultfd(2); -1 = nothing is tracked */
-	uint64_t device, inode; /* of fd, which the program may have closed */
+	struct rf_kept_fd uffd; /* of userfaultfd(2) */
 	pid_t pid;		/* a fork child is not tracked */
 };
 
 /* A tracker that does not track. */
-#define RF_WRITE_TRACKER_NONE ((struct rf_write_tracker){ .fd = -1 })
+#define RF_WRITE_TRACKER_NONE ((struct rf_write_tracker){ .uffd = { .fd = -1 } })
 
 /* Whether the tracker works in this process; a fork child has another's, which must not be used. */
 bool rf_write_tracker_is_on(const struct rf_write_tracker *tracker);

@@ -43,7 +43,7 @@
 #define MAPS_BYTES (1ul << 20)
 #define RANGES 4096ul
 
-static struct rf_write_tracker tracker = RF_WRITE_TRACKER_NONE;
+static struct rf_write_tracker tracker = { .uffd = { .fd = -1 } };
 static char *maps_buffer;
 static struct rf_range_list unchanged, written;
 
@@ -358,7 +358,7 @@ END_TEST
 
 START_TEST(a_descriptor_that_the_program_has_closed_is_missed)
 {
-	int fd = tracker.fd;
+	int fd = tracker.uffd.fd;
 
 	map_written();
 	look();
