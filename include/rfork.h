@@ -48,6 +48,8 @@ extern "C" {
 
 /* Flags of rfork_checkpoint() alone. */
 
+/* Write only what has changed since the last checkpoint of this kind, if that is written. */
+#define RFORK_INCREMENTAL (1u << 6)
 /* Take the calling thread only, as a fork does, instead of refusing where there are others. */
 #define RFORK_THIS_THREAD (1u << 7)
 
@@ -179,6 +181,9 @@ typedef int64_t rfork_crid_t;
  *   RFORK_SELF_CONTAINED  nothing by reference: mapped files go into the checkpoint
  *   RFORK_CLOSE_OTHERS    descriptors that cannot be kept are closed in the restarted
  *                         process, instead of refused
+ *   RFORK_INCREMENTAL     what is written is only what has changed since the last checkpoint
+ *                         with this flag, if that has been written to a named file, which is
+ *                         still there
  *   RFORK_THIS_THREAD     other threads are not kept, instead of refused; the restarted
  *                         process may do only what a fork child may
  *

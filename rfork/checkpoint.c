@@ -17,7 +17,8 @@
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
-#define KNOWN_FLAGS (RFORK_SELF_CONTAINED | RFORK_CLOSE_OTHERS | RFORK_THIS_THREAD)
+#define KNOWN_FLAGS                                                                                \
+	(RFORK_SELF_CONTAINED | RFORK_CLOSE_OTHERS | RFORK_INCREMENTAL | RFORK_THIS_THREAD)
 
 /* -- hold ------------------------------------------------------------------------------------- */
 
@@ -109,26 +110,55 @@ static void release(struct rf_held *held)
 	rf_state_unlock();
 }
 
-static int send_command(int control, struct rf_holder_command *command, int fd)
+/* Hears how a commit that is under way has ended, if nobody has yet. */
+static int hear_end(struct rf_held *held, int64_t deadline_ns)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} passed = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
-				 .cmsg_level = SOL_SOCKET,
-				 .cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { command, sizeof(*command) };
-	struct msghdr message = { .msg_iov = &iov,
-				  .msg_iovlen = 1,
-				  .msg_control = &passed,
-				  .msg_controllen = sizeof(passed.bytes) };
-	ssize_t sent;
+	int error = held->has_ended ? 0 : rf_io_wait(held->control, POLLIN, deadline_ns);
+	int chain;
 
-	memcpy(CMSG_DATA(&passed.header), &fd, sizeof(fd));
-	do
-		sent = rf_sys_sendmsg(control, &message, MSG_NOSIGNAL);
-	while (sent == -EINTR);
-	return sent < 0 ? (int)sent : 0;
+	if (error < 0 || held->has_ended)
+		return error;
+	rf_state_lock(); /* a descriptor comes along */
+	held->outcome = (struct rf_report){ 0 };
+	rf_hold_hear(held->control, RF_HOLDER_WRITTEN, &chain, &held->outcome);
+	held->has_ended = true;
+	if (chain >= 0)
+		rf_increment_written(held->crid, chain);
+	rf_state_unlock();
+	return 0;
+}
+
+/* A checkpoint builds on the one before only if that is written: waits for it. */
+static void await_parent(const struct rf_held *held)
+{
+	struct rf_report unheard = { 0 };
+	struct rf_held *parent = NULL;
+
+	if (held->increment.parent)
+		parent = rf_checkpoint_claim(held->increment.parent, &unheard);
+	if (!parent)
+		return;
+	if (parent->is_writing)
+		hear_end(parent, RF_NO_DEADLINE);
+	release(parent);
+}
+
+/* With the descriptors of what it can build on. */
+static int send_command(const struct rf_held *held, struct rf_holder_command *command, int fd)
+{
+	int fds[RF_HOLDER_MAX_FDS] = { fd };
+	size_t count = 1;
+	int chain = rf_increment_chain(&held->increment);
+
+	if (chain >= 0) {
+		command->flags |= RF_HOLDER_HAS_CHAIN;
+		fds[count++] = chain;
+	}
+	if (chain >= 0 && rf_kept_fd_is_open(&held->increment.changes)) {
+		command->flags |= RF_HOLDER_HAS_CHANGES;
+		fds[count++] = held->increment.changes.fd;
+	}
+	return rf_holder_send(held->control, command, sizeof(*command), fds, count);
 }
 
 static int refuse_second(const struct rf_held *held, struct rf_report *report)
@@ -144,12 +174,13 @@ static int refuse_second(const struct rf_held *held, struct rf_report *report)
 int rf_checkpoint_command(struct rf_held *held, struct rf_holder_command *command, int fd,
 			  struct rf_report *report)
 {
-	int error = send_command(held->control, command, fd);
+	int error = send_command(held, command, fd);
 
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
 		return rf_report(report, -error, "passing descriptor %d: %m", fd);
-	error = rf_hold_hear(held->control, RF_HOLDER_BEGUN, report);
+	error = rf_hold_hear(held->control, RF_HOLDER_BEGUN, NULL, report);
 	held->is_writing = error == 0;
+	held->has_ended = false;
 	return error;
 }
 
@@ -162,7 +193,11 @@ static int commit(struct rf_held *held, int fd, struct rf_report *report)
 		return error;
 	if (rf_syscall(SYS_fcntl, fd, F_GETFD) < 0)
 		return rf_report(report, EBADF, "descriptor %d: %m", fd);
-	return rf_checkpoint_command(held, &command, fd, report);
+	await_parent(held);
+	rf_state_lock(); /* descriptors of the state go along */
+	error = rf_checkpoint_command(held, &command, fd, report);
+	rf_state_unlock();
+	return error;
 }
 
 /* The first failure of the call, if there was one. */
@@ -189,15 +224,16 @@ int rfork_commit(rfork_crid_t crid, int fd)
 
 int rf_checkpoint_wait(struct rf_held *held, int64_t deadline_ns, struct rf_report *report)
 {
-	int error = rf_io_wait(held->control, POLLIN, deadline_ns);
+	int error = hear_end(held, deadline_ns);
 
 	if (error == -ETIMEDOUT)
 		return rf_report(report, ETIMEDOUT, "checkpoint %ld is still being written",
 				 held->crid);
 	if (error < 0)
 		return rf_report(report, -error, "the process that holds the checkpoint: %m");
-	held->is_writing = false;
-	return rf_hold_hear(held->control, RF_HOLDER_WRITTEN, report);
+	held->is_writing = held->has_ended = false;
+	*report = held->outcome;
+	return -report->error;
 }
 
 int rfork_commit_wait(rfork_crid_t crid, int timeout_ms)

@@ -20,7 +20,8 @@ rfork_crid_t rf_checkpoint_returns_twice(unsigned flags, struct rf_report *repor
 /* Takes a checkpoint for a call, so that no other call uses it meanwhile; NULL with a report. */
 struct rf_held *rf_checkpoint_claim(rfork_crid_t crid, struct rf_report *report);
 
-/* Tells the holder to write; 0 once it has begun, or a negative errno with a report. */
+/* Tells the holder to write.  The caller holds the lock of the state.  0 once it has begun, or a
+ * negative errno with a report. */
 int rf_checkpoint_command(struct rf_held *held, struct rf_holder_command *command, int fd,
 			  struct rf_report *report);
 

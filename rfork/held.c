@@ -35,7 +35,11 @@ struct rf_held *rf_held_add(void)
 		if (held->crid && held->owner == owner)
 			continue;
 		*held = (struct rf_held){
-			.crid = ++last_crid, .owner = owner, .control = -1, .is_claimed = true
+			.crid = ++last_crid,
+			.owner = owner,
+			.control = -1,
+			.is_claimed = true,
+			.increment = RF_INCREMENT_NONE,
 		};
 		return held;
 	}
@@ -53,15 +57,17 @@ struct rf_held *rf_held_find(int64_t crid)
 void rf_held_drop(struct rf_held *held)
 {
 	close_control(held);
+	rf_increment_drop(&held->increment);
 	*held = (struct rf_held){ 0 };
 }
 
 bool rf_held_owns(int fd)
 {
 	for (size_t i = 0; i < RF_HELD_MAX; i++)
-		if (table[i].crid && table[i].control == fd)
+		if (table[i].crid &&
+		    (table[i].control == fd || rf_increment_owns(&table[i].increment, fd)))
 			return true;
-	return false;
+	return rf_increment_owns(NULL, fd);
 }
 
 bool rf_held_has(pid_t pid)
@@ -78,8 +84,11 @@ bool rf_held_has(pid_t pid)
 void rf_held_leave(void)
 {
 	for (size_t i = 0; i < RF_HELD_MAX; i++)
-		if (table[i].crid)
+		if (table[i].crid) {
 			close_control(&table[i]);
+			rf_increment_drop(&table[i].increment);
+		}
+	rf_increment_leave();
 }
 
 void rf_held_forget(void)
@@ -87,6 +96,7 @@ void rf_held_forget(void)
 	for (size_t i = 0; i < RF_HELD_MAX; i++)
 		if (table[i].crid)
 			table[i] = (struct rf_held){ 0 };
+	rf_increment_forget();
 }
 
 void rf_held_end(void)

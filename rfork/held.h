@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "rfork/increment.h"
+#include "rfork/report.h"
+
 /* Each is a process: more would exhaust a user's limit by mistake. */
 #define RF_HELD_MAX 256u
 
@@ -21,6 +24,9 @@ struct rf_held {
 	int control;	 /* socket to the holder; -1 = none */
 	bool is_claimed; /* a call uses it */
 	bool is_writing; /* a commit has begun, and nobody has heard how it ended */
+	bool has_ended;	 /* it has: `outcome` says how, and the program has not asked yet */
+	struct rf_report outcome;
+	struct rf_increment increment;
 };
 
 /* Takes a place, with a crid that was never used, and claims it; NULL when all are taken. */

@@ -340,14 +340,15 @@ static int open_control(struct rf_held *held, struct rf_holder_order *order,
 						       : 0;
 }
 
-int rf_hold_hear(int control, enum rf_holder_answer_kind kind, struct rf_report *report)
+int rf_hold_hear(int control, enum rf_holder_answer_kind kind, int *chain, struct rf_report *report)
 {
 	struct rf_holder_answer answer;
-	long got;
+	int fds[1];
+	size_t count = 0;
+	long got = rf_holder_receive(control, &answer, sizeof(answer), fds, chain ? 1 : 0, &count);
 
-	do
-		got = rf_sys_read(control, &answer, sizeof(answer));
-	while (got == -EINTR);
+	if (chain)
+		*chain = count ? fds[0] : -1;
 	if (got == 0 || got == -ECONNRESET)
 		return rf_report(report, ECONNRESET,
 				 "the process that holds the checkpoint was killed");
@@ -386,18 +387,23 @@ static pid_t fork_returns_twice(struct rf_holder_order *order)
 static int hold_returns_twice(struct rf_held *held, struct rf_holder_order *order,
 			      struct rf_report *report)
 {
-	pid_t pid = fork_returns_twice(order);
+	pid_t pid;
 	int error;
 
+	if (held->increment.is_wanted)
+		rf_increment_look(&held->increment);
+	pid = fork_returns_twice(order);
 	if (pid == 0)
 		return 0;
 	if (pid < 0)
 		return rf_report(report, -pid, "fork: %m");
 	rf_sys_close(order->control);
 	order->control = -1;
-	error = rf_hold_hear(held->control, RF_HOLDER_READY, report);
+	error = rf_hold_hear(held->control, RF_HOLDER_READY, NULL, report);
 	if (error == 0) {
 		held->holder = pid;
+		if (held->increment.is_wanted)
+			rf_increment_complete(&held->increment, held->crid);
 		return 1;
 	}
 	rf_sys_close(held->control);
@@ -414,6 +420,7 @@ int rf_hold_returns_twice(struct rf_held *held, unsigned flags, uint64_t signal_
 
 	if (!order)
 		return -report->error;
+	held->increment.is_wanted = flags & RFORK_INCREMENTAL;
 	result = look_at_process(order, report);
 	if (result == 0)
 		result = open_control(held, order, report);

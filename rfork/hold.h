@@ -21,8 +21,12 @@
 int rf_hold_returns_twice(struct rf_held *held, unsigned flags, uint64_t signal_mask,
 			  const struct rf_machine_facts *facts, struct rf_report *report);
 
-/* Receives what the holder says; 0 or a negative errno with a report: -ECONNRESET if it is dead. */
-int rf_hold_hear(int control, enum rf_holder_answer_kind kind, struct rf_report *report);
+/*
+ * Receives what the holder says; 0 or a negative errno with a report: -ECONNRESET if it is dead.
+ * chain: takes the descriptor that came along, -1 for none; or NULL.
+ */
+int rf_hold_hear(int control, enum rf_holder_answer_kind kind, int *chain,
+		 struct rf_report *report);
 
 /* Waits for the end of a holder whose control socket is closed. */
 void rf_hold_reap(pid_t holder);

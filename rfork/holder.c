@@ -167,6 +167,18 @@ static void refuse(const struct holder *holder, int error, const char *sentence)
 
 /* -- commits ---------------------------------------------------------------------------------- */
 
+/* With what the next checkpoint can build on. */
+static void answer_written(struct holder *holder, const struct rf_report *report)
+{
+	const struct rf_holder_answer message = { .kind = RF_HOLDER_WRITTEN, .report = *report };
+	int *chain = &holder->writer.written_chain;
+
+	rf_holder_send(holder->order->control, &message, sizeof(message), chain, *chain >= 0);
+	if (*chain >= 0)
+		rf_sys_close(*chain);
+	*chain = -1;
+}
+
 /* The life of the writer's thread. */
 static void write_image(void *argument)
 {
@@ -184,7 +196,7 @@ static void write_image(void *argument)
 	else
 		rf_target_complete(&holder->target, &report);
 	__atomic_store_n(&holder->is_answered, true, __ATOMIC_RELEASE);
-	answer(holder, RF_HOLDER_WRITTEN, &report);
+	answer_written(holder, &report);
 }
 
 static void start_writer(struct holder *holder)
@@ -203,56 +215,70 @@ static void start_writer(struct holder *holder)
 	answer(holder, RF_HOLDER_WRITTEN, &report);
 }
 
-/* Takes the descriptor. */
-static void write_to(struct holder *holder, const struct rf_holder_command *command, int fd)
+static void close_fds(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		rf_sys_close(fds[i]);
+}
+
+/* What the program says of the checkpoint before, in place of what it said last. */
+static void take_base(struct rf_holder_writer *writer, uint32_t flags, const int *fds)
+{
+	const int given[] = { writer->chain, writer->changes };
+
+	for (size_t i = 0; i < 2; i++)
+		if (given[i] >= 0)
+			rf_sys_close(given[i]);
+	writer->chain = flags & RF_HOLDER_HAS_CHAIN ? *fds++ : -1;
+	writer->changes = flags & RF_HOLDER_HAS_CHANGES ? *fds : -1;
+}
+
+/* Takes the descriptors. */
+static void write_to(struct holder *holder, const struct rf_holder_command *command, const int *fds,
+		     size_t count)
 {
 	struct rf_report report = { 0 };
 
 	if (__atomic_load_n(&holder->running, __ATOMIC_ACQUIRE)) {
 		if (!__atomic_load_n(&holder->is_answered, __ATOMIC_ACQUIRE)) {
-			rf_sys_close(fd);
+			close_fds(fds, count);
 			refuse(holder, EBUSY, "the checkpoint is being written already");
 			return;
 		}
 		rf_holder_join(&holder->running);
 	}
+	take_base(&holder->writer, command->flags, fds + 1);
 	if (command->kind == RF_HOLDER_UNDUMP)
-		rf_target_open_executable(&holder->target, fd, command->name, &report);
+		rf_target_open_executable(&holder->target, fds[0], command->name, &report);
 	else
-		rf_target_open(&holder->target, fd, &report);
+		rf_target_open(&holder->target, fds[0], &report);
 	answer(holder, RF_HOLDER_BEGUN, &report);
 	if (!report.error)
 		start_writer(holder);
 }
 
-/* Receives a command with its descriptor; false when there will be no more. */
+static size_t count_fds(uint32_t flags)
+{
+	return 1 + !!(flags & RF_HOLDER_HAS_CHAIN) + !!(flags & RF_HOLDER_HAS_CHANGES);
+}
+
+/* Receives a command with its descriptors; false when there will be no more. */
 static bool take_command(struct holder *holder)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	struct rf_holder_command command;
-	struct iovec iov = { &command, sizeof(command) };
-	struct msghdr message = { .msg_iov = &iov,
-				  .msg_iovlen = 1,
-				  .msg_control = &control,
-				  .msg_controllen = sizeof(control) };
-	long got = rf_syscall(SYS_recvmsg, holder->order->control, &message, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *passed = CMSG_FIRSTHDR(&message);
-	int fd;
+	int fds[RF_HOLDER_MAX_FDS];
+	size_t count;
+	long got = rf_holder_receive(holder->order->control, &command, sizeof(command), fds,
+				     RF_HOLDER_MAX_FDS, &count);
 
-	if (got == -EINTR)
-		return true;
 	if (got <= 0)
 		return false;
-	if (got != sizeof(command) || !passed || passed->cmsg_type != SCM_RIGHTS ||
-	    passed->cmsg_len != CMSG_LEN(sizeof(int))) {
+	if (got != sizeof(command) || count != count_fds(command.flags)) {
+		close_fds(fds, count);
 		refuse(holder, EMFILE, "the descriptor did not arrive");
 		return true;
 	}
-	memcpy(&fd, CMSG_DATA(passed), sizeof(fd));
-	write_to(holder, &command, fd);
+	write_to(holder, &command, fds, count);
 	return true;
 }
 
@@ -318,5 +344,6 @@ struct rf_arrival *rf_holder_become(struct rf_holder_order *order)
 		rf_sys_exit(EXIT_STATUS);
 	holder->writer.snapshot = holder->snapshot;
 	holder->writer.request = &order->request;
+	holder->writer.rest = &order->rest;
 	return rf_arch_capture(&holder->context, arena->base + arena->bytes, live, holder);
 }

@@ -45,17 +45,24 @@ struct rf_holder_order {
 #define RF_HOLDER_MAX_NAME_BYTES 255u
 
 /*
- * One message from the caller, with a descriptor: of what to write to, or for UNDUMP of the
+ * One message from the caller, with descriptors: of what to write to, or for UNDUMP of the
  * folder in which the executable is to have the name.  The holder answers READY once by itself;
- * to a command it answers BEGUN, and if that says no error, WRITTEN later.
+ * to a command it answers BEGUN, and if that says no error, WRITTEN later, with the chain
+ * (chain.h) of an incremental checkpoint that was written to a named file.
  */
 struct rf_holder_command {
 	uint32_t kind;
-	uint32_t reserved;
+	uint32_t flags; /* RF_HOLDER_HAS_* */
 	char name[RF_HOLDER_MAX_NAME_BYTES + 1];
 };
 
 enum rf_holder_command_kind { RF_HOLDER_COMMIT = 1, RF_HOLDER_UNDUMP = 2 };
+
+/* Descriptors that follow the one to write to, in this order. */
+#define RF_HOLDER_HAS_CHAIN 1u	 /* what the checkpoint can build on */
+#define RF_HOLDER_HAS_CHANGES 2u /* increment.h */
+
+#define RF_HOLDER_MAX_FDS 3u
 
 struct rf_holder_answer {
 	uint32_t kind;
@@ -64,6 +71,15 @@ struct rf_holder_answer {
 };
 
 enum rf_holder_answer_kind { RF_HOLDER_READY = 1, RF_HOLDER_BEGUN = 2, RF_HOLDER_WRITTEN = 3 };
+
+/* Sends a message with descriptors, which stay open; 0 or a negative errno.  No malloc, no
+ * errno. */
+int rf_holder_send(int control, const void *message, size_t bytes, const int *fds, size_t count);
+
+/* Receives one, with at most `capacity` descriptors, at most RF_HOLDER_MAX_FDS; its length, 0 at the
+ * end, or a negative errno.  No malloc, no errno. */
+long rf_holder_receive(int control, void *message, size_t bytes, int *fds, size_t capacity,
+		       size_t *count);
 
 /*
  * Becomes the holder, in the forked process.  Never returns in this process.  In the restored

@@ -10,6 +10,8 @@
 #include <linux/futex.h>
 #include <string.h>
 
+#include <rfork.h>
+
 #include "rfork/executable.h"
 #include "rfork/io.h"
 #include "rfork/statefile.h"
@@ -26,6 +28,7 @@ int rf_holder_prepare(struct rf_holder_writer *writer, struct rf_arena *arena)
 	writer->bounce = rf_arena_take(arena, RF_CHUNK_BYTES);
 	writer->helper_bounce = rf_arena_take(arena, RF_CHUNK_BYTES);
 	writer->helper_stack_top = stack + HELPER_STACK_BYTES;
+	writer->chain = writer->changes = writer->written_chain = -1;
 	return stack && writer->records && writer->bounce && writer->helper_bounce ? 0 : -ENOMEM;
 }
 
@@ -149,30 +152,71 @@ static int write_records(struct rf_holder_writer *writer, const struct rf_target
 	return rf_statefile_finish(&writer->file, writer->records, &note, note_offset);
 }
 
-static int write_file(struct rf_holder_writer *writer, const struct rf_target *target,
-		      struct rf_report *report)
+/* A file that builds on another holds what differs, if that is not too scattered. */
+static int plan_pages(struct rf_holder_writer *writer, const struct rf_target *target,
+		      const struct rf_statefile_tables *tables)
 {
-	struct rf_statefile_tables tables;
-	uint64_t note_offset;
-	int error = map_tables(writer, &tables);
+	uint64_t data_offset = head_pages(target) * (uint64_t)PAGE_BYTES;
+	struct rf_snapshot_plan plan = { .writer = &writer->file,
+					 .memory_fd = writer->memory_fd,
+					 .bounce = writer->bounce };
+	int error;
 
-	if (error < 0)
-		return error;
-	rf_statefile_begin(&writer->file, target->fd, head_pages(target) * (uint64_t)PAGE_BYTES,
-			   &tables);
-	error = rf_snapshot_plan_pages(writer->snapshot, &writer->file, writer->memory_fd,
-				       writer->bounce);
-	if (error == -ENOBUFS)
-		rf_report(report, ENOTSUP, "the memory is in more than %u pieces",
-			  RF_IMAGE_MAX_SEGMENTS);
-	if (error == 0)
-		error = (int)rf_syscall(SYS_ftruncate, target->fd, 0);
+	rf_statefile_begin(&writer->file, target->fd, data_offset, tables);
+	if (writer->base.chain.head) {
+		error = rf_base_plan_pages(&writer->base, writer->snapshot, &plan,
+					   writer->helper_bounce);
+		if (error != -ENOBUFS)
+			return error;
+		rf_base_close(&writer->base);
+		rf_statefile_begin(&writer->file, target->fd, data_offset, tables);
+	}
+	return rf_snapshot_plan_pages(writer->snapshot, &plan);
+}
+
+static int write_planned(struct rf_holder_writer *writer, const struct rf_target *target,
+			 struct rf_report *report)
+{
+	uint64_t note_offset;
+	int error = (int)rf_syscall(SYS_ftruncate, target->fd, 0);
+
+	rf_base_name_parent(&writer->base, target->path, writer->rest);
 	if (error == 0)
 		error = write_head(target, &note_offset);
 	if (error == 0)
 		error = write_file_pages(writer);
+	return error < 0 ? error : write_records(writer, target, note_offset, report);
+}
+
+static bool may_be_parent(const struct rf_holder_writer *writer, const struct rf_target *target)
+{
+	return writer->request->flags & RFORK_INCREMENTAL && target->directory >= 0 &&
+	       !target->is_executable;
+}
+
+static int write_file(struct rf_holder_writer *writer, const struct rf_target *target,
+		      struct rf_report *report)
+{
+	struct rf_statefile_tables tables;
+	int error = map_tables(writer, &tables);
+
+	if (error < 0)
+		return error;
+	if (may_be_parent(writer, target))
+		rf_base_open(&writer->base, writer->chain, writer->changes, target->directory,
+			     target->name);
+	error = plan_pages(writer, target, &tables);
+	if (error == -ENOBUFS)
+		rf_report(report, ENOTSUP, "the memory is in more than %u pieces",
+			  RF_IMAGE_MAX_SEGMENTS);
 	if (error == 0)
-		error = write_records(writer, target, note_offset, report);
+		error = write_planned(writer, target, report);
+	/* if it cannot be made, the next is whole */
+	if (error == 0 && may_be_parent(writer, target))
+		writer->written_chain = rf_chain_make(&writer->base.chain, writer->snapshot,
+						      &writer->file, writer->rest->origin.id,
+						      target->path);
+	rf_base_close(&writer->base);
 	rf_arena_unmap(&writer->tables);
 	return error;
 }
@@ -186,6 +230,7 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 
 	if (error < 0)
 		return error;
+	rf_base_name_parent(&writer->base, "", writer->rest); /* none: it is whole */
 	rf_image_writer_init(records, fd, RF_NO_DEADLINE);
 	rf_image_writer_continue(records, RF_NO_DEADLINE, writer->memory_fd, writer->bounce);
 	error = rf_snapshot_write_layout(writer->snapshot, records, writer->request);

@@ -10,6 +10,7 @@
 #include "rfork/arena.h"
 #include "rfork/holder_target.h"
 #include "rfork/image_writer.h"
+#include "rfork/increment_plan.h"
 #include "rfork/snapshot.h"
 
 /* What is needed to write; stays from one commit to the next. */
@@ -23,6 +24,11 @@ struct rf_holder_writer {
 	uint64_t digest;
 	unsigned char *bounce, *helper_bounce;
 	unsigned char *helper_stack_top;
+	/* of an incremental checkpoint */
+	struct rf_snapshot_rest *rest; /* names its parent */
+	int chain, changes;	       /* what the program has handed over; -1 = nothing */
+	struct rf_base base;	       /* what it builds on */
+	int written_chain;	       /* with what was written last; -1 = none */
 	/* of a statefile that is being written */
 	struct rf_arena tables;
 	struct rf_statefile_writer file;

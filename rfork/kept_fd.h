@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A descriptor that the library keeps in the program from one call to the next.  Programs close descriptors
- * that they do not know, and open their own under the same number: it is used, and closed, only while
- * it is still ours.
+ * A descriptor that the library keeps in the program from one call to the next.  Programs close
+ * descriptors that they do not know, and open their own under the same number: it is used, and
+ * closed, only while it is still ours.
  */
 #ifndef RF_KEPT_FD_H
 #define RF_KEPT_FD_H
@@ -17,8 +17,8 @@ struct rf_kept_fd {
 
 #define RF_KEPT_FD_NONE ((struct rf_kept_fd){ .fd = -1 })
 
-/* Takes fd, of a file that nobody else has opened, out of the program's way; a negative fd is an error of
- * before.  0 or a negative errno: then nothing is kept. */
+/* Takes fd, of a file that nobody else has opened, out of the program's way; a negative fd is an
+ * error of before.  0 or a negative errno: then nothing is kept. */
 int rf_kept_fd_take(struct rf_kept_fd *kept, int fd);
 
 bool rf_kept_fd_is_open(const struct rf_kept_fd *kept);

@@ -33,6 +33,7 @@ rf_capture_sources = \
 	%D%/approach.c %D%/approach.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/arrival.c %D%/arrival.h \
+	%D%/chain.c %D%/chain.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
@@ -53,9 +54,12 @@ rf_capture_sources = \
 	%D%/held.c %D%/held.h \
 	%D%/hold.c %D%/hold.h \
 	%D%/holder.c %D%/holder.h \
+	%D%/holder_message.c \
 	%D%/holder_target.c %D%/holder_target.h \
 	%D%/holder_write.c %D%/holder_write.h \
 	%D%/image_writer.c %D%/image_writer.h \
+	%D%/increment.c %D%/increment.h \
+	%D%/increment_plan.c %D%/increment_plan.h \
 	%D%/kept_fd.c %D%/kept_fd.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \

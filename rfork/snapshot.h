@@ -170,10 +170,21 @@ int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_r
  * upgrade.  Before rf_snapshot_find_pages(). */
 void rf_snapshot_carry_replaced(struct rf_snapshot *snapshot);
 
-/* Plans the pages of a statefile.  bounce: RF_CHUNK_BYTES.  0 or a negative errno: -ENOBUFS if
- * they are too scattered. */
-int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_statefile_writer *writer,
-			   int memory_fd, void *bounce);
+/* What pages are planned with. */
+struct rf_snapshot_plan {
+	struct rf_statefile_writer *writer;
+	int memory_fd; /* /proc/self/mem */
+	void *bounce;  /* RF_CHUNK_BYTES */
+};
+
+/* Plans the pages of a statefile.  0 or a negative errno: -ENOBUFS if they are too scattered. */
+int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_snapshot_plan *plan);
+
+/* The parts of it, for who plans some pages only: a run, and whether pages that nobody has touched
+ * are zero, and can be read. */
+int rf_snapshot_plan_run(const struct rf_snapshot_plan *plan,
+			 const struct rf_snapshot_mapping *mapping, const struct rf_page_run *run);
+bool rf_snapshot_has_zeros_between(const struct rf_snapshot_mapping *mapping);
 
 /* The rf_statefile_look of pages that were planned so; context: the descriptor of /proc/self/mem. */
 int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, uint64_t address,

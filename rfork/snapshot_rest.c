@@ -123,16 +123,10 @@ void rf_snapshot_carry_replaced(struct rf_snapshot *snapshot)
 
 /* -- the plan --------------------------------------------------------------------------------- */
 
-struct plan {
-	struct rf_statefile_writer *writer;
-	int memory_fd;
-	void *bounce;
-};
-
 /* Pages that perhaps cannot be read: tries it.  What cannot is a guard page, or behind the end of a
  * file. */
-static int plan_carefully(struct plan *plan, const struct rf_snapshot_mapping *mapping,
-			  const struct rf_page_run *run)
+static int plan_carefully(const struct rf_snapshot_plan *plan,
+			  const struct rf_snapshot_mapping *mapping, const struct rf_page_run *run)
 {
 	uint64_t at = run->start;
 	int error = 0;
@@ -160,10 +154,9 @@ static int plan_carefully(struct plan *plan, const struct rf_snapshot_mapping *m
 	return error;
 }
 
-static int plan_run(void *context, const struct rf_snapshot_mapping *mapping,
-		    const struct rf_page_run *run)
+int rf_snapshot_plan_run(const struct rf_snapshot_plan *plan,
+			 const struct rf_snapshot_mapping *mapping, const struct rf_page_run *run)
 {
-	struct plan *plan = context;
 	uint64_t pages = (run->end - run->start) / PAGE_BYTES;
 
 	if (run->kind == RF_PAGES_GUARD)
@@ -174,25 +167,28 @@ static int plan_run(void *context, const struct rf_snapshot_mapping *mapping,
 	return plan_carefully(plan, mapping, run);
 }
 
-/* Whether pages that nobody has touched are zero, and can be read. */
-static bool has_zeros_between(const struct rf_snapshot_mapping *mapping)
+static int visit_plan(void *context, const struct rf_snapshot_mapping *mapping,
+		      const struct rf_page_run *run)
+{
+	return rf_snapshot_plan_run(context, mapping, run);
+}
+
+bool rf_snapshot_has_zeros_between(const struct rf_snapshot_mapping *mapping)
 {
 	return mapping->image.kind == RF_MAPPING_ANONYMOUS &&
 	       mapping->source == RF_SOURCE_PRIVATE &&
 	       mapping->image.protection & RF_PROTECTION_READ;
 }
 
-int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_statefile_writer *writer,
-			   int memory_fd, void *bounce)
+int rf_snapshot_plan_pages(struct rf_snapshot *snapshot, struct rf_snapshot_plan *plan)
 {
-	struct plan plan = { .writer = writer, .memory_fd = memory_fd, .bounce = bounce };
 	int error = 0;
 
 	for (size_t i = 0; i < snapshot->mapping_count && error == 0; i++) {
 		const struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
 
-		rf_statefile_mapping(writer, has_zeros_between(mapping));
-		error = rf_snapshot_for_each_run(snapshot, mapping, plan_run, &plan);
+		rf_statefile_mapping(plan->writer, rf_snapshot_has_zeros_between(mapping));
+		error = rf_snapshot_for_each_run(snapshot, mapping, visit_plan, plan);
 	}
 	return error;
 }

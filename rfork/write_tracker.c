@@ -106,8 +106,8 @@ static void untrack(const struct look *look, const struct rf_map *map)
 	rf_sys_ioctl(look->tracker->uffd.fd, UFFDIO_UNREGISTER, &range);
 }
 
-/* The kernel drops the registration of what mremap(2) moves, and of a neighbour that it joins with it,
- * and marks may stay: a page that has one already would not be protected. */
+/* The kernel drops the registration of what mremap(2) moves, and of a neighbour that it joins with
+ * it, and marks may stay: a page that has one already would not be protected. */
 static int clear_marks(const struct look *look, const struct rf_map *map)
 {
 	struct uffdio_writeprotect clear = { .range = { map->start, map->end - map->start } };
@@ -119,7 +119,8 @@ static int clear_marks(const struct look *look, const struct rf_map *map)
 	return error;
 }
 
-/* Protects every page that is there; lists those that were protected if the marks can be trusted. */
+/* Protects every page that is there; lists those that were protected if the marks can be
+ * trusted. */
 static void protect(const struct look *look, const struct rf_map *map, bool is_trusted)
 {
 	enum { REGIONS = 64 };
@@ -155,8 +156,9 @@ static void look_at(const struct look *look, const struct rf_map *map)
 	protect(look, map, was_tracked);
 }
 
-/* Not those of files, private as they may be: there a mark outlives its page, and MADV_GUARD_INSTALL never
- * returns from a range that has one (Linux 6.18, zap_install_uffd_wp_if_needed() in mm/memory.c). */
+/* Not those of files, private as they may be: there a mark outlives its page, and
+ * MADV_GUARD_INSTALL never returns from a range that has one (Linux 6.18,
+ * zap_install_uffd_wp_if_needed() in mm/memory.c). */
 static bool can_track(const struct rf_map *map)
 {
 	return !map->shared && map->end <= ADDRESS_END &&

@@ -4,10 +4,11 @@
  * asynchronous write protection by userfaultfd(2), read by PAGEMAP_SCAN, Linux 6.7.  Every doubt
  * counts as a change.
  *
- * Only anonymous memory is tracked.  A page is named only while the kernel's mark is on it, which a look sets and a write takes
- * off, and only in a mapping that has been registered without a break.  So a page that is new,
- * dropped, moved, or not protected at all is never named.  What devices write into pages that
- * they hold since before the look (O_DIRECT, RDMA, io_uring) goes unseen, as it does by fork(2).
+ * Only anonymous memory is tracked.  A page is named only while the kernel's mark is on it, which
+ * a look sets and a write takes off, and only in a mapping that has been registered without a
+ * break.  So a page that is new, dropped, moved, or not protected at all is never named.  What
+ * devices write into pages that they hold since before the look (O_DIRECT, RDMA, io_uring) goes
+ * unseen, as it does by fork(2).
  */
 #ifndef RF_WRITE_TRACKER_H
 #define RF_WRITE_TRACKER_H
@@ -41,18 +42,19 @@ struct rf_write_tracker {
 /* Whether the tracker works in this process; a fork child has another's, which must not be used. */
 bool rf_write_tracker_is_on(const struct rf_write_tracker *tracker);
 
-/* Starts to track: nothing is protected before the first look.  -ENOSYS, -EPERM, -EINVAL: the kernel
- * does not know how, or forbids it; or another negative errno. */
+/* Starts to track: nothing is protected before the first look.  -ENOSYS, -EPERM, -EINVAL: the
+ * kernel does not know how, or forbids it; or another negative errno. */
 int rf_write_tracker_start(struct rf_write_tracker *tracker);
 
 /* Ends it; what the kernel has marked is as it was.  In a fork child it only closes. */
 void rf_write_tracker_stop(struct rf_write_tracker *tracker);
 
 /*
- * Protects all private anonymous memory against unseen writes, and lists what has not been written since the
- * last look.  All that is not listed may have changed; where the list is full, pages are left out.  maps_buffer: memory for
- * the list of mappings.  No malloc, no errno.  No other thread may change mappings meanwhile.
- * 0, or a negative errno: the list is empty then, the tracker as it was, and the next look still right.
+ * Protects all private anonymous memory against unseen writes, and lists what has not been written
+ * since the last look.  All that is not listed may have changed; where the list is full, pages are
+ * left out.  maps_buffer: memory for the list of mappings.  No malloc, no errno.  No other thread
+ * may change mappings meanwhile.  0, or a negative errno: the list is empty then, the tracker as
+ * it was, and the next look still right.
  */
 int rf_write_tracker_look(struct rf_write_tracker *tracker, void *maps_buffer,
 			  size_t maps_buffer_bytes, struct rf_range_list *unchanged);

@@ -32,7 +32,7 @@ static void check_remote_child(const struct node *node, rfork_crid_t crid)
 static int move(const struct node *node)
 {
 	rfork_crid_t first = checkpoint_hold(RFORK_CLOSE_OTHERS),
-		     second = checkpoint_hold(RFORK_CLOSE_OTHERS), third;
+		     second = checkpoint_hold(RFORK_CLOSE_OTHERS | RFORK_INCREMENTAL), third;
 	pid_t holder = checkpoint_holder(second);
 	char byte;
 
@@ -45,7 +45,7 @@ static int move(const struct node *node)
 	mover_go(node);
 	test_read(go[0], &byte, sizeof(byte)); /* its ghost lives on meanwhile */
 	expect_unknown(second);
-	third = checkpoint_hold(RFORK_CLOSE_OTHERS);
+	third = checkpoint_hold(RFORK_CLOSE_OTHERS | RFORK_INCREMENTAL);
 	CHECK(third > second);
 	CHECK_CALL(rfork_discard(third));
 	return 12;

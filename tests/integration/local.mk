@@ -31,6 +31,7 @@ rf_integration_tests = \
 	%D%/checkpoint_is_of_one_moment \
 	%D%/checkpoint_keeps_what_fork_drops \
 	%D%/checkpoints_do_not_hinder_moves \
+	%D%/checkpoints_without_a_parent_are_whole \
 	%D%/child_accepts_for_the_parent \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
@@ -111,6 +112,8 @@ rf_integration_tests = \
 	%D%/ignored_sigchld_leaves_no_zombie \
 	%D%/image_is_frozen \
 	%D%/images_may_have_several_threads \
+	%D%/increments_add_up_to_the_memory \
+	%D%/increments_hold_only_what_has_changed \
 	%D%/key_is_never_in_the_image \
 	%D%/kill_zero_stays_among_its_own \
 	%D%/killed_holder_leaves_no_statefile \
@@ -154,6 +157,7 @@ rf_integration_tests = \
 	%D%/output_arrives_in_order \
 	%D%/output_before_a_stop_can_be_read \
 	%D%/oversized_counts_are_refused \
+	%D%/parents_that_are_gone_are_named \
 	%D%/pending_signals_move \
 	%D%/pipe_from_the_parent_works \
 	%D%/pipe_to_the_parent_works \
@@ -218,6 +222,7 @@ rf_integration_tests = \
 	%D%/tcp_connection_is_served_by_the_child \
 	%D%/ten_hops_round_three_nodes \
 	%D%/ten_moves_in_a_row \
+	%D%/tenth_increment_is_restarted \
 	%D%/terminal_is_a_terminal_on_the_node \
 	%D%/terminal_lines_are_read_by_who_asks \
 	%D%/terminal_output_is_exact \
@@ -349,6 +354,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_checkpoint_is_of_one_moment_LDADD = $(rf_integration_ldadd)
 %C%_checkpoint_keeps_what_fork_drops_LDADD = $(rf_statefile_ldadd)
 %C%_checkpoints_do_not_hinder_moves_LDADD = $(rf_integration_ldadd)
+%C%_checkpoints_without_a_parent_are_whole_LDADD = $(rf_statefile_ldadd)
 %C%_child_accepts_for_the_parent_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
@@ -429,6 +435,8 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_image_is_frozen_LDADD = $(rf_integration_ldadd)
 %C%_images_may_have_several_threads_LDADD = $(rf_integration_ldadd)
+%C%_increments_add_up_to_the_memory_LDADD = $(rf_statefile_ldadd)
+%C%_increments_hold_only_what_has_changed_LDADD = $(rf_statefile_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
 %C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_ghost_ends_the_child_LDADD = $(rf_integration_ldadd)
@@ -472,6 +480,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
 %C%_output_before_a_stop_can_be_read_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_parents_that_are_gone_are_named_LDADD = $(rf_statefile_ldadd)
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
@@ -536,6 +545,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ten_hops_round_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
+%C%_tenth_increment_is_restarted_LDADD = $(rf_integration_ldadd)
 %C%_terminal_is_a_terminal_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_terminal_lines_are_read_by_who_asks_LDADD = $(rf_integration_ldadd)
 %C%_terminal_output_is_exact_LDADD = $(rf_integration_ldadd)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/write_tracker.c.  A page that is wrongly called unchanged is lost data: beside the
- * single claims, random scripts of system calls are played, and what increments would add up to
- * is compared with what fork children see.
+ * Unit tests of rfork/write_tracker.c.  A page that is wrongly called unchanged is lost data:
+ * beside the single claims, random scripts of system calls are played, and what increments would
+ * add up to is compared with what fork children see.
  */
 #define _GNU_SOURCE
 #include "rfork/write_tracker.h"
@@ -213,8 +213,8 @@ START_TEST(moved_pages_are_not_listed)
 }
 END_TEST
 
-/* The kernel joins what comes back with its old neighbours, and forgets that any of them is tracked; marks that
- * stay behind must not be taken for new ones. */
+/* The kernel joins what comes back with its old neighbours, and forgets that any of them is
+ * tracked; marks that stay behind must not be taken for new ones. */
 START_TEST(marks_of_a_forgotten_registration_are_cleared)
 {
 	unsigned char *memory = map_written();
@@ -410,8 +410,8 @@ END_TEST
 
 #define WINDOW 1024ul /* pages, two huge ones */
 
-/* Of a page that a fork child has no data of its own for: not mapped, a guard page, zero, a file's.  Increments
- * say that of themselves. */
+/* Of a page that a fork child has no data of its own for: not mapped, a guard page, zero, a
+ * file's.  Increments say that of themselves. */
 #define NOT_OWN 1
 
 static struct {
@@ -569,8 +569,8 @@ static void see_by_child(void)
 	ck_assert_int_eq(status, 0);
 }
 
-/* A checkpoint: what is not certainly unchanged goes into the increment; and so does what is unchanged, but
- * was not to be seen by a fork child the last time. */
+/* A checkpoint: what is not certainly unchanged goes into the increment; and so does what is
+ * unchanged, but was not to be seen by a fork child the last time. */
 static void checkpoint(void)
 {
 	look();
