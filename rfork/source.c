@@ -52,6 +52,21 @@ void rf_source_close(struct rf_source *source)
 	rf_source_init(source);
 }
 
+void rf_source_take_image(struct rf_source *source)
+{
+	struct rf_image *image = &source->image;
+
+	source->origin = image->origin;
+	source->facts = image->facts;
+	source->has_facts = image->has_facts;
+	source->locks = image->locks;
+	source->lock_count = image->lock_count;
+	source->lost = image->lost;
+	image->locks = NULL;
+	image->lock_count = 0;
+	image->lost = NULL;
+}
+
 int rf_source_own(struct rf_source *source, int fd)
 {
 	int *fds = reallocarray(source->fds, source->fd_count + 1, sizeof(*fds));

@@ -70,6 +70,9 @@ void rf_source_close(struct rf_source *source);
  * rf_source_close(), but the sooner the better. */
 void rf_source_let_go(struct rf_source *source);
 
+/* Takes from source->image, which was just read, what a source has of its own. */
+void rf_source_take_image(struct rf_source *source);
+
 /* Adds a file that belongs to the source from now on, also if it fails; fd or -ENOMEM. */
 int rf_source_own(struct rf_source *source, int fd);
 

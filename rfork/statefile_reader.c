@@ -169,15 +169,7 @@ static int take_layout(struct rf_source *source, struct link *link, bool is_whol
 
 	*image = link->file.image;
 	link->file.image = (struct rf_image){ 0 };
-	source->origin = image->origin;
-	source->facts = image->facts;
-	source->has_facts = image->has_facts;
-	source->locks = image->locks;
-	source->lock_count = image->lock_count;
-	source->lost = image->lost;
-	image->locks = NULL;
-	image->lock_count = 0;
-	image->lost = NULL;
+	rf_source_take_image(source);
 	/* with its parents it is whole */
 	if (!is_whole) {
 		memset(source->origin.parent, 0, sizeof(source->origin.parent));

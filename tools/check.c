@@ -24,7 +24,7 @@ static uint64_t data_bytes(const struct rf_source *source)
 static void print_facts(const char *file, const char *kind, const struct rf_source *source)
 {
 	const struct rf_image_head *head = &source->image.head;
-	size_t parents = source->chain_count - 1;
+	size_t parents = source->chain_count ? source->chain_count - 1 : 0;
 	char amount[TEXT_AMOUNT_BYTES];
 
 	text_print(stdout, file);
@@ -39,6 +39,9 @@ static void print_facts(const char *file, const char *kind, const struct rf_sour
 
 int undump_check(const struct undump_request *request, struct rf_report *report)
 {
+	static const char *const names[] = { [UNDUMP_STATEFILE] = "statefile",
+					     [UNDUMP_EXECUTABLE] = "executable",
+					     [UNDUMP_STREAM] = "stream" };
 	int kind = undump_recognise_file(request->file, report);
 	struct rf_source source;
 	int error;
@@ -52,8 +55,7 @@ int undump_check(const struct undump_request *request, struct rf_report *report)
 		return error;
 	error = rf_statefile_check(&source, report);
 	if (error == 0)
-		print_facts(request->file, kind == UNDUMP_EXECUTABLE ? "executable" : "statefile",
-			    &source);
+		print_facts(source.path, names[kind], &source);
 	rf_source_close(&source);
 	return error;
 }

@@ -21,6 +21,9 @@ static int refuse_core(const char *file, struct rf_report *report)
 
 	if (kind == UNDUMP_CORE)
 		return rf_report(report, EINVAL, "%s: it is a core already", file);
+	if (kind == UNDUMP_STREAM)
+		return rf_report(report, EINVAL,
+				 "%s: gdb cannot read a stream: make an executable of it", file);
 	return kind < 0 ? kind : 0;
 }
 

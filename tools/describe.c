@@ -187,13 +187,14 @@ uint64_t describe_register(const struct rf_image_thread *thread, unsigned index)
 	return values[index];
 }
 
-/* Statefiles and executables are told apart by their header alone. */
+/* Statefiles and executables are told apart by their header alone; a core says nothing of its origin. */
 const char *describe_source(const struct rf_source *source)
 {
+	static const uint8_t none[RF_IMAGE_ID_BYTES];
 	Elf64_Ehdr header;
 
 	if (source->chain_count == 0)
-		return "core";
+		return memcmp(source->origin.id, none, sizeof(none)) == 0 ? "core" : "stream";
 	if (pread(source->chain[0].fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
 		return "statefile";
 	return header.e_type == ET_EXEC ? "executable" : "statefile";

@@ -60,6 +60,7 @@ bin_PROGRAMS += %D%/undump
 	%D%/json.c %D%/json.h \
 	%D%/open.c \
 	%D%/send.c \
+	%D%/stream_reader.c %D%/stream_reader.h \
 	%D%/text.c %D%/text.h \
 	%D%/undump.c %D%/undump.h \
 	%D%/write_executable.c \

@@ -15,6 +15,7 @@
 #include "rfork/io.h"
 #include "rfork/statefile_reader.h"
 #include "tools/core_reader.h"
+#include "tools/stream_reader.h"
 #include "tools/undump.h"
 
 /* Address 0 is nobody's. */
@@ -93,16 +94,39 @@ static int open_regular(const char *path, struct rf_report *report)
 	return error;
 }
 
+static bool is_standard_input(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
 int undump_recognise_file(const char *path, struct rf_report *report)
 {
-	int fd = open_regular(path, report);
-	int kind;
+	int fd, kind;
+
+	if (is_standard_input(path))
+		return UNDUMP_STREAM;
+	fd = open_regular(path, report);
+	if (fd < 0)
+		return fd;
+	kind = rf_stream_is_one(fd) ? UNDUMP_STREAM : undump_recognise(fd, path, report);
+	close(fd);
+	return kind;
+}
+
+static int open_stream(struct rf_source *source, const char *path, uint64_t max_address,
+		       struct rf_report *report)
+{
+	bool is_input = is_standard_input(path);
+	int fd = is_input ? STDIN_FILENO : open_regular(path, report);
+	int error;
 
 	if (fd < 0)
 		return fd;
-	kind = undump_recognise(fd, path, report);
-	close(fd);
-	return kind;
+	error = rf_stream_open(source, fd, is_input ? "standard input" : path, MIN_ADDRESS,
+			       max_address, report);
+	if (!is_input)
+		close(fd);
+	return error;
 }
 
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report)
@@ -116,5 +140,7 @@ int undump_open(struct rf_source *source, const char *path, struct rf_report *re
 	if (kind == UNDUMP_CORE)
 		return rf_core_open(source, path, &core_options, report);
 	rf_arch_machine_facts(&facts);
+	if (kind == UNDUMP_STREAM)
+		return open_stream(source, path, facts.max_address, report);
 	return rf_statefile_open(source, path, MIN_ADDRESS, facts.max_address, report);
 }

@@ -48,6 +48,7 @@ enum undump_kind {
 	UNDUMP_STATEFILE, /* or what has no header of its own that we know: its reader says what is wrong */
 	UNDUMP_EXECUTABLE,
 	UNDUMP_CORE,
+	UNDUMP_STREAM, /* also standard input, "-", of which nothing has been read */
 };
 
 /*

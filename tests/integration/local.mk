@@ -219,6 +219,7 @@ rf_integration_tests = \
 	%D%/stopping_the_server_waits_for_its_children \
 	%D%/strangers_cannot_connect_to_a_relayed_listener \
 	%D%/strangers_get_nothing \
+	%D%/streams_become_executables \
 	%D%/tcp_connection_is_served_by_the_child \
 	%D%/ten_hops_round_three_nodes \
 	%D%/ten_moves_in_a_row \
@@ -542,6 +543,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_stopping_the_server_waits_for_its_children_LDADD = $(rf_integration_ldadd)
 %C%_strangers_cannot_connect_to_a_relayed_listener_LDADD = $(rf_integration_ldadd)
 %C%_strangers_get_nothing_LDADD = $(rf_integration_ldadd)
+%C%_streams_become_executables_LDADD = $(rf_integration_ldadd)
 %C%_tcp_connection_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_ten_hops_round_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_ten_moves_in_a_row_LDADD = $(rf_integration_ldadd)
