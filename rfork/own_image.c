@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads from the records of the own executable what files its memory had been mapped from.  They were checked by
- * whatever restarted the process from them; here they are read as far as they make sense.
+ * Reads from the records of the own executable what files its memory had been mapped from.  They
+ * were checked by whatever restarted the process from them; here they are read as far as they
+ * make sense.
  */
 #define _GNU_SOURCE
 #include "rfork/own_image.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The executable that restarted this process, if one did: memory that is mapped from it is the program's own, and
- * its records tell whose bytes that was before.  For frozen code: no malloc, no errno.
+ * The executable that restarted this process, if one did: memory that is mapped from it is the
+ * program's own, and its records tell whose bytes that was before.  For frozen code: no malloc,
+ * no errno.
  */
 #ifndef RF_OWN_IMAGE_H
 #define RF_OWN_IMAGE_H
@@ -29,7 +30,8 @@ struct rf_own_image {
 	size_t file_count, mapping_count;
 };
 
-/* Looks at /proc/self/exe.  Without an arena, and if they do not fit into it or cannot be read, names are not known. */
+/* Looks at /proc/self/exe.  Without an arena, and if they do not fit into it or cannot be
+ * read, names are not known. */
 void rf_own_image_find(struct rf_own_image *own, struct rf_arena *arena);
 
 /* The same of another process, whose /proc files we may read. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plans what threads do for themselves beyond their registers.  Their ids are not known before they exist: a step asks
- * for it, and stores it where the next one has it.
+ * Plans what threads do for themselves beyond their registers.  Their ids are not known before
+ * they exist: a step asks for it, and stores it where the next one has it.
  */
 #define _GNU_SOURCE
 #include "rfork/plan_errands.h"

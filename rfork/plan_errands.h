@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a thread other than the main one has under way: signals that are pending for it, timers that signal it.
- * Only the thread itself can begin them, when it exists.  Pure functions, like the rest of the plan.
+ * What a thread other than the main one has under way: signals that are pending for it, timers
+ * that signal it. Only the thread itself can begin them, when it exists.  Pure functions, like
+ * the rest of the plan.
  */
 #ifndef RF_PLAN_ERRANDS_H
 #define RF_PLAN_ERRANDS_H
@@ -23,8 +24,8 @@ struct rf_plan_errand {
 /* Linux 6.15, include/uapi/linux/prctl.h, PR_TIMER_CREATE_RESTORE_IDS; missing in older headers. */
 #define RF_TIMER_CREATE_RESTORE_IDS 77
 
-/* Whether there are timers of threads other than the main one; and the step after which new timers get numbers of the
- * kernel's again. */
+/* Whether there are timers of threads other than the main one; and the step after which new
+ * timers get numbers of the kernel's again. */
 bool rf_plan_has_timers(const struct rf_image *image);
 struct rf_step rf_plan_leave_timer_ids(void);
 
@@ -32,9 +33,9 @@ struct rf_step rf_plan_leave_timer_ids(void);
 size_t rf_plan_count_errands(const struct rf_image *image, uint32_t thread);
 
 /*
- * Writes the steps, at most RF_PLAN_ERRAND_STEPS for each, and fills their errands; both lie where they will be
- * used.  elapsed_ns: since what the image says of timers was true.  pid: of the process.  Returns the number
- * of steps.  Timers need RF_TIMER_CREATE_RESTORE_IDS.
+ * Writes the steps, at most RF_PLAN_ERRAND_STEPS for each, and fills their errands; both lie
+ * where they will be used.  elapsed_ns: since what the image says of timers was true.  pid: of
+ * the process.  Returns the number of steps.  Timers need RF_TIMER_CREATE_RESTORE_IDS.
  */
 size_t rf_plan_build_errands(struct rf_step *steps, struct rf_plan_errand *errands,
 			     const struct rf_image *image, uint32_t thread, uint64_t elapsed_ns,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps the arguments of the process that became this one.  Called where a restored thread arrives, in which
- * malloc() may not be usable: the memory is a mapping, which the next restart replaces.
+ * Keeps the arguments of the process that became this one.  Called where a restored thread
+ * arrives, in which malloc() may not be usable: the memory is a mapping, which the next restart
+ * replaces.
  */
 #define _GNU_SOURCE
 #include "rfork/restart_args.h"

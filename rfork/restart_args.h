@@ -18,8 +18,8 @@ struct rf_restart_args {
 	size_t area_bytes;
 };
 
-/* Takes what an arrival brings, before its region is unmapped; what was there is dropped.  If there is no
- * memory for them, there are none. */
+/* Takes what an arrival brings, before its region is unmapped; what was there is dropped.  If
+ * there is no memory for them, there are none. */
 void rf_restart_args_take(struct rf_restart_args *args, const struct rf_arrival *arrival);
 
 #endif

@@ -16,8 +16,8 @@ struct rf_restore_pipe {
 	int ends[2]; /* -1 = taken */
 };
 
-/* Makes the pipe, if that has not been done, and returns the descriptor's end, under any number; or a
- * negative errno.  The other end waits at a number not below `lowest`. */
+/* Makes the pipe, if that has not been done, and returns the descriptor's end, under any
+ * number; or a negative errno.  The other end waits at a number not below `lowest`. */
 int rf_restore_take_pipe_end(struct rf_restore_pipe *pipe, const struct rf_reader_pipe *image,
 			     const struct rf_image_descriptor *descriptor, unsigned lowest);
 

@@ -29,8 +29,8 @@ struct rf_arrival {
 	uint64_t region_bytes;	 /* 0 = other threads may still be leaving it: it stays */
 	int32_t report_fd; /* takes one struct rf_shell_report, then to be closed; -1 = none */
 	uint32_t argc;
-	/* Of an executable that restarted itself: the strings of its arguments, then those of its environment,
-	 * each with its zero; in the region.  0 = none. */
+	/* Of an executable that restarted itself: the strings of its arguments, then those of
+	 * its environment, each with its zero; in the region.  0 = none. */
 	uint64_t arguments;
 	uint64_t arguments_bytes;
 };
@@ -51,8 +51,8 @@ struct rf_plan {
 	uint64_t thread_count;
 	const struct rf_step *last; /* the main thread's, when all threads have done theirs */
 	uint64_t last_count;
-	/* A failure goes to report_fd as a struct rf_shell_report; or, with a text, as a line that begins
-	 * with it. */
+	/* A failure goes to report_fd as a struct rf_shell_report; or, with a text, as a line
+	 * that begins with it. */
 	const char *failure;
 	uint64_t failure_bytes;
 	int32_t report_fd;

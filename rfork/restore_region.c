@@ -2,9 +2,9 @@
 /*
  * Fills the restorer's region and jumps into it: the last act of whoever becomes an image.
  *
- * The region, in this order: code; struct head; steps of the process and its main thread; for each other
- * thread its steps, their memory, stack and signal frame; the main thread's signal frame; arguments, if there are any; the stack
- * that the restorer begins on.
+ * The region, in this order: code; struct head; steps of the process and its main thread; for
+ * each other thread its steps, their memory, stack and signal frame; the main thread's signal
+ * frame; arguments, if there are any; the stack that the restorer begins on.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_region.h"
@@ -87,8 +87,8 @@ int rf_restore_process(const struct rf_image *image, struct rf_report *report)
 	return 0;
 }
 
-/* The lock goes home with the memory.  What cannot be accessed is locked all the same, but ENOMEM says that its pages
- * could not be found. */
+/* The lock goes home with the memory.  What cannot be accessed is locked all the same, but
+ * ENOMEM says that its pages could not be found. */
 int rf_restore_locked(const struct rf_image *image, const struct rf_places *places,
 		      struct rf_report *report)
 {
@@ -161,7 +161,8 @@ static size_t build_thread(const struct rf_restore *restore, struct rf_step *ste
 	return rf_plan_build_thread(steps, image, is_tid_cached(restore, image));
 }
 
-/* Builds a thread's signal frame at *next, and moves that on; the stack pointer for the restorer. */
+/* Builds a thread's signal frame at *next, and moves that on; the stack pointer for the
+ * restorer. */
 static uint64_t build_frame(const struct rf_restore *restore, unsigned char **next, uint32_t thread,
 			    const struct rf_arrival *arrival)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The restorer's region: the memory that outlives whoever becomes an image, with everything in it that the
- * restorer needs.  Used by rfork-shell and by executables that restart themselves: no errno, no malloc.
+ * The restorer's region: the memory that outlives whoever becomes an image, with everything in it
+ * that the restorer needs.  Used by rfork-shell and by executables that restart themselves: no
+ * errno, no malloc.
  */
 #ifndef RF_RESTORE_REGION_H
 #define RF_RESTORE_REGION_H
@@ -20,8 +21,8 @@ struct rf_restore {
 	const struct rf_machine_facts *facts; /* of this machine */
 	struct rf_plan_shell shell;	      /* without its addresses in the region */
 	int report_fd;			      /* where a failure goes, see struct rf_plan */
-	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits for a word, and
-	 * report_fd is closed at the end. */
+	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits
+	 * for a word, and report_fd is closed at the end. */
 	const char *failure;
 	int64_t since_ns; /* see rf_restore_under_way() */
 	/* see struct rf_arrival; region_bytes must have room for them, too */
@@ -34,14 +35,17 @@ struct rf_restore {
 uint64_t rf_restore_region_bytes(const struct rf_image *image,
 				 const struct rf_machine_facts *facts);
 
-/* Gives the calling process the image's working directory, umask and name; 0 or a negative errno with a report. */
+/* Gives the calling process the image's working directory, umask and name; 0 or a negative
+ * errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);
 
-/* Locks what the image had locked, when all memory is in its place; 0 or a negative errno with a report. */
+/* Locks what the image had locked, when all memory is in its place; 0 or a negative errno with
+ * a report. */
 int rf_restore_locked(const struct rf_image *image, const struct rf_places *places,
 		      struct rf_report *report);
 
-/* Fills the region, when all memory of the image is in its place; 0 or a negative errno with a report. */
+/* Fills the region, when all memory of the image is in its place; 0 or a negative errno with a
+ * report. */
 int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report);
 
 /* Leaves for the region.  All signals must be blocked: rt_sigreturn sets the image's mask. */

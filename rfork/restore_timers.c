@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gives the calling process what the image's process had under way: pending signals and timers.  They
- * are delivered when the process has its own mask again.
+ * Gives the calling process what the image's process had under way: pending signals and timers.
+ * They are delivered when the process has its own mask again.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_timers.h"
@@ -47,7 +47,8 @@ static int queue_all(const struct rf_image *image, struct rf_report *report)
 	return 0;
 }
 
-/* -- timers ------------------------------------------------------------------------------------- */
+/* -- timers
+ * ------------------------------------------------------------------------------------- */
 
 /* What is left of it now; 0 = not armed. */
 static uint64_t find_left(const struct rf_image_timer *timer, int64_t since_ns)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public calls about executables: a checkpoint that is written with the program that restarts it, and what that
- * was started with.
+ * The public calls about executables: a checkpoint that is written with the program that restarts
+ * it, and what that was started with.
  */
 #define _GNU_SOURCE
 #include <rfork.h>
@@ -16,8 +16,8 @@
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
-/* Splits a path into a folder, which is opened, and the name in it.  The folder's descriptor, or a negative errno with a
- * report. */
+/* Splits a path into a folder, which is opened, and the name in it.  The folder's descriptor,
+ * or a negative errno with a report. */
 static int open_folder(const char *path, char name[RF_HOLDER_MAX_NAME_BYTES + 1],
 		       struct rf_report *report)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump FILE -o APP: writes an executable that goes on where the process of any source stood.  Called by
- * undump.c; reads nothing but the source.
+ * undump FILE -o APP: writes an executable that goes on where the process of any source stood.
+ * Called by undump.c; reads nothing but the source.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,7 +39,8 @@ struct writing {
 	enum { PAGES_ALL, PAGES_OF_PROCESS, PAGES_OF_FILES } pages;
 };
 
-/* -- files of the process ------------------------------------------------------------------------- */
+/* -- files of the process
+ * ------------------------------------------------------------------------- */
 
 static int fail_mapping(struct writing *writing, const struct rf_image_mapping *mapping, int error)
 {
@@ -109,7 +110,8 @@ static int settle(struct writing *writing)
 	return error < 0 ? error : settle_mappings(writing);
 }
 
-/* -- pages ---------------------------------------------------------------------------------------- */
+/* -- pages
+ * ---------------------------------------------------------------------------------------- */
 
 /* Whether a mapping's whole contents go into the executable. */
 static bool is_carried(const struct writing *writing, const struct rf_image_mapping *mapping)
@@ -240,7 +242,8 @@ static void rename_kinds(struct writing *writing)
 	}
 }
 
-/* -- the file ------------------------------------------------------------------------------------- */
+/* -- the file
+ * ------------------------------------------------------------------------------------- */
 
 static void map_tables(struct writing *writing)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an executable does with the files that the process had open, as the command line says.  Called by
- * write_executable.c.
+ * What an executable does with the files that the process had open, as the command line says.
+ * Called by write_executable.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gives the program the image's descriptors: standard input, output and error are the new process's, the
- * terminal is its terminal, files are opened again, pipes are made again.  Whatever else the new process had
- * open is closed: the image knows nothing of it.
+ * Gives the program the image's descriptors: standard input, output and error are the new
+ * process's, the terminal is its terminal, files are opened again, pipes are made again.
+ * Whatever else the new process had open is closed: the image knows nothing of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -83,8 +83,8 @@ static void close_between(unsigned first, unsigned last)
 
 /* -- one descriptor ---------------------------------------------------------------------------- */
 
-/* The new process's standard stream, whatever the image had there, but for a pipe of its own; also where two of them
- * were one. */
+/* The new process's standard stream, whatever the image had there, but for a pipe of its own;
+ * also where two of them were one. */
 static bool is_standard(const struct rf_image_descriptor *descriptor)
 {
 	return descriptor->number < STANDARD && descriptor->kind != RF_DESCRIPTOR_PIPE;
@@ -96,7 +96,8 @@ static int open_standard(const struct high_fds *high, unsigned number)
 					  : (int)rf_syscall(SYS_dup, high->standard[number]);
 }
 
-/* What the image had of its caller: only standard streams and the terminal have a counterpart here. */
+/* What the image had of its caller: only standard streams and the terminal have a counterpart
+ * here. */
 static int open_relay(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
 		      int flags)
 {

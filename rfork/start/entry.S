@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entry point of an executable that restarts itself.  The kernel passes argc, argv, the environment and the
- * auxiliary vector on the stack; source: System V ABI, AMD64 supplement, 3.4.
+ * Entry point of an executable that restarts itself.  The kernel passes argc, argv, the
+ * environment and the auxiliary vector on the stack; source: System V ABI, AMD64 supplement, 3.4.
  */
 	.text
 	.globl	_start
@@ -14,7 +14,8 @@ _start:
 	ud2
 	.size	_start, . - _start
 
-	/* What leads to the records (doc/image-format.txt, 18); filled in the file, when all else is there. */
+	/* What leads to the records (doc/image-format.txt, 18); filled in the file, when all
+	 * else is there. */
 	.section .note.rfork, "a", @note
 	.balign	4
 	.long	6

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of the image on this machine: opens what has their paths if it is provably the same.  What has rested
- * knows no boot: device and inode stand for the object, a digest for its bytes.
+ * Files of the image on this machine: opens what has their paths if it is provably the same.
+ * What has rested knows no boot: device and inode stand for the object, a digest for its bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,8 +76,8 @@ static bool is_written(const struct rf_image_descriptor *descriptor)
 	return (descriptor->status_flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Nobody has held the object since the image was made, so that its inode may be another file's by now: what is
- * only read must be unchanged besides. */
+/* Nobody has held the object since the image was made, so that its inode may be another file's
+ * by now: what is only read must be unchanged besides. */
 static bool is_same_file(const struct rf_image_descriptor *descriptor,
 			 const struct rf_image_file *file, const struct stat *status)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-start: what the kernel starts of an executable that undump wrote.  Reads the image from the rest of its
- * own file, builds it around itself, and leaves for the restorer.  Whatever goes wrong before, it says in one
- * line on standard error; nothing of the image has run then.
+ * rfork-start: what the kernel starts of an executable that undump wrote.  Reads the image from
+ * the rest of its own file, builds it around itself, and leaves for the restorer.  Whatever goes
+ * wrong before, it says in one line on standard error; nothing of the image has run then.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -92,8 +92,8 @@ static int map_memory(struct rf_start *start)
 			 : 0;
 }
 
-/* Actions that were inherited as "ignore" would stay so; those of the image that are not the default are steps
- * of the plan. */
+/* Actions that were inherited as "ignore" would stay so; those of the image that are not the
+ * default are steps of the plan. */
 static void reset_signals(void)
 {
 	static const struct rf_image_sigaction none;
@@ -104,11 +104,13 @@ static void reset_signals(void)
 		rf_syscall(SYS_rt_sigaction, signal, &none, NULL, KERNEL_SIGSET_BYTES);
 }
 
-/* -- whether it can run here --------------------------------------------------------------------- */
+/* -- whether it can run here
+ * --------------------------------------------------------------------- */
 
 /*
- * During the boot in which the image was made, the machine has what it had then.  It is the common case, and each
- * question to the CPU leaves a virtual machine: together they cost a twentieth of a start.
+ * During the boot in which the image was made, the machine has what it had then.  It is the
+ * common case, and each question to the CPU leaves a virtual machine: together they cost a
+ * twentieth of a start.
  */
 static bool is_same_machine(const struct rf_image *image)
 {
@@ -166,7 +168,8 @@ static int check_machine(struct rf_start *start)
 	return error < 0 ? error : compare_vdso(start);
 }
 
-/* -- the image ------------------------------------------------------------------------------------ */
+/* -- the image
+ * ------------------------------------------------------------------------------------ */
 
 static int read_image(struct rf_start *start)
 {

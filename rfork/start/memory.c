@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps the image's memory: its pages straight from the own file, so that only those are read that the program
- * touches.  What cannot be mapped so is read: a stack, what must be moved home by the restorer, and
- * pieces of a mapping so small that one more mapping costs more than their bytes.
+ * Maps the image's memory: its pages straight from the own file, so that only those are read that
+ * the program touches.  What cannot be mapped so is read: a stack, what must be moved home by the
+ * restorer, and pieces of a mapping so small that one more mapping costs more than their bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -46,9 +46,10 @@ static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, 
 /* -- what is mapped, what is read ------------------------------------------------------------- */
 
 /*
- * Where the last segment that is mapped must end.  mremap(2) of memory that ends in a file's would make
- * it longer by what follows in the file; so the last page of memory that the program may have got by
- * mmap(2) is no file's, and mremap(2), which refuses two mappings at once, is not what enlarges it.
+ * Where the last segment that is mapped must end.  mremap(2) of memory that ends in a file's
+ * would make it longer by what follows in the file; so the last page of memory that the program
+ * may have got by mmap(2) is no file's, and mremap(2), which refuses two mappings at once, is not
+ * what enlarges it.
  */
 static bool is_enlarged(const struct rf_image_mapping *mapping)
 {
@@ -86,7 +87,8 @@ static bool is_read_whole(const struct piece *piece)
 	       rf_start_options.flags & RF_START_COPY;
 }
 
-/* Whether all of the mapping is one piece of the file, as it was of the one that it was mapped from. */
+/* Whether all of the mapping is one piece of the file, as it was of the one that it was mapped
+ * from. */
 static bool is_one_piece(const struct piece *piece)
 {
 	const struct rf_image_mapping *mapping = piece->mapping;
@@ -200,10 +202,11 @@ static bool read_word(const struct rf_start *start, const struct piece *piece, u
 }
 
 /*
- * Blocks that glibc's malloc() has got by mmap(2) lie side by side, and realloc(3) enlarges each by
- * mremap(2): so the last page of each must not be the file's, as at the end of the mapping.  Returns where
- * the first such page from `address` on is; UINT64_MAX if there is none.  Source: glibc,
- * malloc/malloc.c, struct malloc_chunk: the second word is the size, and 2 in it says mmap.
+ * Blocks that glibc's malloc() has got by mmap(2) lie side by side, and realloc(3) enlarges each
+ * by mremap(2): so the last page of each must not be the file's, as at the end of the mapping.
+ * Returns where the first such page from `address` on is; UINT64_MAX if there is none.  Source:
+ * glibc, malloc/malloc.c, struct malloc_chunk: the second word is the size, and 2 in it says
+ * mmap.
  */
 static uint64_t next_break(const struct rf_start *start, struct piece *piece, uint64_t address)
 {
@@ -273,7 +276,8 @@ static int place_segment(const struct rf_start *start, struct piece *piece,
 	return result < 0 ? (int)result : 0;
 }
 
-/* However small: it is one mapping either way, and this one needs neither a read nor the page that it would fill. */
+/* However small: it is one mapping either way, and this one needs neither a read nor the page
+ * that it would fill. */
 static int map_one_piece(struct rf_start *start, const struct piece *piece)
 {
 	const struct rf_image_segment *segment = piece->segments;
@@ -308,7 +312,8 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 	return error < 0 ? fail(start, mapping, error) : 0;
 }
 
-/* -- the whole ---------------------------------------------------------------------------------- */
+/* -- the whole
+ * ---------------------------------------------------------------------------------- */
 
 /* How many mappings there would be, each segment that is mapped between two others. */
 static size_t count_maps(const struct rf_statefile *file, uint64_t mapped_bytes)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What whoever writes an executable tells the program at its beginning: a note of its own in the file's first
- * pages, of name "RFORK" and type 2.
+ * What whoever writes an executable tells the program at its beginning: a note of its own in the
+ * file's first pages, of name "RFORK" and type 2.
  */
 #ifndef RF_START_OPTIONS_H
 #define RF_START_OPTIONS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The little of libc that the reader of images calls, for a program that has none.  Memory comes from one
- * mapping and is never given back: it vanishes with the program.
+ * The little of libc that the reader of images calls, for a program that has none.  Memory comes
+ * from one mapping and is never given back: it vanishes with the program.
  */
 #define _GNU_SOURCE
 #include "rfork/start/runtime.h"
@@ -193,7 +193,8 @@ void *calloc(size_t count, size_t bytes)
 	return __builtin_mul_overflow(count, bytes, &all) ? NULL : malloc(all);
 }
 
-/* The last piece grows where it is: tables that grow record by record would fill the memory with copies. */
+/* The last piece grows where it is: tables that grow record by record would fill the memory
+ * with copies. */
 void *realloc(void *memory, size_t bytes)
 {
 	unsigned char *piece = memory;

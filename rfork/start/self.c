@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the program knows of itself: its file, and what is mapped before anything of the image is.  Works without
- * /proc: the own mappings are few, and those that nobody names are found by asking for their pages.
+ * What the program knows of itself: its file, and what is mapped before anything of the image
+ * is.  Works without /proc: the own mappings are few, and those that nobody names are found by
+ * asking for their pages.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -125,8 +126,8 @@ static int probe_maps(struct rf_start *start)
 	return 0;
 }
 
-/* Where pages were counted only, the image says how many areas they are: of the same build they are the
- * same. */
+/* Where pages were counted only, the image says how many areas they are: of the same build
+ * they are the same. */
 static void divide_vdso(struct rf_vdso *vdso, const struct rf_image *image)
 {
 	uint32_t areas = image->vdso.areas;

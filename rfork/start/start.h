@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of rfork-start: the program at the beginning of an executable that undump wrote, which reads the
- * image behind it and becomes it.
+ * The parts of rfork-start: the program at the beginning of an executable that undump wrote,
+ * which reads the image behind it and becomes it.
  */
 #ifndef RF_START_H
 #define RF_START_H
@@ -67,8 +67,8 @@ int rf_start_take_locks(struct rf_start *start);
 
 /* files.c */
 
-/* Opens the file of a FILE mapping if it is provably the same; the descriptor, -ESTALE if another file has its
- * path, or another negative errno; without a report. */
+/* Opens the file of a FILE mapping if it is provably the same; the descriptor, -ESTALE if
+ * another file has its path, or another negative errno; without a report. */
 int rf_start_open_mapped(const struct rf_start *start, const struct rf_image_mapping *mapping);
 
 /* The same for a descriptor's, with flags of open(2). */

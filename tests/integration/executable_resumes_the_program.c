@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an executable of rfork_undump() goes on where the program stood, fifty times in a row at addresses
- * that the kernel chooses anew, as root and as an ordinary user: with its memory, its stack, its heap, which grows
- * on, its shared libraries, new ones, and new threads.
+ * Claim: an executable of rfork_undump() goes on where the program stood, fifty times in a row at
+ * addresses that the kernel chooses anew, as root and as an ordinary user: with its memory, its
+ * stack, its heap, which grows on, its shared libraries, new ones, and new threads.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -60,8 +60,8 @@ static bool loads_library(void)
 	return cosine && cosine(0) == 1;
 }
 
-/* Each block, wherever it lies among its neighbours, can be enlarged and keeps what is in it: nothing of the
- * executable, nor its end, may show in what is new. */
+/* Each block, wherever it lies among its neighbours, can be enlarged and keeps what is in it:
+ * nothing of the executable, nor its end, may show in what is new. */
 static bool reallocates(unsigned char *blocks[BLOCKS], const uint64_t digests[BLOCKS])
 {
 	bool is_kept = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an executable starts where there is no /proc, from a read-only file system, with addresses that are not
- * random, where the program's own addresses are taken, under a parent that ignores signals, and without any of the
- * standard streams.
+ * Claim: an executable starts where there is no /proc, from a read-only file system, with
+ * addresses that are not random, where the program's own addresses are taken, under a parent that
+ * ignores signals, and without any of the standard streams.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

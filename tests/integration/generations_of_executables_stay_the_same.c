@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a restarted program can be undumped again, ten times in a row: each executable is as large as the one before,
- * keeps the names of the files that the first one had mapped, and the program has no more mappings.
+ * Claim: a restarted program can be undumped again, ten times in a row: each executable is as
+ * large as the one before, keeps the names of the files that the first one had mapped, and the
+ * program has no more mappings.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -59,7 +60,8 @@ static int body(void)
 	}
 }
 
-/* -- what an executable says of itself ------------------------------------------------------------- */
+/* -- what an executable says of itself
+ * ------------------------------------------------------------- */
 
 struct summary {
 	uint64_t bytes;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an image of several threads runs on a node: each thread has its own registers, stack, thread
- * pointer, id, robust list, alternate stack, mask, rseq area, floating point control, pending
- * signals and timers; an interrupted main thread goes on where it was.  When one thread cannot be made, none executes.
+ * Claim: an image of several threads runs on a node: each thread has its own registers, stack,
+ * thread pointer, id, robust list, alternate stack, mask, rseq area, floating point control,
+ * pending signals and timers; an interrupted main thread goes on where it was.  When one thread
+ * cannot be made, none executes.
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the kernel writes a core of a restarted program that fails, and undump finds its thread where it failed.
+ * Claim: the kernel writes a core of a restarted program that fails, and undump finds its thread
+ * where it failed.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a restarted program learns with what it was started, keeps its own command line otherwise, and has the
- * standard streams of the new process and no other of its descriptors.
+ * Claim: a restarted program learns with what it was started, keeps its own command line
+ * otherwise, and has the standard streams of the new process and no other of its descriptors.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: what the kernel keeps of a process is restored in a restarted program: signal actions, mask and
- * pending signals, alternate stack, timers, floating point control, umask, working directory, name, thread id,
- * robust list, pipes with their contents, descriptors and their flags, duplicates, memory protections and locks.
+ * Claim: what the kernel keeps of a process is restored in a restarted program: signal actions,
+ * mask and pending signals, alternate stack, timers, floating point control, umask, working
+ * directory, name, thread id, robust list, pipes with their contents, descriptors and their
+ * flags, duplicates, memory protections and locks.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -36,7 +37,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	is_on_altstack = &here >= altstack && &here < altstack + ALTSTACK_BYTES;
 }
 
-/* -- what is set up ------------------------------------------------------------------------------ */
+/* -- what is set up
+ * ------------------------------------------------------------------------------ */
 
 struct state {
 	int ends[2], duplicate;
@@ -92,7 +94,8 @@ static void set_memory(struct state *state)
 	CHECK_CALL(mprotect(state->forbidden, 64 * TEST_PAGE_BYTES, PROT_NONE));
 }
 
-/* -- what is found ------------------------------------------------------------------------------- */
+/* -- what is found
+ * ------------------------------------------------------------------------------- */
 
 static bool has_signals(void)
 {

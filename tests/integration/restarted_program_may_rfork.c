@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program that was restarted from an executable forks to a node and moves there like any other,
- * with memory that was never read from its file; and its child on the node can write an executable.
+ * Claim: a program that was restarted from an executable forks to a node and moves there like any
+ * other, with memory that was never read from its file; and its child on the node can write an
+ * executable.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a restarted program goes on with its files where it was, if they are the same; one that is another or missing
- * is refused by name, and nothing has run.  undump makes executables that open what has the path, write at
- * its end, or open another file in its place.
+ * Claim: a restarted program goes on with its files where it was, if they are the same; one that
+ * is another or missing is refused by name, and nothing has run.  undump makes executables that
+ * open what has the path, write at its end, or open another file in its place.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -65,7 +65,8 @@ static void put_files(void)
 	put_file(checkpoint_path("written"), "old text");
 }
 
-/* -- executables of undump ----------------------------------------------------------------------- */
+/* -- executables of undump
+ * ----------------------------------------------------------------------- */
 
 static void undump(const char *from, const char *to, const char *option)
 {

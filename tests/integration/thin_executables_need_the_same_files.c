@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a thin executable maps the files of its machine and refuses by name to start where one is another; a
- * self-contained one needs none of them; and one that copies its memory gives zeros after MADV_DONTNEED, where others
- * show their bytes again.
+ * Claim: a thin executable maps the files of its machine and refuses by name to start where one
+ * is another; a self-contained one needs none of them; and one that copies its memory gives zeros
+ * after MADV_DONTNEED, where others show their bytes again.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program of so many mappings that the kernel would not allow all of them to be mapped from the executable
- * restarts all the same: what is too much is read.
+ * Claim: a program of so many mappings that the kernel would not allow all of them to be mapped
+ * from the executable restarts all the same: what is too much is read.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -10,7 +10,8 @@
 
 #include "tests/support/restart.h"
 
-/* Of each the first page is untouched and the last one is read: three for each, where the kernel allows 65530. */
+/* Of each the first page is untouched and the last one is read: three for each, where the
+ * kernel allows 65530. */
 #define MAPPINGS 22000ul
 #define MAPPING_BYTES (11 * TEST_PAGE_BYTES)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Executables for tests that restart them.  A body builds its state, calls restart_point(), and says
- * whether all is as it must be: its result is what the restarted process exits with.
+ * Executables for tests that restart them.  A body builds its state, calls restart_point(), and
+ * says whether all is as it must be: its result is what the restarted process exits with.
  */
 #ifndef TEST_SUPPORT_RESTART_H
 #define TEST_SUPPORT_RESTART_H
@@ -24,8 +24,8 @@ pid_t restart_start(const char *path, ...) __attribute__((sentinel));
 /* Starts it without arguments, and expects RESTART_RIGHT. */
 void restart_expect(const char *path);
 
-/* Starts it, and expects that it refuses with a status of 126 or 127 and one line that names it and holds `words`;
- * prints it. */
+/* Starts it, and expects that it refuses with a status of 126 or 127 and one line that names
+ * it and holds `words`; prints it. */
 void restart_expect_refusal(const char *path, const char *words);
 
 #endif
