@@ -168,7 +168,6 @@ static int take_turn(const struct subject *subject, int turn)
 	return fflush(stdout) ? -1 : 0;
 }
 
-#ifdef RFORK_INCREMENTAL
 static void change_pages(struct subject *subject)
 {
 	size_t pages = subject->bytes / PAGE_BYTES;
@@ -206,16 +205,6 @@ static int measure_increments(struct subject *subject, int count)
 		result = take_increment(subject, i);
 	return result;
 }
-#else
-static int measure_increments(struct subject *subject, int count)
-{
-	(void)subject, (void)count;
-	for (int i = 0; i < 4; i++)
-		printf("skip inc-%s this library has no RFORK_INCREMENTAL\n",
-		       (const char *const[]){ "pause", "commit", "all", "bytes" }[i]);
-	return 0;
-}
-#endif
 
 int main(int argc, char **argv)
 {
