@@ -213,8 +213,8 @@ rfork_crid_t rfork_checkpoint(unsigned flags);
  *
  * crid: from rfork_checkpoint(), in this process.
  * fd: open for writing; it stays open, and the caller's.  A named file is replaced, once the
- *     checkpoint is written and durable, by another one of mode 0600 under its name: fd goes on to name the
- *     file of before.  A file without a name, of O_TMPFILE or memfd_create(2), is
+ *     checkpoint is written and durable, by another one of mode 0600 under its name: fd goes on to
+ *     name the file of before.  A file without a name, of O_TMPFILE or memfd_create(2), is
  *     overwritten from its start.  A pipe or socket takes a stream.
  *
  * Returns 0 once it has begun; the program runs on meanwhile, and rfork_commit_wait() or
