@@ -76,6 +76,7 @@ rf_integration_tests = \
 	%D%/end_is_told_while_others_write_to_the_terminal \
 	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
+	%D%/every_kind_restarts_two_hundred_times \
 	%D%/executable_resumes_the_program \
 	%D%/executables_run_in_bare_places \
 	%D%/exit_status_comes_home \
@@ -305,6 +306,15 @@ check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
+# What every_kind_restarts_two_hundred_times restarts; not a script of libtool's, whose cores would be bash's.
+check_PROGRAMS += tests/support/resumer tests/support/resumer_static
+tests_support_resumer_SOURCES = tests/support/resumer.c
+tests_support_resumer_LDADD = librfork.la
+tests_support_resumer_LDFLAGS = -no-install
+tests_support_resumer_static_SOURCES = tests/support/resumer.c
+tests_support_resumer_static_LDADD = librfork.la $(LIBSODIUM_LIBS)
+tests_support_resumer_static_LDFLAGS = -all-static
+
 # A program that tests dump, in all the ways that programs are linked; nothing of ours is in it, and no libtool.
 rf_counting_link = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@
 check_PROGRAMS += \
@@ -400,6 +410,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
 %C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
