@@ -21,7 +21,8 @@ rf_script_tests = \
 	%D%/integration/render_over_three_clones.sh \
 	%D%/integration/restarted_programs_keep_their_names.sh \
 	%D%/integration/server_says_where_it_listens.sh \
-	%D%/integration/static_programs_can_be_undumped.sh
+	%D%/integration/static_programs_can_be_undumped.sh \
+	%D%/integration/wrong_command_lines_of_undump_are_explained.sh
 dist_check_SCRIPTS += $(rf_script_tests)
 TESTS += $(rf_script_tests)
 EXTRA_DIST += %D%/support/debugger.sh %D%/support/server.sh

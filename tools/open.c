@@ -35,9 +35,10 @@ static int read_header(int fd, const char *path, Elf64_Ehdr *header, struct rf_r
 	if (got < 0)
 		return rf_report(report, errno, "%s: %m", path);
 	if (got < SELFMAG || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-		return rf_report(report, ENOEXEC,
-				 "%s: offset 0: neither a statefile, nor an executable, nor a core",
-				 path);
+		return rf_report(
+			report, ENOEXEC,
+			"%s: offset 0: neither a statefile, nor an executable of undump, nor a core",
+			path);
 	if (got < EI_NIDENT)
 		return rf_report(report, ENOEXEC, "%s: offset %ld: it ends in the ELF header", path,
 				 (long)got);
@@ -74,7 +75,7 @@ int undump_recognise(int fd, const char *path, struct rf_report *report)
 	}
 	return rf_report(
 		report, ENOEXEC,
-		"%s: offset %zu: of ELF type %u, which is neither a statefile, nor an executable, nor a core",
+		"%s: offset %zu: of ELF type %u, which is neither a statefile, nor an executable of undump, nor a core",
 		path, offsetof(Elf64_Ehdr, e_type), header.e_type);
 }
 

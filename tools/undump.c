@@ -44,24 +44,35 @@ enum {
 
 #define MODE_WRITE 0 /* what is done when no option says otherwise */
 
-/* Options that choose a mode stand in `modes` too. */
+/* Groups of options, in the order of the help; argp puts its own, -1, at the end. */
+enum {
+	GROUP_MODE = 1, /* what is done: these stand in `modes` too */
+	GROUP_INPUT,
+	GROUP_EXECUTABLE,
+	GROUP_NODE,
+	GROUPS,
+};
+
 static const struct argp_option options[] = {
+	{ .doc = "What to do:", .group = GROUP_MODE },
+	{ .name = "output",
+	  .key = 'o',
+	  .arg = "APP",
+	  .doc = "Write APP, an executable that goes on where FILE or PID stands" },
+	{ .name = "info", .key = OPTION_INFO, .doc = "Show what is in FILE" },
+	{ .name = "json", .key = OPTION_JSON, .doc = "With --info: for programs" },
 	{ .name = "check",
 	  .key = OPTION_CHECK,
 	  .doc = "Read all of FILE, and say that it is whole, or where it is not" },
 	{ .name = "bt", .key = OPTION_BACKTRACE, .doc = "Print the backtrace of every thread" },
-	{ .name = "info", .key = OPTION_INFO, .doc = "Show what is in FILE" },
-	{ .name = "json", .key = OPTION_JSON, .doc = "With --info: for programs" },
 	{ .name = "core",
 	  .key = OPTION_CORE,
-	  .doc = "Write a small core beside it, by which gdb shows it (FILE.core)" },
-	{ .name = "assume-unchanged",
-	  .key = OPTION_ASSUME_UNCHANGED,
-	  .doc = "Take what a core lacks also from files that cannot prove to be the same" },
-	{ .name = "output",
-	  .key = 'o',
-	  .arg = "OUT",
-	  .doc = "Write OUT: without another option an executable that goes on where FILE rests" },
+	  .doc = "Write a small core by which gdb shows FILE: FILE.core, or what -o names" },
+	{ .name = "to",
+	  .key = OPTION_TO,
+	  .arg = "HOST",
+	  .doc = "Restart it on a node, and stand for it here" },
+	{ .doc = "What to read:", .group = GROUP_INPUT },
 	{ .name = "pid",
 	  .key = 'p',
 	  .arg = "PID",
@@ -70,39 +81,39 @@ static const struct argp_option options[] = {
 	  .key = OPTION_CLOSE_OTHERS,
 	  .doc = "Leave out descriptors of PID that cannot be carried, and list them, rather than "
 		 "refuse" },
+	{ .name = "assume-unchanged",
+	  .key = OPTION_ASSUME_UNCHANGED,
+	  .doc = "Take what a core lacks also from files that cannot prove to be the same" },
+	{ .doc = "How an executable is to be:", .group = GROUP_EXECUTABLE },
 	{ .name = "self-contained",
 	  .key = OPTION_SELF_CONTAINED,
-	  .doc = "The executable holds all mapped files (default)" },
+	  .doc = "It holds all mapped files (default)" },
 	{ .name = "thin",
 	  .key = OPTION_THIN,
-	  .doc = "The executable maps files of its machine, and starts only where they are the same" },
+	  .doc = "It maps files of its machine, and starts only where they are the same" },
 	{ .name = "copy",
 	  .key = OPTION_COPY,
-	  .doc = "The executable reads all memory at its start, rather than map it" },
+	  .doc = "It reads all memory at its start, rather than map it" },
 	{ .name = "no-core",
 	  .key = OPTION_NO_CORE,
-	  .doc = "Write no core for gdb beside the executable" },
+	  .doc = "Write no core for gdb beside it (APP.core)" },
 	{ .name = "files",
 	  .key = OPTION_FILES,
-	  .arg = "refuse|reopen|append",
-	  .doc = "What the executable does with files that were open: refuse those that are not "
-		 "provably the same (default), open what has their paths, or that and write at the "
-		 "end" },
+	  .arg = "HOW",
+	  .doc = "What it does with files that were open: refuse those that are not provably the "
+		 "same (default), reopen what has their paths, or append to that" },
 	{ .name = "substitute",
 	  .key = OPTION_SUBSTITUTE,
 	  .arg = "OLD=NEW",
-	  .doc = "The executable opens the file NEW where OLD was open" },
-	{ .name = "to",
-	  .key = OPTION_TO,
-	  .arg = "HOST",
-	  .doc = "Restart it on a node, and stand for it here" },
+	  .doc = "It opens the file NEW where OLD was open" },
+	{ .doc = "With --to:", .group = GROUP_NODE },
 	{ .name = "key-file",
 	  .key = OPTION_KEY_FILE,
 	  .arg = "KEY",
-	  .doc = "With --to: the key shared with the node" },
+	  .doc = "The key shared with the node" },
 	{ .name = "insecure-plaintext",
 	  .key = OPTION_PLAINTEXT,
-	  .doc = "With --to: connect beyond loopback without encryption" },
+	  .doc = "Connect beyond loopback without encryption" },
 	{ 0 },
 };
 
@@ -129,7 +140,7 @@ static const struct undump_mode *find_mode(int key)
 static void take_mode(struct undump_request *request, int key, struct argp_state *state)
 {
 	if (request->mode && request->mode != key)
-		argp_error(state, "only one thing can be done at a time");
+		argp_error(state, "one thing at a time: --info, --check, --bt, --core or --to");
 	request->mode = key;
 }
 
@@ -142,7 +153,7 @@ static enum undump_files parse_files(const char *argument, struct argp_state *st
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(argument, names[i]) == 0)
 			return (enum undump_files)i;
-	argp_error(state, "--files=%s: it is refuse, reopen or append", argument);
+	argp_error(state, "--files=%s: HOW is refuse, reopen or append", argument);
 	return UNDUMP_FILES_SAME;
 }
 
@@ -154,25 +165,71 @@ static pid_t parse_pid(const char *argument, struct argp_state *state)
 	errno = 0;
 	pid = strtol(argument, &end, 10);
 	if (errno || end == argument || *end || pid <= 0 || pid > INT32_MAX)
-		argp_error(state, "-p %s: it is no process id", argument);
+		argp_error(state, "-p %s is no process id", argument);
 	return (pid_t)pid;
 }
 
-/* Exactly one thing to read, and what is to be done with it. */
-static void check_request(const struct undump_request *request, struct argp_state *state)
+/* The command line as it is read. */
+struct command {
+	struct undump_request request;
+	const char *given[GROUPS]; /* of each group of options, the last one that was there */
+};
+
+/* Options that what is done has no use for. */
+static void check_options(const struct command *command, struct argp_state *state)
 {
-	if (request->mode == MODE_WRITE && !request->output)
-		argp_error(state, "it is not said what to do");
-	if (!request->file && !request->pid)
-		argp_error(state, "no file is given");
-	if (request->file && request->pid)
-		argp_error(state, "there is no use for the argument %s", request->file);
-	if (request->pid && request->mode != MODE_WRITE)
-		argp_error(state, "of a running process only an executable can be made");
+	const struct undump_request *request = &command->request;
+
+	if (command->given[GROUP_EXECUTABLE] && request->mode != MODE_WRITE)
+		argp_error(state, "--%s is of use only for an executable: with -o APP alone",
+			   command->given[GROUP_EXECUTABLE]);
+	if (command->given[GROUP_NODE] && request->mode != OPTION_TO)
+		argp_error(state, "--%s goes with --to", command->given[GROUP_NODE]);
 	if (request->json && request->mode != OPTION_INFO)
 		argp_error(state, "--json goes with --info");
+	if (request->output && request->mode != MODE_WRITE && request->mode != OPTION_CORE)
+		argp_error(state, "-o %s: nothing is written there", request->output);
 	if (request->close_others && !request->pid)
-		argp_error(state, "--close-others is of use with -p only");
+		argp_error(state, "--close-others goes with -p PID");
+}
+
+/* Exactly one thing to read, and what is to be done with it. */
+static void check_command(const struct command *command, struct argp_state *state)
+{
+	const struct undump_request *request = &command->request;
+
+	check_options(command, state);
+	if (request->pid && request->mode != MODE_WRITE)
+		argp_error(state,
+			   "of a running process only an executable can be made: -p PID -o APP");
+	if (request->file && request->pid)
+		argp_error(state, "it is either -p %d or %s", (int)request->pid, request->file);
+	if (!request->file && !request->pid)
+		argp_error(state, "there is nothing to read: name a FILE, or a process by -p PID");
+	if (request->mode == MODE_WRITE && !request->output)
+		argp_error(state, "say what to do: -o APP writes an executable, --info shows what "
+				  "is in a file");
+}
+
+/* The option of a key; NULL if it is not one of ours. */
+static const struct argp_option *find_option(int key, int *group)
+{
+	for (const struct argp_option *option = options; option->name || option->doc; option++) {
+		if (option->group)
+			*group = option->group;
+		if (option->name && option->key == key)
+			return option;
+	}
+	return NULL;
+}
+
+static void note_given(struct command *command, int key)
+{
+	int group = 0;
+	const struct argp_option *option = find_option(key, &group);
+
+	if (option)
+		command->given[group] = option->name;
 }
 
 static void add_substitute(struct undump_request *request, char *argument, struct argp_state *state)
@@ -183,24 +240,20 @@ static void add_substitute(struct undump_request *request, char *argument, struc
 	if (!grown)
 		argp_failure(state, EXIT_FAILURE, ENOMEM, "--substitute");
 	if (argument[0] != '/' || !strstr(argument, "=/"))
-		argp_error(state, "--substitute %s: it is OLD=NEW, two absolute paths", argument);
+		argp_error(state, "--substitute=%s: it is OLD=NEW, two absolute paths", argument);
 	request->substitutes = grown;
 	request->substitutes[count - 1] = argument;
 	request->substitute_count = count;
 }
 
 /* How an executable is to be; false if the option says nothing of that. */
-static bool parse_executable(int key, char *argument, struct argp_state *state)
+static bool parse_executable(struct undump_request *request, int key, char *argument,
+			     struct argp_state *state)
 {
-	struct undump_request *request = state->input;
-
 	switch (key) {
 	case OPTION_SELF_CONTAINED:
 	case OPTION_THIN:
 		request->is_thin = key == OPTION_THIN;
-		return true;
-	case OPTION_CLOSE_OTHERS:
-		request->close_others = true;
 		return true;
 	case OPTION_COPY:
 		request->is_copied = true;
@@ -218,43 +271,59 @@ static bool parse_executable(int key, char *argument, struct argp_state *state)
 	return false;
 }
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
+/* What is read, and with what; false if the option says nothing of that. */
+static bool parse_input(struct undump_request *request, int key, char *argument,
+			struct argp_state *state)
 {
-	struct undump_request *request = state->input;
-
 	switch (key) {
 	case ARGP_KEY_ARG:
 		if (request->file)
-			argp_error(state, "there is no use for the argument %s", argument);
+			argp_error(state, "one file at a time: %s, or %s?", request->file,
+				   argument);
 		request->file = argument;
+		return true;
+	case 'p':
+		request->pid = parse_pid(argument, state);
+		return true;
+	case OPTION_CLOSE_OTHERS:
+		request->close_others = true;
+		return true;
+	case OPTION_ASSUME_UNCHANGED:
+		undump_assume_unchanged();
+		return true;
+	case OPTION_KEY_FILE:
+		request->key_file = argument;
+		return true;
+	case OPTION_PLAINTEXT:
+		request->is_plaintext_allowed = true;
+		return true;
+	}
+	return false;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct command *command = state->input;
+	struct undump_request *request = &command->request;
+
+	note_given(command, key);
+	if (parse_input(request, key, argument, state) ||
+	    parse_executable(request, key, argument, state))
+		return 0;
+	switch (key) {
+	case ARGP_KEY_END:
+		check_command(command, state);
 		return 0;
 	case 'o':
 		request->output = argument;
 		return 0;
-	case 'p':
-		request->pid = parse_pid(argument, state);
-		return 0;
-	case OPTION_ASSUME_UNCHANGED:
-		undump_assume_unchanged();
+	case OPTION_JSON:
+		request->json = true;
 		return 0;
 	case OPTION_TO:
 		request->host = argument;
 		break;
-	case OPTION_KEY_FILE:
-		request->key_file = argument;
-		return 0;
-	case OPTION_PLAINTEXT:
-		request->is_plaintext_allowed = true;
-		return 0;
-	case OPTION_JSON:
-		request->json = true;
-		return 0;
-	case ARGP_KEY_END:
-		check_request(request, state);
-		return 0;
 	}
-	if (parse_executable(key, argument, state))
-		return 0;
 	if (!find_mode(key))
 		return ARGP_ERR_UNKNOWN;
 	take_mode(request, key, state);
@@ -264,9 +333,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
-	.args_doc = "FILE\n-p PID",
-	.doc = "Shows, checks and restarts processes at rest: statefiles of rfork_commit(), executables "
-	       "of rfork_undump(), cores, and processes that run.",
+	.args_doc = "-o APP FILE\n-o APP -p PID\n--info|--check|--bt|--core FILE\n--to HOST FILE",
+	.doc = "Shows, checks and restarts processes at rest: FILE is a statefile of rfork_commit(), "
+	       "an executable of rfork_undump() or undump, or a core.\v"
+	       "Exit status: 0, 1 if it failed, 2 if the command line is wrong.  man 1 undump says more.",
 };
 
 /* Output that could not be written is a failure, too. */
@@ -279,15 +349,16 @@ static int finish_output(struct rf_report *report)
 
 int main(int argc, char **argv)
 {
-	struct undump_request request = { 0 };
+	struct command command = { 0 };
+	const struct undump_request *request = &command.request;
 	struct rf_report report = { 0 };
 	int error;
 
 	argp_err_exit_status = EXIT_USAGE;
-	error = argp_parse(&argp, argc, argv, 0, NULL, &request);
+	error = argp_parse(&argp, argc, argv, 0, NULL, &command);
 	if (error)
 		return EXIT_USAGE;
-	error = find_mode(request.mode)->run(&request, &report);
+	error = find_mode(request->mode)->run(request, &report);
 	if (error == 0)
 		error = finish_output(&report);
 	if (error == 0)
