@@ -31,6 +31,7 @@
 struct look {
 	struct rf_holder_order *order;
 	struct rf_refusals refusals;
+	bool has_descriptors, has_threads; /* among the refusals */
 };
 
 static bool may_close(const struct look *look)
@@ -44,6 +45,7 @@ static void leave_out(struct look *look, int fd, const char *path, const char *t
 		rf_rest_lose(&look->order->kept, "descriptor %d (%s): %s", fd, path, type);
 	else
 		rf_refuse(&look->refusals, "descriptor %d (%s): %s", fd, path, type);
+	look->has_descriptors |= !may_close(look);
 }
 
 /* What goes to a process that will not be there: but the new process has standard streams, and
@@ -117,10 +119,12 @@ static void take_thread(struct look *look, const char *tid)
 	if (length < 0)
 		return; /* it has just ended */
 	name[strcspn(name, "\n")] = '\0';
-	if (look->order->request.flags & RFORK_THIS_THREAD)
+	if (look->order->request.flags & RFORK_THIS_THREAD) {
 		rf_rest_lose(&look->order->kept, "thread %s (%s)", tid, name);
-	else
-		rf_refuse(&look->refusals, "thread %s (%s)", tid, name);
+		return;
+	}
+	rf_refuse(&look->refusals, "thread %s (%s)", tid, name);
+	look->has_threads = true;
 }
 
 static int find_threads(struct look *look)
@@ -141,6 +145,16 @@ static int find_threads(struct look *look)
 		}
 	rf_sys_close(directory);
 	return (int)got;
+}
+
+/* What the program can do: its user may not know that a shell or an editor has left something open. */
+static const char *advise(const struct look *look)
+{
+	if (look->has_descriptors && look->has_threads)
+		return " (see RFORK_CLOSE_OTHERS and RFORK_THIS_THREAD)";
+	if (look->has_descriptors)
+		return " (close it, or see RFORK_CLOSE_OTHERS)";
+	return look->has_threads ? " (see RFORK_THIS_THREAD)" : "";
 }
 
 /* -- what fork drops -------------------------------------------------------------------------- */
@@ -232,7 +246,7 @@ static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 		rf_refuse(&look.refusals, "a seccomp filter");
 	find_descriptors(&look);
 	refuse_mappings(&look);
-	return rf_refusals_report(&look.refusals, report);
+	return rf_refusals_report(&look.refusals, advise(&look), report);
 }
 
 /* An ancestor of another user could have them, too, which cannot be seen: but both ends are

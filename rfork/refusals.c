@@ -28,12 +28,13 @@ void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 				    refusals->used ? "; " : "", item);
 }
 
-int rf_refusals_report(const struct rf_refusals *refusals, struct rf_report *report)
+int rf_refusals_report(const struct rf_refusals *refusals, const char *advice,
+		       struct rf_report *report)
 {
 	if (!refusals->count)
 		return 0;
 	if (refusals->unnamed)
-		return rf_report(report, ENOTSUP, "cannot be kept: %s; and %u more", refusals->text,
-				 refusals->unnamed);
-	return rf_report(report, ENOTSUP, "cannot be kept: %s", refusals->text);
+		return rf_report(report, ENOTSUP, "cannot be kept: %s; and %u more%s",
+				 refusals->text, refusals->unnamed, advice);
+	return rf_report(report, ENOTSUP, "cannot be kept: %s%s", refusals->text, advice);
 }

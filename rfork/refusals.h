@@ -10,7 +10,7 @@
 #include "rfork/report.h"
 
 struct rf_refusals {
-	char text[RF_REPORT_BYTES - 64];
+	char text[RF_REPORT_BYTES - 96]; /* the rest is for the words around it */
 	size_t used;
 	unsigned count, unnamed; /* all, and those for which there was no room */
 };
@@ -19,8 +19,9 @@ struct rf_refusals {
 void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* 0 if there were none, else -ENOTSUP with a report that names as many as fit, and counts the
- * others. */
-int rf_refusals_report(const struct rf_refusals *refusals, struct rf_report *report);
+/* 0 if there were none, else -ENOTSUP with a report that names as many as fit, counts the
+ * others, and ends with the advice, of at most 50 bytes: "" if there is none. */
+int rf_refusals_report(const struct rf_refusals *refusals, const char *advice,
+		       struct rf_report *report);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: a checkpoint of a process with things that cannot be kept is refused before anything is
- * written, and one sentence names them all, or counts those for which it has no room; the process
- * is as it was.  With RFORK_CLOSE_OTHERS and RFORK_THIS_THREAD it is made, and says what it has
+ * written, and one sentence names them all, or counts those for which it has no room, and says
+ * which flags would leave some out; the process is as it was.  With RFORK_CLOSE_OTHERS and RFORK_THIS_THREAD it is made, and says what it has
  * lost; memory that a fork does not copy, and child processes, it lists in any case.
  */
 #define _GNU_SOURCE
@@ -78,10 +78,13 @@ static void check_refusal(void)
 	for (unsigned i = 0; i < 6; i++)
 		if (!has_name(rfork_error(), "descriptor %d (", fds[i]))
 			test_fail(__FILE__, __LINE__, "descriptor %d is not named", fds[i]);
+	CHECK(strstr(rfork_error(), "RFORK_CLOSE_OTHERS and RFORK_THIS_THREAD"));
 	checkpoint_expect_failure(rfork_checkpoint(RFORK_CLOSE_OTHERS), ENOTSUP, "worker-seven");
-	CHECK(!strstr(rfork_error(), "descriptor"));
+	CHECK(!strstr(rfork_error(), "descriptor") && !strstr(rfork_error(), "CLOSE_OTHERS"));
+	CHECK(strstr(rfork_error(), "see RFORK_THIS_THREAD"));
 	checkpoint_expect_failure(rfork_checkpoint(RFORK_THIS_THREAD), ENOTSUP, "descriptor");
-	CHECK(!strstr(rfork_error(), "worker"));
+	CHECK(!strstr(rfork_error(), "worker") && !strstr(rfork_error(), "THIS_THREAD"));
+	CHECK(strstr(rfork_error(), "see RFORK_CLOSE_OTHERS"));
 }
 
 /* More than a sentence has room for. */
@@ -91,7 +94,7 @@ static void check_many(void)
 
 	for (unsigned i = 0; i < 64; i++)
 		many[i] = CHECK_CALL(eventfd(0, 0));
-	checkpoint_expect_failure(rfork_checkpoint(RFORK_THIS_THREAD), ENOTSUP, "more");
+	checkpoint_expect_failure(rfork_checkpoint(RFORK_THIS_THREAD), ENOTSUP, " more (close");
 	CHECK(has_name(rfork_error(), "descriptor %d (", fds[0]));
 	for (unsigned i = 0; i < 64; i++)
 		CHECK_CALL(close(many[i]));
