@@ -302,6 +302,28 @@ static int send_source(struct rf_flight *flight, const char *host, const struct 
 	return error;
 }
 
+/* A core does not say on which machine its process ran.  If that had this machine's vdso it was this one, as far as
+ * anybody can tell. */
+static int complete_facts(struct rf_source *source, struct rf_report *report)
+{
+	const struct rf_machine_facts *here;
+	int error = 0;
+
+	if (source->has_facts)
+		return 0;
+	here = rf_state_facts(&error);
+	if (!here)
+		return rf_report(report, -error, "the facts of this machine: %m");
+	if (source->image.vdso.areas == 0 || source->image.vdso.digest != here->vdso_digest)
+		return rf_report(
+			report, ENOTSUP,
+			"%s: it does not say which machine it needs, and is not of this one",
+			source->path);
+	source->facts = *here;
+	source->has_facts = true;
+	return 0;
+}
+
 int undump_send(const struct undump_request *request, struct rf_report *report)
 {
 	struct rfork_options asked = { .size = sizeof(asked),
@@ -319,9 +341,7 @@ int undump_send(const struct undump_request *request, struct rf_report *report)
 		error = undump_open(&source, request->file, report);
 	if (error < 0)
 		return error;
-	if (!source.has_facts)
-		error = rf_report(report, ENOTSUP, "%s: it does not say which machine it needs",
-				  source.path);
+	error = complete_facts(&source, report);
 	/* The stream has digests of its own, which would vouch for whatever was read. */
 	if (error == 0)
 		error = rf_statefile_check(&source, report);

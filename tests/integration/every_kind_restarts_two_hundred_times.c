@@ -3,7 +3,7 @@
  * Claim: whatever an image was made of, two hundred of two hundred restarts succeed, at addresses that the kernel
  * chooses anew each time, for an ordinary user: executables of rfork_undump(), of statefiles (self-contained,
  * thin, copied), of a chain of increments, of a static program, of cores by the kernel and by gcore and of a running
- * process, those three with eight threads; and a statefile that a node restarts.
+ * process, those three with eight threads; and a statefile and a core that a node restarts.
  *
  * As root the test starts itself again as the user nobody.
  */
@@ -95,15 +95,14 @@ static void restart_statefile(const char *kind, const char *call_name, const cha
 	CHECK_CALL(unlink(state));
 }
 
-static void restart_by_a_node(const char *state)
+static void restart_by_a_node(const char *kind, const char *file)
 {
 	struct node node;
 
 	node_start(&node, NULL);
-	CHECK_EQUAL(call(program, "state", state, NULL, NULL), 0);
-	restart("statefile on a node", undump, state, "--to", node.host);
+	restart(kind, undump, file, "--to", node.host);
 	node_stop(&node);
-	CHECK_CALL(unlink(state));
+	CHECK_CALL(unlink(file));
 }
 
 static struct core_program start_threads(void)
@@ -124,7 +123,10 @@ static void restart_core(const char *kind, enum core_origin origin, const char *
 	CHECK_EQUAL(call(undump, core, "-o", app, NULL), 0);
 	restart(kind, app, NULL, NULL, NULL);
 	core_remove_executable(app);
-	CHECK_CALL(unlink(core));
+	if (origin == CORE_BY_KERNEL)
+		restart_by_a_node("kernel core on a node", core);
+	else
+		CHECK_CALL(unlink(core));
 }
 
 static void restart_process(const char *app)
@@ -166,7 +168,8 @@ int main(int count, char **arguments)
 	restart_statefile("increments", "increments", NULL, state, app);
 	for (size_t i = 0; i < sizeof(chain) / sizeof(chain[0]); i++)
 		CHECK_CALL(unlink(checkpoint_path(chain[i])));
-	restart_by_a_node(state);
+	CHECK_EQUAL(call(program, "state", state, NULL, NULL), 0);
+	restart_by_a_node("statefile on a node", state);
 	restart_process(app);
 	core_need(CORE_BY_GDB);
 	restart_core("gcore, eight threads", CORE_BY_GDB, state, app);
