@@ -4,13 +4,15 @@
  *
  *     rfork-bench-checkpoint FOLDER COUNT MEBIBYTES whole|increment
  *
- * whole:     floors: write() of the same bytes, fork(), the kernel's core dump and gcore, each to FOLDER.
- * increment: each turn, one page in a hundred is written to, and an incremental checkpoint and a whole one are taken.
+ * whole:     floors: write() of the same bytes, fork(), the kernel's dump and gcore, to FOLDER.
+ * increment: each turn, one page in a hundred is written to, and an incremental checkpoint and a
+ * whole one are taken.
  *
- * Prints one line a value, in nanoseconds and bytes: "write N", "fork N", "core N", "gcore N", "pause N" of
- * rfork_checkpoint(), "commit N" from rfork_commit() until the file is durable, "all N" from the one call to
- * the end of the other, "bytes N" of memory that the file takes, and "inc-pause", "inc-commit", "inc-all", "inc-bytes"
- * of increments; "skip WORD REASON" for what this machine does not let us.  Run by rows_checkpoint.c.
+ * Prints one line a value, in nanoseconds and bytes: "write N", "fork N", "core N", "gcore N",
+ * "pause N" of rfork_checkpoint(), "commit N" from rfork_commit() until the file is durable, "all
+ * N" from the one call to the end of the other, "bytes N" of memory that the file takes, and
+ * "inc-pause", "inc-commit", "inc-all", "inc-bytes" of increments; "skip WORD REASON" for what this
+ * machine does not let us.  Run by rows_checkpoint.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,7 +47,7 @@ struct checkpoint_times {
 	uint64_t file_bytes;
 };
 
-/* -- one checkpoint ----------------------------------------------------------------------------- */
+/* -- one checkpoint ---------------------------------------------------------------------------- */
 
 /* Writes a held checkpoint; 0, or -1. */
 static int commit(rfork_crid_t crid, const char *path)
@@ -117,7 +119,7 @@ static int measure_whole(const struct subject *subject)
 	return result;
 }
 
-/* -- floors ------------------------------------------------------------------------------------- */
+/* -- floors ------------------------------------------------------------------------------------ */
 
 /* Prints what a floor has said; 0, or -1. */
 static int print_floor(const char *word, int result, int64_t ns, const char *reason)
@@ -159,7 +161,7 @@ static int measure_floors(const struct subject *subject, bool with_gcore)
 	return print_floor("gcore", result, ns, reason);
 }
 
-/* -- turns -------------------------------------------------------------------------------------- */
+/* -- turns ------------------------------------------------------------------------------------- */
 
 static int take_turn(const struct subject *subject, int turn)
 {

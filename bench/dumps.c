@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * write(), the kernel's core dump, gcore.  Called by checkpoint.c.  The kernel's core_pattern is taken as it is, and
- * left so.
+ * write(), the kernel's core dump, gcore.  Called by checkpoint.c.  The kernel's core_pattern is
+ * taken as it is, and left so.
  */
 #define _GNU_SOURCE
 #include "bench/dumps.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fills memory with random bytes and becomes an executable, which says hello when it is started, as hello.c does:
+ * Fills memory with random bytes and becomes an executable, which says hello when it is started, as
+ * hello.c does:
  *
  *     rfork-bench-image MEBIBYTES PATH
  *

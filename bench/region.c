@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that is mapped, filled and warmed.  Called by the subjects (memory.c, checkpoint.c, image.c).
+ * Memory that is mapped, filled and warmed.  Called by the subjects (memory.c, checkpoint.c,
+ * image.c).
  */
 #include "bench/region.h"
 

@@ -18,7 +18,8 @@ void region_fill_random(uint64_t *words, size_t bytes);
 
 /*
  * Touches as much memory as a measurement will take, and lets it go: a virtual machine may have
- * given free memory back to its host, and would pay for it in whatever comes first.  0, or -1 after a message.
+ * given free memory back to its host, and would pay for it in whatever comes first.  0, or -1 after
+ * a message.
  */
 int region_warm(size_t bytes);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What checkpoints cost, and how soon an executable of rfork_undump() runs, each against what the machine does by
- * itself.  Called by bench.c.  All files lie in memory, in a folder that is gone in the end.
+ * What checkpoints cost, and how soon an executable of rfork_undump() runs, each against what the
+ * machine does by itself.  Called by bench.c.  All files lie in memory, in a folder that is gone in
+ * the end.
  */
 #define _GNU_SOURCE
 #include "bench/rows_checkpoint.h"
@@ -33,7 +34,7 @@ static struct series hello, started[SIZES];
 static const volatile sig_atomic_t *interrupted; /* bench.c's */
 static const char *const sizes[SIZES] = { "1", "64", "2048" };
 
-/* -- checkpoints ---------------------------------------------------------------------------------- */
+/* -- checkpoints ------------------------------------------------------------------------------- */
 
 static int measure_whole(const char *folder, const char *scratch)
 {
@@ -64,7 +65,7 @@ static int measure_increments(const char *folder, const char *scratch)
 	return subject_run(folder, "rfork-bench-checkpoint", rest, readings);
 }
 
-/* -- executables ---------------------------------------------------------------------------------- */
+/* -- executables ------------------------------------------------------------------------------- */
 
 static int time_start(char *program, int null, struct series *series)
 {
@@ -124,7 +125,7 @@ static int measure_starts(const char *folder, const char *scratch)
 	return result ? result : time_starts(programs);
 }
 
-/* -- the run ------------------------------------------------------------------------------------ */
+/* -- the run ----------------------------------------------------------------------------------- */
 
 static int with_scratch(const char *folder, int (*measure)(const char *folder, const char *scratch))
 {

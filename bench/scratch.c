@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The folder is made in /dev/shm.  Called by rows_checkpoint.c, which removes it whatever happens: what it
- * holds is memory.
+ * The folder is made in /dev/shm.  Called by rows_checkpoint.c, which removes it whatever happens:
+ * what it holds is memory.
  */
 #define _GNU_SOURCE
 #include "bench/scratch.h"

@@ -10,8 +10,8 @@
  *
  * goes on from the last second.  -k does the killing itself, after the third checkpoint.
  *
- * The job: which number below LIMIT takes the most steps to reach 1 when even ones are halved and odd
- * ones tripled and incremented (Collatz)?
+ * The job: which number below LIMIT takes the most steps to reach 1 when even ones are halved and
+ * odd ones tripled and incremented (Collatz)?
  */
 #include <rfork.h>
 
@@ -66,7 +66,8 @@ static void finish_saving(struct saving *saving)
 	saving->under_way = 0;
 }
 
-/* FILE is replaced only when the new checkpoint is whole: a crash at any time leaves one of the two. */
+/* FILE is replaced only when the new checkpoint is whole: a crash at any time leaves one of the
+ * two. */
 static void begin_to_write(struct saving *saving, rfork_crid_t crid)
 {
 	int fd = open(saving->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

@@ -2,12 +2,13 @@
 /*
  * Run: 09-interpreter APP [MODULE.lua...]
  *
- * Lesson 9: a warm interpreter as an executable.  Loads Lua with its libraries and the modules, whatever
- * time that takes, and writes APP.  From then on
+ * Lesson 9: a warm interpreter as an executable.  Loads Lua with its libraries and the modules,
+ * whatever time that takes, and writes APP.  From then on
  *
  *     ./APP 'return 6 * 7'
  *
- * begins where this program stood after loading, in about a millisecond, and takes the new arguments.
+ * begins where this program stood after loading, in about a millisecond, and takes the new
+ * arguments.
  */
 #include <rfork.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the host's name to a node that knows us: address, connection, proof of the key, facts of both
- * machines.  Called by rfork.c and send.c, before anything is forked or sent.
+ * From the host's name to a node that knows us: address, connection, proof of the key, facts of
+ * both machines.  Called by rfork.c and send.c, before anything is forked or sent.
  */
 #define _GNU_SOURCE
 #include "rfork/approach.h"
@@ -105,7 +105,8 @@ static int open_status_pipe(struct rf_flight *flight, struct rf_report *report)
 	return 0;
 }
 
-/* Begins the ghost's order in the flight's arena.  The caller holds the lock.  NULL with a report. */
+/* Begins the ghost's order in the flight's arena.  The caller holds the lock.  NULL with a
+ * report. */
 static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *host,
 					  const struct rf_options *options,
 					  struct rf_report *report)

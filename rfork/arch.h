@@ -110,8 +110,8 @@ uint64_t rf_arch_max_address(void);
 /* Fills architecture, xcr0, xsave_bytes, cpu_words, cpu and max_address. */
 void rf_arch_machine_facts(struct rf_machine_facts *facts);
 
-/* Whether such facts, of this boot, may stand for those of this machine: as far as can be seen without questions that
- * leave a virtual machine, they are what this library would find. */
+/* Whether such facts, of this boot, may stand for those of this machine: as far as can be seen
+ * without questions that leave a virtual machine, they are what this library would find. */
 bool rf_arch_facts_hold(const struct rf_machine_facts *facts);
 
 /* Appends to text the names of CPU features and state components that `caller` has and `node`
@@ -142,7 +142,8 @@ void rf_arch_xsave_here(struct rf_xsave_layout *layout, const struct rf_machine_
  * or each at a place of its own (Intel).  False if one of them is unknown. */
 bool rf_arch_xsave_known(struct rf_xsave_layout *layout, uint64_t features, bool is_packed);
 
-/* The layout that a note of a core describes (NT_X86_XSAVE_LAYOUT); 0, or -EBADMSG with a report. */
+/* The layout that a note of a core describes (NT_X86_XSAVE_LAYOUT); 0, or -EBADMSG with a
+ * report. */
 int rf_arch_xsave_table(struct rf_xsave_layout *layout, const void *note, size_t note_bytes,
 			struct rf_report *report);
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /* Address space only: pages that nobody touches cost nothing.  What a ghost needs, with room for
- * some ten thousand descriptors; the same of a holder; and what the tables of a process of very many mappings need, which
- * the ghost maps for itself. */
+ * some ten thousand descriptors; the same of a holder; and what the tables of a process of very
+ * many mappings need, which the ghost maps for itself. */
 #define RF_ARENA_BYTES ((size_t)8 << 20)
 #define RF_HOLDER_ARENA_BYTES ((size_t)16 << 20)
 #define RF_ARENA_LARGE_BYTES ((size_t)128 << 20)

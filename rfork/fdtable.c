@@ -23,7 +23,8 @@
 
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
 
-/* The longest messages, and what AF_UNIX wants in a send buffer besides one (net/unix/af_unix.c). */
+/* The longest messages, and what AF_UNIX wants in a send buffer besides one
+ * (net/unix/af_unix.c). */
 #define UDP_MAX_BYTES 65507u
 #define UDP6_MAX_BYTES 65527u
 #define UNIX_OVERHEAD_BYTES 32u
@@ -159,8 +160,8 @@ static bool is_connected(int fd)
 	return rf_syscall(SYS_getpeername, fd, &peer, &bytes) == 0;
 }
 
-/* Those that carry messages for applications; a socket of the kernel's own kinds, such as netlink, is
- * of this machine. */
+/* Those that carry messages for applications; a socket of the kernel's own kinds, such as netlink,
+ * is of this machine. */
 static bool is_datagram_socket(int fd)
 {
 	int domain = socket_option(fd, SO_DOMAIN);
@@ -235,9 +236,9 @@ static uint32_t find_stream(int fd, const struct stat *status, unsigned access)
 	return RF_STREAM_SOCKET | RF_STREAM_READ | RF_STREAM_WRITE; /* a FIFO that is both */
 }
 
-/* A standard descriptor goes through the original whatever that is: files keep one offset.  A device,
- * or a second terminal, can be written to, but what it has to read cannot be looked at without
- * taking it. */
+/* A standard descriptor goes through the original whatever that is: files keep one offset.  A
+ * device, or a second terminal, can be written to, but what it has to read cannot be looked at
+ * without taking it. */
 static uint32_t find_standard_stream(int fd, const struct stat *status, unsigned access)
 {
 	uint32_t stream = find_stream(fd, status, access);

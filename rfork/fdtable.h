@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller's descriptors, or those of a stopped process, and how each of them travels.  Collected in the caller,
- * before the fork, where a refusal leaves nothing behind.
+ * The caller's descriptors, or those of a stopped process, and how each of them travels.  Collected
+ * in the caller, before the fork, where a refusal leaves nothing behind.
  */
 #ifndef RF_FDTABLE_H
 #define RF_FDTABLE_H
@@ -35,8 +35,8 @@ struct rf_fdtable {
 
 /*
  * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out
- * if close_others, else refused with ENOTSUP by number and path.  Those on `terminal` become a terminal
- * on the node; NULL: the node has none to give.
+ * if close_others, else refused with ENOTSUP by number and path.  Those on `terminal` become a
+ * terminal on the node; NULL: the node has none to give.
  * Memory comes from the arena.  0 or a negative errno with a report.
  */
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
@@ -60,9 +60,9 @@ const char *rf_fdtable_name_type(const struct stat *status, const char *path);
 /* Says what a descriptor is that cannot travel: its path, in memory of the arena, and its type. */
 void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, const char **type);
 
-/* Whether a relayed original has anything to show at this moment: something to read, an end, a connection,
- * or that nobody reads it.  Not what is typed at the terminal.  Memory comes from the arena; without any,
- * true. */
+/* Whether a relayed original has anything to show at this moment: something to read, an end, a
+ * connection, or that nobody reads it.  Not what is typed at the terminal.  Memory comes from the
+ * arena; without any, true. */
 bool rf_fdtable_has_news(const struct rf_fdtable *table, struct rf_arena *arena);
 
 #endif

@@ -198,7 +198,7 @@ static void disguise(struct ghost *ghost)
 	rf_syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
 }
 
-/* -- the frozen image ---------------------------------------------------------------------------- */
+/* -- the frozen image -------------------------------------------------------------------------- */
 
 static void freeze(struct ghost *ghost)
 {
@@ -216,7 +216,7 @@ static int check_frozen(struct ghost *ghost)
 	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
 }
 
-/* -- the image ---------------------------------------------------------------------------------- */
+/* -- the image --------------------------------------------------------------------------------- */
 
 static int connection_error(struct ghost *ghost, int error)
 {
@@ -469,7 +469,7 @@ static int take_snapshot(struct ghost *ghost)
 	return 0;
 }
 
-/* -- the life of a ghost ------------------------------------------------------------------------------- */
+/* -- the life of a ghost ----------------------------------------------------------------------- */
 
 /* Nobody waits for an answer: whoever started the process sees its end. */
 _Noreturn static void fail_async(struct ghost *ghost)
@@ -588,7 +588,7 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
 			       ghost);
 }
 
-/* -- a process that moves ------------------------------------------------------------------------------ */
+/* -- a process that moves ---------------------------------------------------------------------- */
 
 /* Closes what the process had open and the relay does not need. */
 static void close_originals(struct ghost *ghost)
@@ -660,7 +660,7 @@ struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order)
 			       ghost);
 }
 
-/* -- an image at rest ------------------------------------------------------------------------------------ */
+/* -- an image at rest -------------------------------------------------------------------------- */
 
 /* What of take_snapshot() an image needs that is there already. */
 static int prepare_to_carry(struct ghost *ghost)

@@ -41,8 +41,8 @@ struct rf_ghost_order {
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */
 };
 
-/* An image on its way, and who writes it.  Each returns 0 or a negative errno; write_lacking, which is
- * asked for the contents of one mapping, -EBADMSG for a bad index. */
+/* An image on its way, and who writes it.  Each returns 0 or a negative errno; write_lacking, which
+ * is asked for the contents of one mapping, -EBADMSG for a bad index. */
 struct rf_ghost_cargo {
 	void *context;
 	size_t file_mappings; /* how many the node may lack */
@@ -65,17 +65,17 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
 
 /*
  * Moves the calling process: it becomes the ghost itself, once it is restored on the node.  All
- * signals must be blocked, and it must be the only thread; order->fds lists all descriptors.
- * In the restored thread, which nobody has told yet to go on, returns the arrival.  In this process it
- * returns only if the process has to stay: NULL, with order->failure set, and everything but
- * the order's arena as it was.
+ * signals must be blocked, and it must be the only thread; order->fds lists all descriptors.  In
+ * the restored thread, which nobody has told yet to go on, returns the arrival.  In this process it
+ * returns only if the process has to stay: NULL, with order->failure set, and everything but the
+ * order's arena as it was.
  */
 struct rf_arrival *rf_ghost_move(struct rf_ghost_order *order);
 
 /*
- * Sends the image of another process, which is at rest; then the calling process becomes the ghost of what
- * goes on on the node.  order->fds lists what of its own the child is to have.  All signals must be
- * blocked.  Returns only a negative errno with a report.
+ * Sends the image of another process, which is at rest; then the calling process becomes the ghost
+ * of what goes on on the node.  order->fds lists what of its own the child is to have.  All signals
+ * must be blocked.  Returns only a negative errno with a report.
  */
 int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *cargo,
 		   struct rf_report *report);

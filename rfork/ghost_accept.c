@@ -24,7 +24,7 @@ bool rf_accept_is_listener(uint32_t stream)
 	return (stream & RF_STREAM_TYPE) == RF_STREAM_LISTENER;
 }
 
-/* -- taking ------------------------------------------------------------------------------------- */
+/* -- taking ------------------------------------------------------------------------------------ */
 
 static void do_nothing(int signal)
 {
@@ -91,7 +91,7 @@ static bool has_connection(int fd)
 	return fd >= 0 && rf_sys_poll(&pollfd, 1, 0) > 0 && pollfd.revents & POLLIN;
 }
 
-/* -- the relay ---------------------------------------------------------------------------------- */
+/* -- the relay --------------------------------------------------------------------------------- */
 
 void rf_accept_offer(struct rf_relay *relay, uint32_t listener)
 {

@@ -40,7 +40,7 @@ static void wait_for(struct rf_ghost_link *link, short events)
 		rf_ghost_link_check(link);
 }
 
-/* -- out ---------------------------------------------------------------------------------------- */
+/* -- out --------------------------------------------------------------------------------------- */
 
 /* Sends all of a frame, behind which more follows at once or not; false when the connection has failed. */
 static bool send_whole(struct rf_ghost_link *link, const struct rf_frame_header *header,
@@ -112,7 +112,7 @@ void rf_ghost_link_send_pipe(struct rf_ghost_link *link, unsigned channel, int p
 	}
 }
 
-/* -- in ----------------------------------------------------------------------------------------- */
+/* -- in ---------------------------------------------------------------------------------------- */
 
 bool rf_ghost_link_has_input(const struct rf_ghost_link *link)
 {

@@ -66,7 +66,7 @@ long rf_ghost_pipe_drop(const struct rf_channel_tools *tools, int fd, uint32_t b
 	return moved;
 }
 
-/* -- room ----------------------------------------------------------------------------------------- */
+/* -- room -------------------------------------------------------------------------------------- */
 
 static int get_size(int fd)
 {

@@ -147,7 +147,7 @@ static int find_threads(struct look *look)
 	return (int)got;
 }
 
-/* What the program can do: its user may not know that a shell or an editor has left something open. */
+/* What the program can do: its user may not know what a shell or an editor has left open. */
 static const char *advise(const struct look *look)
 {
 	if (look->has_descriptors && look->has_threads)

@@ -60,7 +60,8 @@ static void close_others(int kept)
 	close_between((unsigned)kept + 1, UINT32_MAX);
 }
 
-/* The end of the control socket alone would not do: the caller's other children may have it, too. */
+/* The end of the control socket alone would not do: the caller's other children may have it,
+ * too. */
 static int watch_caller(struct holder *holder)
 {
 	holder->caller_fd = (int)rf_syscall(SYS_pidfd_open, holder->order->caller, 0);

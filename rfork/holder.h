@@ -76,8 +76,8 @@ enum rf_holder_answer_kind { RF_HOLDER_READY = 1, RF_HOLDER_BEGUN = 2, RF_HOLDER
  * errno. */
 int rf_holder_send(int control, const void *message, size_t bytes, const int *fds, size_t count);
 
-/* Receives one, with at most `capacity` descriptors, at most RF_HOLDER_MAX_FDS; its length, 0 at the
- * end, or a negative errno.  No malloc, no errno. */
+/* Receives one, with at most `capacity` descriptors, at most RF_HOLDER_MAX_FDS; its length, 0 at
+ * the end, or a negative errno.  No malloc, no errno. */
 long rf_holder_receive(int control, void *message, size_t bytes, int *fds, size_t capacity,
 		       size_t *count);
 

@@ -61,7 +61,7 @@ void rf_reader_release(struct rf_reader *reader)
 	reader->payload = NULL;
 }
 
-/* -- records of the layout ---------------------------------------------------------------------- */
+/* -- records of the layout --------------------------------------------------------------------- */
 
 static int take_image(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {

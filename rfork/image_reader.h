@@ -32,8 +32,8 @@ struct rf_reader_thread {
 	unsigned char *xsave; /* image.xsave_bytes, NULL if 0 */
 };
 
-/* A process, as far as the layout describes it.  Whatever has no fixed size is malloc's, and freed by
- * rf_image_release(). */
+/* A process, as far as the layout describes it.  Whatever has no fixed size is malloc's, and freed
+ * by rf_image_release(). */
 struct rf_image {
 	struct rf_image_head head;
 	struct rf_image_process process;
@@ -127,13 +127,13 @@ int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_r
 struct rf_reader_index {
 	struct rf_image_segment *segments; /* ascending */
 	size_t segment_count;
-	uint64_t *chunks; /* digests of the data of all segments, in order; NULL if there are none */
+	uint64_t *chunks; /* digests of all segments' data, in order; NULL if there are none */
 	size_t chunk_count;
 };
 
 /*
- * Reads SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in the
- * file.  0 or a negative errno with a report, as above; index is to be released in any case.
+ * Reads SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in
+ * the file.  0 or a negative errno with a report, as above; index is to be released in any case.
  */
 int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint64_t first_offset,
 		    uint64_t end_offset, struct rf_reader_index *index);

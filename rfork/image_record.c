@@ -59,7 +59,8 @@ static int read_full(struct rf_reader *reader, void *buffer, size_t bytes)
 	return 0;
 }
 
-/* Reads until the buffer holds `bytes`, and as many of the `ahead` bytes after them as are there. */
+/* Reads until the buffer holds `bytes`, and as many of the `ahead` bytes after them as are
+ * there. */
 static int fill(struct rf_reader *reader, size_t bytes, size_t ahead)
 {
 	size_t room = sizeof(reader->buffer) - bytes;

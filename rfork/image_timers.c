@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads what a process had under way: its timers and pending signals.  A part of the reader of images,
- * and under its rules.
+ * Reads what a process had under way: its timers and pending signals.  A part of the reader of
+ * images, and under its rules.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,8 +40,8 @@ static const char *find_timer_fault(const struct rf_image_timer *timer,
 	if (is_posix && !is_signal(timer->signal) &&
 	    (timer->signal || timer->notify != RF_TIMER_NONE))
 		return "a timer has no signal";
-	/* a CPU clock is the complement of a pid, 0 for its own, and three bits of which two are 3 for
-	 * what is none */
+	/* a CPU clock is the complement of a pid, 0 for its own, and three bits of which two are 3
+	 * for what is none */
 	if (timer->clock < 0 && (timer->clock >> 3 != -1 || (timer->clock & 3) == 3))
 		return "a timer has the clock of another process";
 	if (last && (timer->kind < last->kind ||

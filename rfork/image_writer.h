@@ -45,8 +45,8 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 /* Writes to a file from offset on, instead of where the descriptor stands. */
 void rf_image_writer_place(struct rf_image_writer *writer, uint64_t offset);
 
-/* Goes on in the ghost: pages may come as well.  bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch memory
- * outside the image. */
+/* Goes on in the ghost: pages may come as well.  bounce: RF_PAGES_MAX_DATA_PAGES pages of scratch
+ * memory outside the image. */
 void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_ns, int memory_fd,
 			      void *bounce);
 

@@ -18,8 +18,8 @@ int64_t rf_io_now_ns(void);
 /* The deadline timeout_ms milliseconds from now; -1 = RF_NO_DEADLINE. */
 int64_t rf_io_deadline_ns(int timeout_ms);
 
-/* Looks for input for up to `longest_ns` without sleeping, where an answer is about to come: waking a
- * sleeping processor, of a virtual machine above all, takes tens of microseconds.  Whoever else
+/* Looks for input for up to `longest_ns` without sleeping, where an answer is about to come: waking
+ * a sleeping processor, of a virtual machine above all, takes tens of microseconds.  Whoever else
  * wants the processor gets it meanwhile. */
 void rf_io_spin(int fd, int64_t longest_ns);
 
@@ -54,9 +54,9 @@ int rf_io_write_full(int fd, const void *buffer, size_t bytes, int64_t deadline_
 int rf_io_above_stdio(int fd);
 
 /*
- * Moves a descriptor that stays open to where the program's own do not come: near the end of what its limit
- * allows, but where select(2) still reaches.  Takes fd, if it is not negative; the descriptor, close-on-exec,
- * or a negative errno.
+ * Moves a descriptor that stays open to where the program's own do not come: near the end of what
+ * its limit allows, but where select(2) still reaches.  Takes fd, if it is not negative; the
+ * descriptor, close-on-exec, or a negative errno.
  */
 int rf_io_out_of_the_way(int fd);
 

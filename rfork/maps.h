@@ -64,7 +64,7 @@ enum rf_page_source {
 	RF_SOURCE_SHARED,   /* pages of shared anonymous memory */
 	RF_SOURCE_CONTENTS, /* every page: a file that does not travel by reference */
 	RF_SOURCE_NONE,	    /* shared file mapping: the file is the content */
-	RF_SOURCE_OWN,	    /* every page: private memory of the executable that restarted the process */
+	RF_SOURCE_OWN,	    /* every page: memory of the executable that restarted the process */
 };
 
 /* What an image does with the mapping of a file, or of what the kernel lists as one. */

@@ -115,8 +115,8 @@ int rf_pending_keep(struct rf_pending *pending, struct rf_arena *arena, struct r
 	return 0;
 }
 
-/* The queue had room for it before.  If others have filled that since, the signal remains, without what
- * it carried. */
+/* The queue had room for it before.  If others have filled that since, the signal remains, without
+ * what it carried. */
 static void queue(const struct rf_image_pending *entry)
 {
 	long pid = rf_syscall(SYS_getpid), tid = rf_syscall(SYS_gettid);

@@ -69,8 +69,9 @@ static bool read_family(pid_t pid, pid_t *parent, pid_t *session)
 	return true;
 }
 
-/* From the parent up to the first process, which is everybody's ancestor and gives nothing to anybody in
- * particular, or to the session on a node, through which nothing came but what it relays. */
+/* From the parent up to the first process, which is everybody's ancestor and gives nothing to
+ * anybody in particular, or to the session on a node, through which nothing came but what it
+ * relays. */
 static void list_ancestors(struct search *search)
 {
 	pid_t pid, session;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the pipes that move, and writes them.  Finding is the caller's, called by rfork.c; writing is
- * the frozen ghost's.
+ * Finds the pipes that move, and writes them.  Finding is the caller's, called by rfork.c; writing
+ * is the frozen ghost's.
  */
 #define _GNU_SOURCE
 #include "rfork/pipes.h"
@@ -31,8 +31,8 @@ static bool is_pipe_end(const struct rf_image_descriptor *image)
 	       (image->stream & RF_STREAM_TYPE) == RF_STREAM_PIPE;
 }
 
-/* A standard stream goes through the original, and has no name here; a FIFO has a path that others can
- * open; and an end that was opened twice would be two. */
+/* A standard stream goes through the original, and has no name here; a FIFO has a path that others
+ * can open; and an end that was opened twice would be two. */
 static void note_end(struct rf_pipes *pipes, const struct rf_fd *entry, uint64_t inode)
 {
 	struct rf_pipe *pipe = find_pipe(pipes, inode);
@@ -162,9 +162,10 @@ bool rf_pipes_find_of(struct rf_pipes *pipes, struct rf_fdtable *table, struct r
 	return is_certain || !pipes->count;
 }
 
-/* -- what is in them ----------------------------------------------------------------------------- */
+/* -- what is in them --------------------------------------------------------------------------- */
 
-/* A pipe to which tee(2) copies: with as many slots as the other has, which it may fill one by one. */
+/* A pipe to which tee(2) copies: with as many slots as the other has, which it may fill one by
+ * one. */
 static int open_scratch(uint32_t capacity_bytes, int scratch[2])
 {
 	long got = rf_syscall(SYS_pipe2, scratch, O_CLOEXEC | O_NONBLOCK);

@@ -55,8 +55,8 @@ struct rf_plan_shell {
 size_t rf_plan_max_steps(const struct rf_image *image);
 
 /*
- * Writes the steps that the process needs, whatever its threads are; returns their number.  The shell's
- * vdso must have the same areas as the image's (rf_plan_vdso_fits).
+ * Writes the steps that the process needs, whatever its threads are; returns their number.  The
+ * shell's vdso must have the same areas as the image's (rf_plan_vdso_fits).
  */
 size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		     const struct rf_places *places, const struct rf_plan_shell *shell);
@@ -70,9 +70,9 @@ size_t rf_plan_build_thread(struct rf_step *steps, const struct rf_image_thread 
 
 #define RF_PLAN_LAST_STEPS 2u
 
-/* Writes what is done in the name of an image whose main thread was interrupted, for no code of ours will run in
- * it: it reports what lies at report_address, if that is not 0, and closes the descriptor,
- * if there is one. */
+/* Writes what is done in the name of an image whose main thread was interrupted, for no code of
+ * ours will run in it: it reports what lies at report_address, if that is not 0, and closes the
+ * descriptor, if there is one. */
 size_t rf_plan_build_last(struct rf_step *steps, int report_fd, uint64_t report_address);
 
 /* Whether the image's vdso can be stood in for by the shell's: same build, same areas. */

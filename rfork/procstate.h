@@ -40,8 +40,9 @@ void rf_procstate_sigactions(struct rf_image_sigaction actions[RF_IMAGE_SIGNALS]
 void rf_procstate_thread(struct rf_image_thread *thread, const struct rf_arch_context *context,
 			 uint64_t signal_mask);
 
-/* What ties the calling thread to the kernel and is dropped by a fork that libc does not know of: tid,
- * robust list, and the address that is cleared at its exit.  The rest of `ties` is left alone. */
+/* What ties the calling thread to the kernel and is dropped by a fork that libc does not know of:
+ * tid, robust list, and the address that is cleared at its exit.  The rest of `ties` is left
+ * alone. */
 void rf_procstate_ties(struct rf_image_thread *ties);
 
 /* The kernel writes the number of the CPU into a registered area whenever the thread migrates, and

@@ -47,8 +47,7 @@ static int queue_all(const struct rf_image *image, struct rf_report *report)
 	return 0;
 }
 
-/* -- timers
- * ------------------------------------------------------------------------------------- */
+/* -- timers ------------------------------------------------------------------------------------ */
 
 /* What is left of it now; 0 = not armed. */
 static uint64_t find_left(const struct rf_image_timer *timer, int64_t since_ns)

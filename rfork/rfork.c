@@ -144,12 +144,12 @@ static pid_t fork_returns_twice(struct rf_flight *flight, struct rf_ghost_order 
 	return 0;
 }
 
-/* -- after the fork ------------------------------------------------------------------------------- */
+/* -- after the fork ---------------------------------------------------------------------------- */
 
 /*
  * Takes the ghost's SIGCHLD off the queue, unless one was pending before: nobody waits for a child
- * that rfork() did not return.  The signal of another child, which the kernel may have merged with it,
- * goes back: a stray signal is better than a lost one.
+ * that rfork() did not return.  The signal of another child, which the kernel may have merged with
+ * it, goes back: a stray signal is better than a lost one.
  */
 static void reap_failed(pid_t ghost, bool was_pending)
 {
@@ -241,7 +241,8 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 
 /* -- the order of a call ----------------------------------------------------------------------- */
 
-/* Looks at the process and hears what the node is: the order is complete, and the forecast is sent. */
+/* Looks at the process and hears what the node is: the order is complete, and the forecast is
+ * sent. */
 static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 		  const struct rf_options *options, struct rf_report *report)
 {
@@ -275,9 +276,9 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 }
 
 /*
- * The move itself, with all signals blocked: what is pending must not be delivered before the process
- * has left home for good.  0 in the process that goes on, on the node, or a negative errno with a
- * report.
+ * The move itself, with all signals blocked: what is pending must not be delivered before the
+ * process has left home for good.  0 in the process that goes on, on the node, or a negative errno
+ * with a report.
  */
 static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *order,
 			       struct rf_report *report)
@@ -302,8 +303,8 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 	return 0;
 }
 
-/* Signals are blocked before the survey: no handler may open a descriptor, or start a child, that the
- * move would lose. */
+/* Signals are blocked before the survey: no handler may open a descriptor, or start a child, that
+ * the move would lose. */
 static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 				const struct rf_options *options, struct rf_report *report)
 {

@@ -186,7 +186,8 @@ int rf_snapshot_plan_run(const struct rf_snapshot_plan *plan,
 			 const struct rf_snapshot_mapping *mapping, const struct rf_page_run *run);
 bool rf_snapshot_has_zeros_between(const struct rf_snapshot_mapping *mapping);
 
-/* The rf_statefile_look of pages that were planned so; context: the descriptor of /proc/self/mem. */
+/* The rf_statefile_look of pages that were planned so; context: the descriptor of
+ * /proc/self/mem. */
 int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
 		     size_t bytes, void *bounce, const void **data);
 

@@ -143,7 +143,8 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		int error;
 
-		/* a page of a file that was overwritten with zeros must not become the file's again */
+		/* a page of a file that was overwritten with zeros must not become the file's
+		 * again */
 		writer->keeps_zeros = snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
 		error = rf_snapshot_for_each_run(snapshot, &snapshot->mappings[i], visit_write,
 						 writer);

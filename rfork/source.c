@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all sources have in common: looking up segments, reading memory through them, and through the
- * files that a process had mapped.  Called by undump and by whatever restarts an image.
+ * What all sources have in common: looking up segments, reading memory through them, and through
+ * the files that a process had mapped.  Called by undump and by whatever restarts an image.
  */
 #define _GNU_SOURCE
 #include "rfork/source.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process at rest, wherever its bytes lie: a statefile or an executable with its parents, a core
- * file, a process that is stopped.  Made by one of the *_reader.c; read by whatever writes, shows or
- * restarts an image.
+ * file, a process that is stopped.  Made by one of the *_reader.c; read by whatever writes, shows
+ * or restarts an image.
  */
 #ifndef RF_SOURCE_H
 #define RF_SOURCE_H
@@ -51,7 +51,7 @@ struct rf_source {
 	size_t segment_count;
 	struct rf_image_lock *locks;
 	size_t lock_count;
-	char *lost; /* lines of what the image does not hold, see doc/image-format.txt 24; NULL = none */
+	char *lost; /* what the image does not hold: doc/image-format.txt, 24; NULL = nothing */
 	struct rf_source_file
 		*chain; /* the image and its parents, the youngest first; of statefiles only */
 	size_t chain_count;
@@ -87,15 +87,16 @@ size_t rf_source_find(const struct rf_source *source, uint64_t address);
  * Reads what the process would read at address: of FILE mappings what is in no segment is read from
  * the file itself, if that is provably the same (rf_source_open_file()); of others it is zero.
  * Returns the bytes read, less than `bytes` if what follows cannot be read; -EFAULT if nothing can:
- * it is not mapped, a guard page, or beyond its file; -ESTALE if the file is another; another negative
- * errno of read(2).
+ * it is not mapped, a guard page, or beyond its file; -ESTALE if the file is another; another
+ * negative errno of read(2).
  */
 ssize_t rf_source_read(struct rf_source *source, uint64_t address, void *buffer, size_t bytes);
 
 /*
- * Opens the file of a FILE mapping for reading if it is provably the one that the process had mapped: the same
- * digest where the mapping has one, else unchanged by device, inode, size and times.  The descriptor, which is
- * the source's and is kept; -ESTALE for another file, or another negative errno.
+ * Opens the file of a FILE mapping for reading if it is provably the one that the process had
+ * mapped: the same digest where the mapping has one, else unchanged by device, inode, size and
+ * times.  The descriptor, which is the source's and is kept; -ESTALE for another file, or another
+ * negative errno.
  */
 int rf_source_open_file(struct rf_source *source, size_t mapping);
 

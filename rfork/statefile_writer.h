@@ -19,7 +19,7 @@
 /* A segment as it is planned. */
 struct rf_statefile_segment {
 	struct rf_image_segment image;
-	uint32_t how; /* the planner's word to whoever looks; segments of different words never join */
+	uint32_t how; /* the planner's word to whoever looks; different ones never join */
 	uint32_t reserved;
 	uint64_t first_chunk; /* of DATA */
 };

@@ -140,9 +140,9 @@ static int become_session(struct session *session, struct rf_report *report)
 		error = prepare_signals(session);
 	if (error < 0)
 		return rf_report(report, -error, "descriptors and signals of a session: %m");
-	/* Out of reach of the terminal, of its signals, and of kill(0) in the listener's group.  The
-	 * shell has a group of its own in this session, with us as the parent outside: stop signals
-	 * work in it. */
+	/* Out of reach of the terminal, of its signals, and of kill(0) in the listener's group.
+	 * The shell has a group of its own in this session, with us as the parent outside: stop
+	 * signals work in it. */
 	if (setsid() < 0 || restore_file_limit(setup->files) < 0)
 		return rf_report(report, errno, "process group and limits of a session: %m");
 	error = rf_privilege_drop(setup->user, report);
@@ -206,9 +206,9 @@ static int await_connection(struct session *session, struct rf_report *report)
 	}
 }
 
-/* A peer that takes nothing is asked less and less often whether it would, and only its silence then
- * tells that the machine has vanished: up to two minutes later, where Linux before 6.15 does not know the
- * option. */
+/* A peer that takes nothing is asked less and less often whether it would, and only its silence
+ * then tells that the machine has vanished: up to two minutes later, where Linux before 6.15 does
+ * not know the option. */
 static void limit_probe_interval(int fd, unsigned dead_after_s)
 {
 	int limit_ms = dead_after_s > 3 ? (int)dead_after_s * 1000 / 3 : 1000;
@@ -512,8 +512,8 @@ static int hand_over(struct session *session, struct rf_report *report)
 	return error < 0 ? error : await_shell(session, report);
 }
 
-/* What the relay opens for itself is set aside before the streams come: a child that runs must not be
- * lost for want of it. */
+/* What the relay opens for itself is set aside before the streams come: a child that runs must not
+ * be lost for want of it. */
 static int reserve_descriptors(struct session *session, struct rf_report *report)
 {
 	for (unsigned i = 0; i < RESERVED_FDS; i++) {
@@ -615,9 +615,9 @@ static void serve(struct session *session)
 }
 
 /*
- * A spare goes through a handshake with itself, which must fail: its key is all zeros.  What a fresh
- * process touches for the first time costs a page fault, and this way no caller waits for those of
- * the handshake.
+ * A spare goes through a handshake with itself, which must fail: its key is all zeros.  What a
+ * fresh process touches for the first time costs a page fault, and this way no caller waits for
+ * those of the handshake.
  */
 static void warm_up(struct session *session)
 {

@@ -19,7 +19,7 @@
 #include "server/descriptor.h"
 #include "server/log.h"
 
-/* -- making a connection ------------------------------------------------------------------------ */
+/* -- making a connection ----------------------------------------------------------------------- */
 
 /* A connected socket, or a negative errno. */
 static int connect_to_child(const struct rf_stream *listener)
@@ -122,7 +122,7 @@ int rf_listener_offer(struct rf_streams *streams, unsigned channel, const char *
 	return 0;
 }
 
-/* -- what becomes of it ------------------------------------------------------------------------- */
+/* -- what becomes of it ------------------------------------------------------------------------ */
 
 enum fate { WAITS, ACCEPTED, REFUSED };
 

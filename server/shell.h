@@ -71,8 +71,8 @@ void rf_shell_close_file(struct rf_shell_file *file);
 bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memory *memory,
 		       const struct rf_image_mapping *mapping);
 
-/* Opens a descriptor's file if it is the same here, by identity, digest or witness; the descriptor, -ESTALE if
- * another file stands at its path, or another negative errno. */
+/* Opens a descriptor's file if it is the same here, by identity, digest or witness; the descriptor,
+ * -ESTALE if another file stands at its path, or another negative errno. */
 int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 		    int flags);
 
@@ -87,7 +87,8 @@ void rf_shell_confirm_forecast(struct rf_shell *shell);
 /* Where the index-th mapping of the layout lies already; NULL if it must be mapped. */
 const struct rf_place *rf_shell_confirmed(const struct rf_shell *shell, size_t index);
 
-/* Whether the image's tables have their place in the memory that the shell had when it was ready. */
+/* Whether the image's tables have their place in the memory that the shell had when it was
+ * ready. */
 bool rf_shell_is_small(const struct rf_image *image);
 
 /* shell_memory.c */
@@ -105,7 +106,8 @@ int rf_shell_receive_pages(struct rf_shell *shell);
 
 /* shell_descriptors.c */
 
-/* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above them. */
+/* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above
+ * them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
 
 /* shell_overlay.c */

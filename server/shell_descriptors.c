@@ -21,7 +21,8 @@
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
-/* What the shell needs above the image's numbers: its own five, and a stream's two while it is made. */
+/* What the shell needs above the image's numbers: its own five, and a stream's two while it is
+ * made. */
 #define SPARE_FDS 9u
 /* The lowest number that none of the shell's own has. */
 #define FIRST_FREE_FD (RF_SHELL_TERMINAL_FD + 2u)
@@ -130,9 +131,9 @@ static int make_ends(const struct rf_image_descriptor *descriptor, int ends[2])
 	}
 }
 
-/* The session's end, before the child can do anything: it refuses descriptors, which could not be carried
- * on, so that sendmsg() gets EPERM (since Linux 6.16; before, they are dropped and nobody hears of it), and
- * all that a child sends which only reads. */
+/* The session's end, before the child can do anything: it refuses descriptors, which could not be
+ * carried on, so that sendmsg() gets EPERM (since Linux 6.16; before, they are dropped and nobody
+ * hears of it), and all that a child sends which only reads. */
 static void set_up_socket(int fd, const struct rf_image_descriptor *descriptor)
 {
 	int no = 0;
@@ -142,8 +143,8 @@ static void set_up_socket(int fd, const struct rf_image_descriptor *descriptor)
 		rf_syscall(SYS_shutdown, fd, SHUT_RD);
 }
 
-/* What was too long at home is to be so here.  The kernel doubles the number; a node that allows less
- * refuses shorter messages. */
+/* What was too long at home is to be so here.  The kernel doubles the number; a node that allows
+ * less refuses shorter messages. */
 static void set_send_buffer(int fd, uint64_t bytes)
 {
 	int half = (int)((bytes + 1) / 2);
@@ -152,8 +153,8 @@ static void set_send_buffer(int fd, uint64_t bytes)
 		rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
 }
 
-/* Binds the socket in the first folder that lets us; the name's own descriptor, O_PATH, is all that is left of
- * it.  Or a negative errno. */
+/* Binds the socket in the first folder that lets us; the name's own descriptor, O_PATH, is all that
+ * is left of it.  Or a negative errno. */
 static int bind_unseen(int fd, uint32_t channel)
 {
 	static const char *const folders[] = { "/tmp", "/dev/shm", "/var/tmp" };
@@ -174,7 +175,8 @@ static int bind_unseen(int fd, uint32_t channel)
 	return name;
 }
 
-/* Gives the session the name of a socket of the child's, to which only the session can connect then. */
+/* Gives the session the name of a socket of the child's, to which only the session can connect
+ * then. */
 static int send_name(const struct high_fds *high, const struct rf_image_descriptor *descriptor,
 		     int fd)
 {

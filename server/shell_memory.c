@@ -71,8 +71,8 @@ static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *m
 				0);
 	if (result < 0)
 		return map_failed(shell, memory->image, mapping, result);
-	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only, and
-	 * not for the heap: what brk() adds would be a second mapping beside it. */
+	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only,
+	 * and not for the heap: what brk() adds would be a second mapping beside it. */
 	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2 &&
 	    !(mapping->start < brk && brk <= mapping->end))
 		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
@@ -140,8 +140,8 @@ static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mappin
 	return 0;
 }
 
-/* Decides about all file mappings, and says which contents are needed: before anything is mapped, so
- * that the ghost can answer meanwhile. */
+/* Decides about all file mappings, and says which contents are needed: before anything is mapped,
+ * so that the ghost can answer meanwhile. */
 static int ask_for_lacking(struct rf_shell *shell, const struct rf_shell_memory *memory)
 {
 	uint32_t *lacking = malloc(shell->image.head.mappings * sizeof(*lacking));
@@ -231,7 +231,7 @@ int rf_shell_map_image(struct rf_shell *shell)
 	return error;
 }
 
-/* -- pages -------------------------------------------------------------------------------------- */
+/* -- pages ------------------------------------------------------------------------------------- */
 
 /* Makes the place of a run ready to be written, and says where it is. */
 static int locate(void *context, size_t index, const struct rf_image_run *run, uint64_t *offset)

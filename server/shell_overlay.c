@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last act of the shell: gives itself what an image's process has beside memory and descriptors, and
- * leaves for the restorer's region.
+ * The last act of the shell: gives itself what an image's process has beside memory and
+ * descriptors, and leaves for the restorer's region.
  */
 #define _GNU_SOURCE
 #include <linux/rseq.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump --bt: every thread's backtrace, from the image alone; files only add names of functions that the
- * image itself does not have.
+ * undump --bt: every thread's backtrace, from the image alone; files only add names of functions
+ * that the image itself does not have.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -50,7 +50,8 @@ static const char *find_function(struct backtrace *backtrace, uint64_t address, 
 	return object->symbols ? rf_symbols_find(object->symbols, address, offset) : NULL;
 }
 
-/* A call that never returns may be the last instruction of its function: what counts is where it was. */
+/* A call that never returns may be the last instruction of its function: what counts is where it
+ * was. */
 static void print_frame(struct backtrace *backtrace, unsigned number, const struct rf_frame *frame)
 {
 	const uint64_t address = frame->address - (frame->is_exact ? 0 : 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump --core: the companion by which gdb shows a statefile or an executable.  Also called by what writes
- * executables.
+ * undump --core: the companion by which gdb shows a statefile or an executable.  Also called by
+ * what writes executables.
  */
 #define _GNU_SOURCE
 #include <errno.h>

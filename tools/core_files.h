@@ -20,8 +20,8 @@ struct rf_core_files {
 };
 
 /*
- * Collects them: segments by the names of the files that they lie in, the rest of FILE mappings by the
- * names of those, if they provably are the same.  0 or a negative errno with a report.
+ * Collects them: segments by the names of the files that they lie in, the rest of FILE mappings by
+ * the names of those, if they provably are the same.  0 or a negative errno with a report.
  */
 int rf_core_files_collect(struct rf_core_files *files, struct rf_source *source,
 			  rf_core_missing missing, void *context, struct rf_report *report);

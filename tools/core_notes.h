@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The notes of a core: what the kernel writes of a process and its threads (Linux, fs/binfmt_elf.c).
+ * The notes of a core: what the kernel writes of a process and its threads (Linux,
+ * fs/binfmt_elf.c).
  */
 #ifndef TOOLS_CORE_NOTES_H
 #define TOOLS_CORE_NOTES_H
@@ -19,9 +20,9 @@ struct rf_core_file {
 };
 
 /*
- * Writes NT_PRSTATUS, NT_FPREGSET, NT_X86_XSTATE and NT_SIGINFO of each thread, NT_PRPSINFO, NT_AUXV and
- * NT_FILE in the kernel's order.  What the image does not know (users, times, parents) is zero.  Errors stay
- * in `out`.
+ * Writes NT_PRSTATUS, NT_FPREGSET, NT_X86_XSTATE and NT_SIGINFO of each thread, NT_PRPSINFO,
+ * NT_AUXV and NT_FILE in the kernel's order.  What the image does not know (users, times, parents)
+ * is zero.  Errors stay in `out`.
  */
 void rf_core_notes(FILE *out, struct rf_source *source, const struct rf_core_file *files,
 		   size_t count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that the process had mapped, as far as the core lacks what they hold.  One may stand for it if it
- * has the ELF headers and the build-id that the core has in memory; others only on demand.
+ * Files that the process had mapped, as far as the core lacks what they hold.  One may stand for it
+ * if it has the ELF headers and the build-id that the core has in memory; others only on demand.
  */
 #define _GNU_SOURCE
 #include <elf.h>

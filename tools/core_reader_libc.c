@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel knows of threads and no core says, but the C library has in memory: where the kernel writes
- * the number of the processor (rseq), where it clears the thread's id, and the list of robust mutexes.
- * Nothing is taken from a version of glibc: variables are found by name, fields by what stands in them.
+ * What the kernel knows of threads and no core says, but the C library has in memory: where the
+ * kernel writes the number of the processor (rseq), where it clears the thread's id, and the list
+ * of robust mutexes.  Nothing is taken from a version of glibc: variables are found by name, fields
+ * by what stands in them.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -26,7 +27,7 @@
 #define MAX_PROCESSOR 65536u
 #define MAX_RSEQ_DISTANCE (INT64_C(1) << 24)
 
-/* -- dynamic symbols in memory ------------------------------------------------------------------ */
+/* -- dynamic symbols in memory ----------------------------------------------------------------- */
 
 struct module {
 	uint64_t start, bias;
@@ -140,7 +141,7 @@ static bool look_up(const struct core *core, const struct module *module, const 
 	return false;
 }
 
-/* -- symbols of the program's file --------------------------------------------------------------- */
+/* -- symbols of the program's file ------------------------------------------------------------- */
 
 static bool find_in_section(Elf *elf, Elf_Scn *section, const char *name, uint64_t *value)
 {
@@ -194,7 +195,8 @@ bool core_find_symbol(struct core *core, const char *name, uint64_t *address)
 	const struct rf_image *image = &core->source->image;
 
 	*address = 0;
-	/* wherever a library begins: NT_FILE of a restarted process names the executable that it came from */
+	/* wherever a library begins: NT_FILE of a restarted process names the executable that it
+	 * came from */
 	for (uint32_t i = 0; i < image->mappings_read; i++) {
 		struct module module;
 
@@ -206,7 +208,7 @@ bool core_find_symbol(struct core *core, const char *name, uint64_t *address)
 	return find_in_program(core, name, address);
 }
 
-/* -- rseq ----------------------------------------------------------------------------------------- */
+/* -- rseq -------------------------------------------------------------------------------------- */
 
 static bool is_writable(const struct core *core, uint64_t address, uint64_t bytes)
 {
@@ -216,8 +218,8 @@ static bool is_writable(const struct core *core, uint64_t address, uint64_t byte
 	return mapping != SIZE_MAX && image->mappings[mapping].protection & RF_PROTECTION_WRITE;
 }
 
-/* The kernel keeps the number of the processor there while the thread is registered, else glibc has a
- * negative one.  Source: Linux, include/uapi/linux/rseq.h. */
+/* The kernel keeps the number of the processor there while the thread is registered, else glibc has
+ * a negative one.  Source: Linux, include/uapi/linux/rseq.h. */
 static bool take_rseq(struct core *core, struct rf_image_thread *thread, int64_t offset,
 		      uint32_t bytes)
 {
@@ -261,7 +263,7 @@ static int take_all_rseq(struct core *core)
 	return core_lose_of_threads(core, lost, tid, "where it looks up its processor (rseq)");
 }
 
-/* -- the thread's id and robust mutexes ------------------------------------------------------------ */
+/* -- the thread's id and robust mutexes -------------------------------------------------------- */
 
 /* In a list head that glibc has made, the distance is the same for all mutexes; -1 = none. */
 static long find_robust_list(const unsigned char *memory, size_t tid)

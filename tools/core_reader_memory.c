@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Joins the memory of a core (PT_LOAD) with the files that were mapped (NT_FILE) to mappings and segments.
- * The kernel has one PT_LOAD for each mapping; gcore leaves out what it finds unchanged in files.  What
- * neither the core nor a proven file holds is remembered, and refused at last.
+ * Joins the memory of a core (PT_LOAD) with the files that were mapped (NT_FILE) to mappings and
+ * segments.  The kernel has one PT_LOAD for each mapping; gcore leaves out what it finds unchanged
+ * in files.  What neither the core nor a proven file holds is remembered, and refused at last.
  * Source: Linux, fs/coredump.c, vma_dump_size(); gdb, gdb/linux-tdep.c, dump_mapping_p().
  */
 #define _GNU_SOURCE
@@ -43,7 +43,8 @@ static bool find_own_vdso(struct rf_vdso *vdso)
 	return is_found;
 }
 
-/* Where the same build lies the areas have the same order: data that the core may lack, and code. */
+/* Where the same build lies the areas have the same order: data that the core may lack, and
+ * code. */
 static void place_own_areas(struct core *core, const struct rf_vdso *own, uint64_t code)
 {
 	struct rf_image *image = &core->source->image;
@@ -210,8 +211,8 @@ int core_add_segment(struct core *core, uint64_t address, uint64_t bytes, int fd
 	return 0;
 }
 
-/* Where coredump_filter leaves out private memory, the stacks are missing too; but those of a restarted
- * executable may still be as its file has them. */
+/* Where coredump_filter leaves out private memory, the stacks are missing too; but those of a
+ * restarted executable may still be as its file has them. */
 static int check_stacks(struct core *core)
 {
 	for (size_t i = 0; i < core->thread_count; i++) {
@@ -227,8 +228,8 @@ static int check_stacks(struct core *core)
 	return 0;
 }
 
-/* Memory without a file that the core does not hold: where nobody has written, the kernel dumps nothing and it
- * reads as zero. */
+/* Memory without a file that the core does not hold: where nobody has written, the kernel dumps
+ * nothing and it reads as zero. */
 static int fill_anonymous(struct core *core, const struct piece *piece, uint64_t from)
 {
 	bool is_shared = piece->mapped != NULL; /* its file is in memory */
@@ -314,7 +315,8 @@ static int add_piece(struct core *core, const struct piece *piece)
 	return fill_piece(core, piece, file);
 }
 
-/* gcore leaves out mappings of files that are no libraries, and nothing else tells how they were mapped. */
+/* gcore leaves out mappings of files that are no libraries, and nothing else tells how they were
+ * mapped. */
 static int lose_protection(struct core *core)
 {
 	if (core->guessed_count &&

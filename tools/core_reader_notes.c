@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Program headers and notes of a core, by libelf.  Every number is checked before it is used, nothing is
- * understood yet.  Source of the notes: Linux, fs/binfmt_elf.c; gdb, gdb/linux-tdep.c.
+ * Program headers and notes of a core, by libelf.  Every number is checked before it is used,
+ * nothing is understood yet.  Source of the notes: Linux, fs/binfmt_elf.c; gdb, gdb/linux-tdep.c.
  */
 #define _GNU_SOURCE
 #include <elf.h>

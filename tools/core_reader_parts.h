@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the parts of the core reader: what a core says, before it becomes an image.  Functions return 0 or a
- * negative errno with a report, unless they say otherwise.
+ * Between the parts of the core reader: what a core says, before it becomes an image.  Functions
+ * return 0 or a negative errno with a report, unless they say otherwise.
  */
 #ifndef TOOLS_CORE_READER_PARTS_H
 #define TOOLS_CORE_READER_PARTS_H
@@ -118,7 +118,7 @@ int core_take_notes(struct core *core);
 /* The PT_LOAD that holds an address; NULL if there is none. */
 const struct core_load *core_find_load(const struct core *core, uint64_t address);
 
-/* -- core_reader_memory.c: mappings, segments and the vdso --------------------------------------- */
+/* -- core_reader_memory.c: mappings, segments and the vdso ------------------------------------- */
 
 int core_take_vdso(struct core *core);
 int core_take_memory(struct core *core);
@@ -128,7 +128,7 @@ int core_miss(struct core *core, uint64_t start, uint64_t end, const char *path,
 
 int core_add_segment(struct core *core, uint64_t address, uint64_t bytes, int fd, uint64_t offset);
 
-/* -- core_reader_files.c: files that the process had mapped ------------------------------------- */
+/* -- core_reader_files.c: files that the process had mapped ------------------------------------ */
 
 /* Makes the files of the image from the list of mapped ones. */
 int core_take_files(struct core *core);
@@ -142,20 +142,21 @@ int core_complete(struct core *core, uint32_t index, uint64_t start, uint64_t en
 /* Protection of a mapping that only NT_FILE names, from the file's own headers. */
 uint32_t core_protection(struct core *core, uint32_t index, uint64_t address);
 
-/* -- core_reader_threads.c ---------------------------------------------------------------------- */
+/* -- core_reader_threads.c --------------------------------------------------------------------- */
 
 int core_take_threads(struct core *core);
 
-/* -- core_reader_process.c: what the process was made from --------------------------------------- */
+/* -- core_reader_process.c: what the process was made from ------------------------------------- */
 
 int core_take_process(struct core *core);
 
-/* -- core_reader_libc.c: what only the C library knows -------------------------------------------- */
+/* -- core_reader_libc.c: what only the C library knows ----------------------------------------- */
 
 /* Address of a variable that a library or the program exports; false if there is none. */
 bool core_find_symbol(struct core *core, const char *name, uint64_t *address);
 
-/* Fills rseq, tid address and robust list of all threads where memory proves them, else loses them. */
+/* Fills rseq, tid address and robust list of all threads where memory proves them, else loses
+ * them. */
 int core_take_libc(struct core *core);
 
 #endif

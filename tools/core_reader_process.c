@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the process was made from, and what it has of the kernel, as far as its own memory tells: where the
- * program, the heap, arguments and environment are.  The kernel puts those at fixed places when a program
- * starts.  Source: Linux, fs/binfmt_elf.c.
+ * What the process was made from, and what it has of the kernel, as far as its own memory tells:
+ * where the program, the heap, arguments and environment are.  The kernel puts those at fixed
+ * places when a program starts.  Source: Linux, fs/binfmt_elf.c.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -115,8 +115,8 @@ static bool can_be_heap(const struct rf_image_mapping *mapping)
 	       mapping->protection == (RF_PROTECTION_READ | RF_PROTECTION_WRITE);
 }
 
-/* The C library remembers where its heap ends.  Where it begins; 0 if it does not end there.  In a process that
- * was restarted its first part may be mapped from the executable. */
+/* The C library remembers where its heap ends.  Where it begins; 0 if it does not end there.  In a
+ * process that was restarted its first part may be mapped from the executable. */
 static uint64_t find_known_heap(const struct core *core, uint64_t end)
 {
 	const struct rf_image *image = &core->source->image;
@@ -133,7 +133,8 @@ static uint64_t find_known_heap(const struct core *core, uint64_t end)
 	return mapping->start;
 }
 
-/* Memory without a file; or of the same one as the program, which in a restarted process has all of it. */
+/* Memory without a file; or of the same one as the program, which in a restarted process has all of
+ * it. */
 static bool is_like_program(const struct core *core, const struct rf_image_mapping *mapping)
 {
 	const struct rf_image *image = &core->source->image;
@@ -143,7 +144,8 @@ static bool is_like_program(const struct core *core, const struct rf_image_mappi
 	       (program != SIZE_MAX && mapping->file == image->mappings[program].file);
 }
 
-/* Behind which the kernel puts a heap: the program, unless that is static and without an address of its own. */
+/* Behind which the kernel puts a heap: the program, unless that is static and without an address of
+ * its own. */
 static uint64_t heap_base(const struct core *core)
 {
 	uint64_t interpreter = 0;
@@ -241,8 +243,8 @@ static void find_vectors(const struct core *core, struct stack *stack)
 	}
 }
 
-/* Goes down a vector of pointers that ends with a 0, to what stands before it: another 0, or its length.  The
- * lowest string among them; a program may have changed their order. */
+/* Goes down a vector of pointers that ends with a 0, to what stands before it: another 0, or its
+ * length.  The lowest string among them; a program may have changed their order. */
 static uint64_t find_strings(const struct stack *stack, size_t *at, bool is_counted)
 {
 	uint64_t lowest = stack->strings_end;
@@ -304,7 +306,7 @@ static int take_arguments(struct core *core)
 	return 0;
 }
 
-/* -- what a core does not say ------------------------------------------------------------------- */
+/* -- what a core does not say ------------------------------------------------------------------ */
 
 /* The value of a variable that the process was started with, to be freed; NULL if there is none. */
 static char *find_variable(const struct core *core, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads of a core: registers, vector state, pending signals.  The thread that has the process's id becomes
- * the first, whichever got the signal.
+ * Threads of a core: registers, vector state, pending signals.  The thread that has the process's
+ * id becomes the first, whichever got the signal.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +28,8 @@ static uint64_t load64(const unsigned char *bytes, size_t offset)
 	return value;
 }
 
-/* Like all that follows it: 0, or a negative errno with a report that does not say which thread it is. */
+/* Like all that follows it: 0, or a negative errno with a report that does not say which thread it
+ * is. */
 static int give_state(struct rf_reader_thread *thread, const void *area, size_t bytes,
 		      struct rf_report *report)
 {
@@ -78,9 +79,10 @@ static int take_described(const struct core *core, const struct core_thread *fro
 }
 
 /*
- * gdb before 14 takes the kernel's area for one of Intel's layout: what lies at Intel's offsets it writes back to
- * where it was, and leaves zeros between.  On a processor by AMD the area so is right but for the masks and the
- * upper halves of zmm0 to zmm5, and too long.  Nothing in it says so; but the same vdso is that of this machine.
+ * gdb before 14 takes the kernel's area for one of Intel's layout: what lies at Intel's offsets it
+ * writes back to where it was, and leaves zeros between.  On a processor by AMD the area so is
+ * right but for the masks and the upper halves of zmm0 to zmm5, and too long.  Nothing in it says
+ * so; but the same vdso is that of this machine.
  */
 static bool is_misread_by_gdb(const struct core *core, const struct core_thread *from)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A core that only names its memory.  Each mapping is a PT_LOAD without bytes in the file; a debugger looks
- * for them in the files that NT_FILE names, and takes what is in none for zero.  That order is gdb's
- * (gdb/corelow.c); the format is the kernel's (Linux, fs/binfmt_elf.c).
+ * A core that only names its memory.  Each mapping is a PT_LOAD without bytes in the file; a
+ * debugger looks for them in the files that NT_FILE names, and takes what is in none for zero.
+ * That order is gdb's (gdb/corelow.c); the format is the kernel's (Linux, fs/binfmt_elf.c).
  */
 #define _GNU_SOURCE
 #include "tools/core_writer.h"

@@ -187,7 +187,8 @@ uint64_t describe_register(const struct rf_image_thread *thread, unsigned index)
 	return values[index];
 }
 
-/* Statefiles and executables are told apart by their header alone; a core says nothing of its origin. */
+/* Statefiles and executables are told apart by their header alone; a core says nothing of its
+ * origin. */
 const char *describe_source(const struct rf_source *source)
 {
 	static const uint8_t none[RF_IMAGE_ID_BYTES];

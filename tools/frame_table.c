@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finds .eh_frame and lists what it describes.  Called by the unwinder; the bytes are hostile.
- * Source: Linux Standard Base, Exception Frames; the beginning is that which GCC and LLVM give to every
- * common information entry of x86-64.
+ * Source: Linux Standard Base, Exception Frames; the beginning is that which GCC and LLVM give to
+ * every common information entry of x86-64.
  */
 #define _GNU_SOURCE
 #include "tools/frame_table.h"
@@ -42,8 +42,9 @@ static int add(struct rf_frame_table *table, int64_t function, int64_t descripti
 	return 0;
 }
 
-/* Whether an entry is like those of the beginning but for its augmentation, by whose letters its data
- * follow: R the encoding of functions, L and P those of C++, S for signal frames, without data. */
+/* Whether an entry is like those of the beginning but for its augmentation, by whose letters its
+ * data follow: R the encoding of functions, L and P those of C++, S for signal frames, without
+ * data. */
 static bool is_readable(struct rf_image_memory *memory, uint64_t entry)
 {
 	unsigned char bytes[64]; /* as much as the longest augmentation takes */
@@ -94,7 +95,8 @@ static int64_t read_record(struct rf_frame_table *table, struct rf_image_memory 
 	return record.bytes + (int64_t)sizeof(record.bytes);
 }
 
-/* The first place from `at` on that looks like the beginning of the section; `end` if there is none. */
+/* The first place from `at` on that looks like the beginning of the section; `end` if there is
+ * none. */
 static uint64_t find_section(struct rf_image_memory *memory, uint64_t at, uint64_t end)
 {
 	for (; at < end; at += RECORD_ALIGNMENT) {
@@ -129,8 +131,8 @@ static int read_records(struct rf_frame_table *table, struct rf_image_memory *me
 	return bytes < 0 ? (int)bytes : 0;
 }
 
-/* .eh_frame is in a mapping that is only read, as linkers lay programs out.  Constants of a program may
- * look like its beginning, but describe no function. */
+/* .eh_frame is in a mapping that is only read, as linkers lay programs out.  Constants of a program
+ * may look like its beginning, but describe no function. */
 static int read_mapping(struct rf_frame_table *table, struct rf_image_memory *memory,
 			const struct rf_object *object, const struct rf_image_mapping *mapping)
 {

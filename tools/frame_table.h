@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A search table of call frame information for an object that has none: static programs have no
- * .eh_frame_hdr.  Their .eh_frame is found in the memory of the image, by what it looks like, and read once.
+ * .eh_frame_hdr.  Their .eh_frame is found in the memory of the image, by what it looks like, and
+ * read once.
  */
 #ifndef TOOLS_FRAME_TABLE_H
 #define TOOLS_FRAME_TABLE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads small pieces of the memory of an image, page by page.  Called by the parts of the backtrace.
+ * Reads small pieces of the memory of an image, page by page.  Called by the parts of the
+ * backtrace.
  */
 #include "tools/image_memory.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory of a process at rest as a debugger sees it: what the source reads, and the vdso; with a cache, for
- * readers of few bytes at a time.  Hostile: every address may be asked for.
+ * The memory of a process at rest as a debugger sees it: what the source reads, and the vdso; with
+ * a cache, for readers of few bytes at a time.  Hostile: every address may be asked for.
  */
 #ifndef TOOLS_IMAGE_MEMORY_H
 #define TOOLS_IMAGE_MEMORY_H

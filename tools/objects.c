@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds ELF headers in the memory of an image and reads their program headers.  Called by the backtrace; the
- * bytes are hostile.
+ * Finds ELF headers in the memory of an image and reads their program headers.  Called by the
+ * backtrace; the bytes are hostile.
  */
 #define _GNU_SOURCE
 #include "tools/objects.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ELF objects that are loaded in an image, as far as its own memory says: the program, its libraries,
- * the vdso.  Needs no file: of other machines' libraries the image itself has the headers.
+ * The ELF objects that are loaded in an image, as far as its own memory says: the program, its
+ * libraries, the vdso.  Needs no file: of other machines' libraries the image itself has the
+ * headers.
  */
 #ifndef TOOLS_OBJECTS_H
 #define TOOLS_OBJECTS_H
@@ -41,8 +42,8 @@ struct rf_object *rf_objects_at(struct rf_objects *objects, uint64_t address);
 /* Name of what is at an address, also where no object is: the file, or "" for none. */
 const char *rf_objects_name(struct rf_objects *objects, uint64_t address);
 
-/* objects_names.c: names those of whose file the image has another name, as far as the dynamic linker
- * has listed them. */
+/* objects_names.c: names those of whose file the image has another name, as far as the dynamic
+ * linker has listed them. */
 void rf_objects_find_names(struct rf_objects *objects);
 
 #endif

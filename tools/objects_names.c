@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of objects from the dynamic linker's own list in the memory of an image (struct r_debug, <link.h>): of
- * a program that was restarted, /proc knows only the executable that it came from.  Called by objects.c; the
- * bytes are hostile.
+ * Names of objects from the dynamic linker's own list in the memory of an image (struct r_debug,
+ * <link.h>): of a program that was restarted, /proc knows only the executable that it came from.
+ * Called by objects.c; the bytes are hostile.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which processes can be undumped at all, as far as /proc tells.  Called by process_reader.c before it stops
- * one, and again once it stands still.
+ * Which processes can be undumped at all, as far as /proc tells.  Called by process_reader.c before
+ * it stops one, and again once it stands still.
  */
 #define _GNU_SOURCE
 #include <errno.h>

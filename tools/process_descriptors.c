@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The descriptors of a stopped process: duplicated to us, judged as those of a checkpoint, and closed again.
- * Called by process_reader.c.  Nothing is read from them but what stays in them.
+ * The descriptors of a stopped process: duplicated to us, judged as those of a checkpoint, and
+ * closed again.  Called by process_reader.c.  Nothing is read from them but what stays in them.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -36,7 +36,7 @@ struct look {
 	struct rf_report *report;
 };
 
-/* -- duplicates --------------------------------------------------------------------------------- */
+/* -- duplicates -------------------------------------------------------------------------------- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -134,7 +134,7 @@ static int duplicate_all(struct look *look)
 	return error;
 }
 
-/* -- what cannot be carried ----------------------------------------------------------------------- */
+/* -- what cannot be carried -------------------------------------------------------------------- */
 
 /* The controlling terminal's device, as the kernel encodes it. */
 static void find_terminal(const struct look *look, struct rf_terminal *terminal)
@@ -150,8 +150,8 @@ static void find_terminal(const struct look *look, struct rf_terminal *terminal)
 		terminal->device = (uint32_t)strtol(next, NULL, 10);
 }
 
-/* Whether it is one that a restarted process can be given: its standard streams and terminal come from who
- * starts it, its files have paths, and pipes inside it are made again. */
+/* Whether it is one that a restarted process can be given: its standard streams and terminal come
+ * from who starts it, its files have paths, and pipes inside it are made again. */
 static bool is_carried(const struct rf_fd *entry)
 {
 	const struct rf_image_descriptor *image = &entry->image;
@@ -238,7 +238,7 @@ static int judge(struct look *look)
 	return error;
 }
 
-/* -- into the source --------------------------------------------------------------------------------- */
+/* -- into the source --------------------------------------------------------------------------- */
 
 static int add_descriptor(struct look *look, const struct rf_fd *entry)
 {
@@ -287,7 +287,8 @@ static int add_pipe(struct look *look, const struct rf_pipe *pipe)
 			 : 0;
 }
 
-/* An ancestor of another user could have them, too, and then still has: but both ends are seldom inherited. */
+/* An ancestor of another user could have them, too, and then still has: but both ends are seldom
+ * inherited. */
 static int lose_certainty(struct look *look)
 {
 	for (size_t i = 0; i < look->pipes.count; i++)
@@ -300,7 +301,7 @@ static int lose_certainty(struct look *look)
 	return 0;
 }
 
-/* -- locks --------------------------------------------------------------------------------------------- */
+/* -- locks ------------------------------------------------------------------------------------- */
 
 /* "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF", see proc_pid_fdinfo(5); false for a lease. */
 static bool parse_lock(const char *line, struct rf_image_lock *lock)
@@ -359,7 +360,7 @@ static int read_locks(struct look *look, const struct rf_image_descriptor *image
 	return error;
 }
 
-/* -- the whole ------------------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static int fill_source(struct look *look)
 {

@@ -31,12 +31,13 @@ long rf_process_read(pid_t pid, const char *name, char *buffer, size_t bytes);
 bool rf_process_status_number(const char *status, const char *label, int nth, int base,
 			      uint64_t *number);
 
-/* The index of a FILE of the source, added if it is new; -ENOMEM, -ENOTSUP if there are too many. */
+/* The index of a FILE of the source, added if it is new; -ENOMEM, -ENOTSUP if there are too
+ * many. */
 long rf_process_intern_file(struct rf_process *process, const struct rf_image_file *identity,
 			    const char *path);
 
-/* Refuses what cannot be carried, whatever it has in memory and open; process_checks.c.  is_held: by
- * us.  0 or a negative errno with a report. */
+/* Refuses what cannot be carried, whatever it has in memory and open; process_checks.c.  is_held:
+ * by us.  0 or a negative errno with a report. */
 int rf_process_check(pid_t pid, bool is_held, struct rf_report *report);
 
 /* Why we have no right to stop it: completes a report of EPERM; returns -EPERM. */
@@ -45,8 +46,8 @@ int rf_process_explain_refusal(pid_t pid, struct rf_report *report);
 /* Threads, signals, timers: all that is asked of threads by calls; process_threads.c. */
 int rf_process_read_threads(struct rf_process *process, struct rf_report *report);
 
-/* Ranges, auxv, directory; process_reader.c.  Mappings, and which memory holds data; process_memory.c.
- * Descriptors, pipes, locks; process_descriptors.c. */
+/* Ranges, auxv, directory; process_reader.c.  Mappings, and which memory holds data;
+ * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mappings of a stopped process, and which of its memory holds data, by the rules by which a ghost tells of
- * itself (rfork/maps.h, rfork/pagemap.h).  Called by process_reader.c.
+ * The mappings of a stopped process, and which of its memory holds data, by the rules by which a
+ * ghost tells of itself (rfork/maps.h, rfork/pagemap.h).  Called by process_reader.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@ struct look {
 	struct rf_report *report;
 };
 
-/* -- segments ----------------------------------------------------------------------------------- */
+/* -- segments ---------------------------------------------------------------------------------- */
 
 static int add_segment(struct look *look, uint64_t start, uint64_t end, enum rf_segment_kind kind)
 {
@@ -105,7 +105,7 @@ static int take_private(struct look *look, struct rf_image_mapping *mapping)
 	return error;
 }
 
-/* -- shared memory ------------------------------------------------------------------------------- */
+/* -- shared memory ----------------------------------------------------------------------------- */
 
 static bool is_something_swapped_out(void)
 {
@@ -131,7 +131,8 @@ static int ask_resident(struct look *look, uint64_t start, uint64_t pages, unsig
 	return error < 0 ? rf_report(look->report, -error, "memory of the process: %m") : 0;
 }
 
-/* Its pages need not be in the page table of this process.  Where that cannot be told, all are read. */
+/* Its pages need not be in the page table of this process.  Where that cannot be told, all are
+ * read. */
 static int take_shared(struct look *look, struct rf_image_mapping *mapping)
 {
 	unsigned char resident[RESIDENT_PAGES];
@@ -160,7 +161,7 @@ static int take_shared(struct look *look, struct rf_image_mapping *mapping)
 	return first ? add_data(look, mapping, first, mapping->end) : 0;
 }
 
-/* -- contents ------------------------------------------------------------------------------------- */
+/* -- contents ---------------------------------------------------------------------------------- */
 
 /* The end of what can be read: behind the last page of a file there is nothing. */
 static uint64_t find_readable_end(const struct look *look, const struct rf_image_mapping *mapping)
@@ -209,7 +210,7 @@ static int take_contents(struct look *look, struct rf_image_mapping *mapping,
 	return add_data(look, mapping, mapping->start, end);
 }
 
-/* -- mappings -------------------------------------------------------------------------------------- */
+/* -- mappings ---------------------------------------------------------------------------------- */
 
 /* Looks a path up, or takes the answer of the last time: neighbouring mappings share their file. */
 static const struct stat *find_status(struct look *look, const struct rf_map *map)
@@ -279,7 +280,7 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 	return 0;
 }
 
-/* -- of a process that was restarted from an executable ----------------------------------------------- */
+/* -- of a process that was restarted from an executable ---------------------------------------- */
 
 /* Gives a mapping the name of the file whose bytes it had. */
 static int name_again(struct look *look, struct rf_image_mapping *mapping,
@@ -348,7 +349,7 @@ static int take_pieces(struct look *look, const struct rf_map *map)
 	return error;
 }
 
-/* -- all of them --------------------------------------------------------------------------------------- */
+/* -- all of them ------------------------------------------------------------------------------- */
 
 static int take_maps(struct look *look)
 {
@@ -376,7 +377,7 @@ static int take_maps(struct look *look)
 	return error;
 }
 
-/* -- locked memory ----------------------------------------------------------------------------------- */
+/* -- locked memory ----------------------------------------------------------------------------- */
 
 /* "7f...-7f... rw-p ..." begins a mapping; its flags are in a line behind it. */
 static void mark_locked(struct rf_image *image, const char *text)
@@ -424,7 +425,7 @@ static int find_locked(struct rf_process *process, struct rf_report *report)
 	return length < 0 ? rf_report(report, (int)-length, "/proc/%d/smaps: %m", (int)pid) : 0;
 }
 
-/* -- the whole --------------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static int read_vdso(struct rf_process *process, struct rf_report *report)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stops a process, fills a source from it in the order of an image, and lets it go.  Called by undump.
+ * Stops a process, fills a source from it in the order of an image, and lets it go.  Called by
+ * undump.
  */
 #define _GNU_SOURCE
 #include "tools/process_reader.h"
@@ -60,7 +61,7 @@ long rf_process_intern_file(struct rf_process *process, const struct rf_image_fi
 	return (long)image->files_read++;
 }
 
-/* -- what /proc says of the process -------------------------------------------------------------- */
+/* -- what /proc says of the process ------------------------------------------------------------ */
 
 static int read_directory(struct rf_process *process, struct rf_report *report)
 {
@@ -121,7 +122,7 @@ static int read_process(struct rf_process *process, struct rf_report *report)
 	return read_directory(process, report);
 }
 
-/* -- the whole ----------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static void release(struct rf_process *process)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel keeps of a stopped process and its threads: registers, signals, timers.  Called by
- * process_reader.c.  Some of it only the threads themselves can ask for, see tracee.h.
+ * What the kernel keeps of a stopped process and its threads: registers, signals, timers.  Called
+ * by process_reader.c.  Some of it only the threads themselves can ask for, see tracee.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +31,8 @@ struct rseq_configuration {
 	uint32_t padding;
 };
 
-/* include/uapi/linux/rseq.h: where a thread says in which critical section it is, and that section. */
+/* include/uapi/linux/rseq.h: where a thread says in which critical section it is, and that
+ * section. */
 #define RSEQ_SECTION_OFFSET 8u
 struct rseq_section {
 	uint32_t version, flags;
@@ -49,11 +50,12 @@ struct rseq_section {
 _Static_assert(ANSWER_OFFSET + 256 <= RF_TRACEE_DATA_BYTES, "room for answers");
 _Static_assert(sizeof(siginfo_t) == RF_IMAGE_SIGINFO_BYTES, "doc/image-format.txt, 16");
 
-/* -- from outside -------------------------------------------------------------------------------- */
+/* -- from outside ------------------------------------------------------------------------------ */
 
 /*
- * Whoever is stopped in a restartable sequence was interrupted in it, and goes on where that is aborted: at
- * home as in the image.  The kernel would do so, but only for a thread that has not made a call meanwhile.
+ * Whoever is stopped in a restartable sequence was interrupted in it, and goes on where that is
+ * aborted: at home as in the image.  The kernel would do so, but only for a thread that has not
+ * made a call meanwhile.
  */
 static void leave_sequence(struct rf_process *process, struct rf_tracee *thread,
 			   const struct rf_image_thread *image)
@@ -123,7 +125,7 @@ static int read_thread(struct rf_process *process, size_t index, struct rf_repor
 	return read_xsave(process, thread, reader, report);
 }
 
-/* -- pending signals ------------------------------------------------------------------------------- */
+/* -- pending signals --------------------------------------------------------------------------- */
 
 static int add_pending(struct rf_process *process, const void *siginfo, uint32_t flags,
 		       uint32_t thread, struct rf_report *report)
@@ -210,15 +212,15 @@ static int read_pending(struct rf_process *process, struct rf_report *report)
 	return error < 0 ? error : read_queue(process, 0, true, report);
 }
 
-/* -- by calls --------------------------------------------------------------------------------------- */
+/* -- by calls ---------------------------------------------------------------------------------- */
 
 static uint64_t answer_address(const struct rf_process *process, size_t thread)
 {
 	return rf_tracee_data(&process->tracees.threads[thread]) + ANSWER_OFFSET;
 }
 
-/* A call with one answer, at `offset` behind the others; false if it says no.  An error is only that the
- * thread makes no calls any more. */
+/* A call with one answer, at `offset` behind the others; false if it says no.  An error is only
+ * that the thread makes no calls any more. */
 static int ask(struct rf_process *process, size_t thread, bool *is_answered, void *answer,
 	       size_t bytes, struct rf_report *report, long number, uint64_t a, uint64_t b,
 	       uint64_t c)
@@ -309,7 +311,7 @@ static int ask_brk(struct rf_process *process, struct rf_report *report)
 	return error;
 }
 
-/* -- timers ------------------------------------------------------------------------------------------ */
+/* -- timers ------------------------------------------------------------------------------------ */
 
 static int ask_itimers(struct rf_process *process, struct rf_timers *timers,
 		       struct rf_report *report)
@@ -418,7 +420,7 @@ static int ask_timers(struct rf_process *process, struct rf_report *report)
 	return error;
 }
 
-/* -- the whole ---------------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 static int begin_calls(struct rf_process *process, size_t index, struct rf_report *report)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump FILE --to HOST: lets a node restart an image.  What goes on there has this process's standard
- * files and terminal; this process stands for it, as a ghost does, and ends as it ends.
+ * undump FILE --to HOST: lets a node restart an image.  What goes on there has this process's
+ * standard files and terminal; this process stands for it, as a ghost does, and ends as it ends.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -80,8 +80,8 @@ static int write_pages(void *context, struct rf_image_writer *writer)
 	return error < 0 ? error : rf_image_writer_flush(writer);
 }
 
-/* The node takes the mapping for anonymous memory; what is behind the file's end cannot be read there
- * and is not sent. */
+/* The node takes the mapping for anonymous memory; what is behind the file's end cannot be read
+ * there and is not sent. */
 static int write_lacking(void *context, struct rf_image_writer *writer, uint32_t index)
 {
 	struct sending *sending = context;
@@ -137,8 +137,8 @@ static const struct rf_fd *find_own(const struct rf_fdtable *own, uint32_t numbe
 	return NULL;
 }
 
-/* Adds a file of ours, which can only be one of the devices that are the same everywhere; its index or
- * -ENOMEM. */
+/* Adds a file of ours, which can only be one of the devices that are the same everywhere; its index
+ * or -ENOMEM. */
 static long add_file(struct rf_image *image, const struct rf_fd *own)
 {
 	uint32_t index = image->head.files;
@@ -155,7 +155,8 @@ static long add_file(struct rf_image *image, const struct rf_fd *own)
 	return index;
 }
 
-/* A standard file of the image becomes ours, whatever it was; where we have none it reads as its end. */
+/* A standard file of the image becomes ours, whatever it was; where we have none it reads as its
+ * end. */
 static int stand_in(struct rf_image *image, struct rf_image_descriptor *descriptor,
 		    const struct rf_fdtable *own)
 {
@@ -189,8 +190,8 @@ static const struct rf_image_descriptor *find_descriptor(const struct rf_image *
 	return NULL;
 }
 
-/* What we have open twice, the image may have open but once; and what it has open twice may be a duplicate of
- * another now: a duplicate names one that stands for itself. */
+/* What we have open twice, the image may have open but once; and what it has open twice may be a
+ * duplicate of another now: a duplicate names one that stands for itself. */
 static void name_original(const struct rf_image *image, struct rf_image_descriptor *descriptor,
 			  const struct rf_fdtable *own)
 {
@@ -245,7 +246,7 @@ static int take_standard_files(struct rf_source *source, const struct rf_ghost_o
 	return error;
 }
 
-/* -- the way ------------------------------------------------------------------------------------ */
+/* -- the way ----------------------------------------------------------------------------------- */
 
 static int collect_own(struct rf_flight *flight, struct rf_ghost_order *order,
 		       const struct rf_terminal *terminal, struct rf_report *report)
@@ -302,8 +303,8 @@ static int send_source(struct rf_flight *flight, const char *host, const struct 
 	return error;
 }
 
-/* A core does not say on which machine its process ran.  If that had this machine's vdso it was this one, as far as
- * anybody can tell. */
+/* A core does not say on which machine its process ran.  If that had this machine's vdso it was
+ * this one, as far as anybody can tell. */
 static int complete_facts(struct rf_source *source, struct rf_report *report)
 {
 	const struct rf_machine_facts *here;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes a source of a stream: the image reader puts the pages into a file without a name, for a stream
- * cannot be read twice, and each run becomes a segment.  Called by open.c.
+ * Makes a source of a stream: the image reader puts the pages into a file without a name, for a
+ * stream cannot be read twice, and each run becomes a segment.  Called by open.c.
  */
 #define _GNU_SOURCE
 #include "tools/stream_reader.h"

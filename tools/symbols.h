@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The functions of an object of an image: from its file or its debug file, if they have the build-id that the
- * image has, else from the dynamic symbols in the image's memory.
+ * The functions of an object of an image: from its file or its debug file, if they have the
+ * build-id that the image has, else from the dynamic symbols in the image's memory.
  */
 #ifndef TOOLS_SYMBOLS_H
 #define TOOLS_SYMBOLS_H
@@ -26,7 +26,8 @@ struct rf_symbols {
 	size_t name_bytes, name_capacity;
 };
 
-/* Always answers, if only with no symbols; NULL without memory.  To be freed by rf_symbols_free(). */
+/* Always answers, if only with no symbols; NULL without memory.  To be freed by
+ * rf_symbols_free(). */
 struct rf_symbols *rf_symbols_load(struct rf_objects *objects, const struct rf_object *object);
 void rf_symbols_free(struct rf_symbols *symbols);
 

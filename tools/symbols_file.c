@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Symbols from files: that which the process had mapped, and its debug file, wherever Debian and others put them:
- * by build-id, or by the debug link.  A file counts only if it is provably the image's: by its build-id,
- * by the link's CRC, or unchanged.  Called by symbols.c.
+ * Symbols from files: that which the process had mapped, and its debug file, wherever Debian and
+ * others put them: by build-id, or by the debug link.  A file counts only if it is provably the
+ * image's: by its build-id, by the link's CRC, or unchanged.  Called by symbols.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>

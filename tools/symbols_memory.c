@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Dynamic symbols from the memory of an image: what the dynamic linker itself uses, and so always there.
- * Called by symbols.c; the bytes are hostile.
+ * Dynamic symbols from the memory of an image: what the dynamic linker itself uses, and so always
+ * there.  Called by symbols.c; the bytes are hostile.
  */
 #include <elf.h>
 #include <errno.h>
@@ -18,7 +18,8 @@ struct dynamic {
 	uint64_t symbols, strings, string_bytes, gnu_hash, hash;
 };
 
-/* The dynamic linker has added the bias to the addresses in memory, but not in the vdso and in static programs. */
+/* The dynamic linker has added the bias to the addresses in memory, but not in the vdso and in
+ * static programs. */
 static uint64_t relocate(const struct rf_object *object, uint64_t address)
 {
 	return address >= object->start && address < object->end ? address : address + object->bias;

@@ -24,8 +24,8 @@
 
 /* -- waiting ----------------------------------------------------------------------------------- */
 
-/* The kernel tells stops by SIGCHLD, which is blocked and waited for: so there can be a deadline.  Another
- * thread of ours may get the signal instead, hence not for long. */
+/* The kernel tells stops by SIGCHLD, which is blocked and waited for: so there can be a deadline.
+ * Another thread of ours may get the signal instead, hence not for long. */
 static int await_news(int64_t deadline_ns)
 {
 	int64_t left_ns = deadline_ns - rf_io_now_ns();
@@ -251,9 +251,9 @@ int rf_tracee_stop_all(struct rf_tracees *tracees, pid_t pid, int timeout_ms,
 
 /* -- releasing --------------------------------------------------------------------------------- */
 
-/* From whatever stop: the kernel looks for signals and for calls that are to be made again, as if the
- * thread had not been stopped; and it stops it again if its process is stopped.  What was killed meanwhile
- * is reaped. */
+/* From whatever stop: the kernel looks for signals and for calls that are to be made again, as if
+ * the thread had not been stopped; and it stops it again if its process is stopped.  What was
+ * killed meanwhile is reaped. */
 static void release(struct rf_tracees *tracees, struct rf_tracee *thread)
 {
 	rf_tracee_end_calls(tracees, thread);

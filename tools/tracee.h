@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads of another process, held by ptrace(2) while it is looked at.  Nothing of it changes: what a
- * thread was about to do it does when it is released, and what came meanwhile comes then.  Should
- * the holder die, by SIGKILL for one, the kernel releases them at once, and they go on as well.
+ * The threads of another process, held by ptrace(2) while it is looked at.  Nothing of it changes:
+ * what a thread was about to do it does when it is released, and what came meanwhile comes then.
+ * Should the holder die, by SIGKILL for one, the kernel releases them at once, and they go on as
+ * well.
  *
  * All calls are to be made by one thread, which the kernel knows as the tracer.
  */
@@ -52,15 +53,16 @@ struct rf_tracees {
 };
 
 /*
- * Stops all threads of a process, also those that begin meanwhile; what was stopped by a signal stays so.
- * 0, or a negative errno with a report, and all are released: -ESRCH there is no such process, -EPERM,
- * -ETIMEDOUT with the name of the thread that did not stop within timeout_ms, which the kernel releases when
- * the calling thread ends.
+ * Stops all threads of a process, also those that begin meanwhile; what was stopped by a signal
+ * stays so.  0, or a negative errno with a report, and all are released: -ESRCH there is no such
+ * process, -EPERM, -ETIMEDOUT with the name of the thread that did not stop within timeout_ms,
+ * which the kernel releases when the calling thread ends.
  */
 int rf_tracee_stop_all(struct rf_tracees *tracees, pid_t pid, int timeout_ms,
 		       struct rf_report *report);
 
-/* Lets all go on, whatever they were doing.  Returns for how long the process was stopped, in nanoseconds. */
+/* Lets all go on, whatever they were doing.  Returns for how long the process was stopped, in
+ * nanoseconds. */
 int64_t rf_tracee_release_all(struct rf_tracees *tracees);
 
 /* Waits for the next stop of a thread; the wait status, or -ETIMEDOUT or -ESRCH: it has ended. */
@@ -72,8 +74,8 @@ int rf_tracee_await(struct rf_tracees *tracees, const struct rf_tracee *thread);
 int rf_tracee_read_registers(struct rf_tracees *tracees, struct rf_tracee *thread,
 			     struct rf_report *report);
 
-/* The XSAVE area in standard format; its length, which is less than `bytes`, a multiple of 8, or a negative
- * errno with a report. */
+/* The XSAVE area in standard format; its length, which is less than `bytes`, a multiple of 8, or a
+ * negative errno with a report. */
 long rf_tracee_read_xsave(struct rf_tracees *tracees, const struct rf_tracee *thread,
 			  unsigned char *xsave, size_t bytes, struct rf_report *report);
 
@@ -82,18 +84,18 @@ long rf_tracee_read_xsave(struct rf_tracees *tracees, const struct rf_tracee *th
 /* Exactly `bytes`; 0 or a negative errno: -EIO what is not mapped. */
 int rf_tracee_read(const struct rf_tracees *tracees, uint64_t address, void *buffer, size_t bytes);
 
-/* -- system calls that a thread makes (tracee_call.c) -------------------------------------------- */
+/* -- system calls that a thread makes (tracee_call.c) ------------------------------------------ */
 
 /*
- * Looks for code with which threads can make calls, in mappings that tracees->maps lists.  0, or -ENOSYS
- * without a report: there is none.
+ * Looks for code with which threads can make calls, in mappings that tracees->maps lists.  0, or
+ * -ENOSYS without a report: there is none.
  */
 int rf_tracee_find_code(struct rf_tracees *tracees);
 
 /*
- * Prepares a thread to make calls.  Below its stack, where a signal handler's frame would come, there is
- * then one that restores the thread: whenever it is released, it goes on as if it had made none.
- * thread and xsave: what was read of it.  0 or a negative errno with a report.
+ * Prepares a thread to make calls.  Below its stack, where a signal handler's frame would come,
+ * there is then one that restores the thread: whenever it is released, it goes on as if it had made
+ * none.  thread and xsave: what was read of it.  0 or a negative errno with a report.
  */
 int rf_tracee_begin_calls(struct rf_tracees *tracees, struct rf_tracee *thread,
 			  const struct rf_machine_facts *facts, const struct rf_image_thread *image,
@@ -102,8 +104,8 @@ int rf_tracee_begin_calls(struct rf_tracees *tracees, struct rf_tracee *thread,
 /* Address of the memory for what calls have to say: RF_TRACEE_DATA_BYTES. */
 uint64_t rf_tracee_data(const struct rf_tracee *thread);
 
-/* Makes a call that does not wait; 0 with its result, or a negative errno with a report: -ESRCH the process
- * was killed, -ETIMEDOUT, or what ptrace(2) says. */
+/* Makes a call that does not wait; 0 with its result, or a negative errno with a report: -ESRCH the
+ * process was killed, -ETIMEDOUT, or what ptrace(2) says. */
 int rf_tracee_call(struct rf_tracees *tracees, struct rf_tracee *thread, long *result,
 		   struct rf_report *report, long number, uint64_t a, uint64_t b, uint64_t c,
 		   uint64_t d);

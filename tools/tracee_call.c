@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls that a stopped thread of another process makes for us: some of its state nobody else can ask
- * for.  Called by the process_*.c files.
+ * System calls that a stopped thread of another process makes for us: some of its state nobody else
+ * can ask for.  Called by the process_*.c files.
  *
- * At every moment the thread is one that may be released: either with its own registers, or with those of a
- * call that ends in sigreturn(2) and a frame that restores it.  So the death of the tracer harms nobody.
+ * At every moment the thread is one that may be released: either with its own registers, or with
+ * those of a call that ends in sigreturn(2) and a frame that restores it.  So the death of the
+ * tracer harms nobody.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -26,7 +27,7 @@
 /* Flags that sigaltstack(2) does not know: sigreturn(2) then leaves the alternate stack alone. */
 #define NO_ALTSTACK_FLAGS 0x7fu
 
-/* -- code ---------------------------------------------------------------------------------------- */
+/* -- code -------------------------------------------------------------------------------------- */
 
 #define CODE_BYTES ((size_t)64 << 10)
 #define CODE_OVERLAP 16u
@@ -84,7 +85,7 @@ int rf_tracee_find_code(struct rf_tracees *tracees)
 	return tracees->system_call ? 0 : -ENOSYS;
 }
 
-/* -- memory --------------------------------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 static int write_memory(const struct rf_tracees *tracees, uint64_t address, const void *data,
 			size_t bytes)
@@ -107,9 +108,9 @@ static bool is_usable(const struct rf_map *map)
 		map->kind == RF_MAP_FILE);
 }
 
-/* Where `bytes` may be written for a while: below the stack, where a signal handler's frame would come and the
- * thread keeps nothing; where the stack has no more room, in other memory of the process, which our death
- * at that moment would harm.  0 if there is none. */
+/* Where `bytes` may be written for a while: below the stack, where a signal handler's frame would
+ * come and the thread keeps nothing; where the stack has no more room, in other memory of the
+ * process, which our death at that moment would harm.  0 if there is none. */
 static uint64_t find_scratch(const struct rf_tracees *tracees, uint64_t stack, size_t bytes)
 {
 	uint64_t below = (stack - RF_ARCH_RED_ZONE_BYTES - bytes) &
@@ -129,7 +130,7 @@ static uint64_t find_scratch(const struct rf_tracees *tracees, uint64_t stack, s
 	return other;
 }
 
-/* -- begin, call, end ------------------------------------------------------------------------------ */
+/* -- begin, call, end -------------------------------------------------------------------------- */
 
 /* The frame that restores the thread, whatever call it is in. */
 static void build_frame(const struct rf_tracees *tracees, struct rf_tracee *thread,
@@ -193,7 +194,8 @@ static int set_mask(const struct rf_tracee *thread, uint64_t mask)
 	return ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof(mask), &mask) < 0 ? -errno : 0;
 }
 
-/* Signals must wait while it makes calls; not before it is one that sigreturn(2) gives its mask back. */
+/* Signals must wait while it makes calls; not before it is one that sigreturn(2) gives its mask
+ * back. */
 static int set_call(const struct rf_tracees *tracees, struct rf_tracee *thread, long number,
 		    const uint64_t arguments[6])
 {
@@ -208,8 +210,8 @@ static int set_call(const struct rf_tracees *tracees, struct rf_tracee *thread, 
 	return set_mask(thread, UINT64_MAX);
 }
 
-/* Goes on to the beginning or the end of the call.  SIGSTOP cannot be blocked: it takes effect, and the
- * process is a stopped one when it is released. */
+/* Goes on to the beginning or the end of the call.  SIGSTOP cannot be blocked: it takes effect, and
+ * the process is a stopped one when it is released. */
 static int advance(struct rf_tracees *tracees, struct rf_tracee *thread)
 {
 	long signal = 0;

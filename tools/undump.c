@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undump: shows, checks and turns into executables the processes that rest in files.  main() reads the
- * command line and calls one mode; what a mode does is in its own file.
+ * undump: shows, checks and turns into executables the processes that rest in files.  main() reads
+ * the command line and calls one mode; what a mode does is in its own file.
  */
 #define _GNU_SOURCE
 #include "tools/undump.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of undump share.  undump.c parses the command line into a request and calls one mode;
- * each mode opens its input by undump_open() and reads nothing but the rf_source.
+ * What the parts of undump share.  undump.c parses the command line into a request and calls one
+ * mode; each mode opens its input by undump_open() and reads nothing but the rf_source.
  */
 #ifndef TOOLS_UNDUMP_H
 #define TOOLS_UNDUMP_H
@@ -39,21 +39,23 @@ struct undump_request {
 /* What one invocation does. */
 struct undump_mode {
 	int key;
-	/* 0, or a negative errno with a report that names the file; writes its result to standard output. */
+	/* 0, or a negative errno with a report that names the file; writes its result to standard
+	 * output. */
 	int (*run)(const struct undump_request *request, struct rf_report *report);
 };
 
 /* What a file is, as far as its ELF header says. */
 enum undump_kind {
-	UNDUMP_STATEFILE, /* or what has no header of its own that we know: its reader says what is wrong */
+	UNDUMP_STATEFILE, /* or anything else of ET_NONE: its reader says what is wrong */
 	UNDUMP_EXECUTABLE,
 	UNDUMP_CORE,
 	UNDUMP_STREAM, /* also standard input, "-", of which nothing has been read */
 };
 
 /*
- * Looks at the beginning of an open file.  The kind, or -ENOEXEC with a report that begins with `path`:
- * it is no ELF file, or of another class, byte order or machine; or a negative errno of read(2).
+ * Looks at the beginning of an open file.  The kind, or -ENOEXEC with a report that begins with
+ * `path`: it is no ELF file, or of another class, byte order or machine; or a negative errno of
+ * read(2).
  */
 int undump_recognise(int fd, const char *path, struct rf_report *report);
 
@@ -61,12 +63,14 @@ int undump_recognise(int fd, const char *path, struct rf_report *report);
 int undump_recognise_file(const char *path, struct rf_report *report);
 
 /*
- * Opens whatever undump takes as input: a statefile or an executable with their parents, or a core file.
- * 0, or a negative errno with a report that begins with the path at fault; the source is then closed.
+ * Opens whatever undump takes as input: a statefile or an executable with their parents, or a core
+ * file.  0, or a negative errno with a report that begins with the path at fault; the source is
+ * then closed.
  */
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report);
 
-/* --assume-unchanged: from now on, what cores lack is also taken from files that cannot prove what they are. */
+/* --assume-unchanged: from now on, what cores lack is also taken from files that cannot prove what
+ * they are. */
 void undump_assume_unchanged(void);
 
 /* -- modes ---------------------------------------------------------------------------------- */
@@ -89,13 +93,14 @@ int undump_send(const struct undump_request *request, struct rf_report *report);
 /* -- for modes ------------------------------------------------------------------------------ */
 
 /*
- * Writes the companion of a statefile or an executable to `core`, or, where that is NULL, to its name with
- * ".core" appended; tells on standard error which mapped files are no longer the same.
+ * Writes the companion of a statefile or an executable to `core`, or, where that is NULL, to its
+ * name with ".core" appended; tells on standard error which mapped files are no longer the same.
  * 0, or a negative errno with a report.
  */
 int undump_write_companion(const char *file, const char *core, struct rf_report *report);
 
-/* Writes an executable that goes on where the process stood: the mode without an option of its own. */
+/* Writes an executable that goes on where the process stood: the mode without an option of its
+ * own. */
 int undump_write_executable(const struct undump_request *request, struct rf_report *report);
 
 /* Applies what the command line says of open files to the source's descriptors (write_files.c). */

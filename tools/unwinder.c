@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libunwind on an image.  Its own reader of cores stops where .eh_frame is in another segment than the
- * code; the search in a table that it also exports takes whatever our accessors read.  Called by the
- * backtrace.
+ * libunwind on an image.  Its own reader of cores stops where .eh_frame is in another segment than
+ * the code; the search in a table that it also exports takes whatever our accessors read.  Called
+ * by the backtrace.
  */
 #define _GNU_SOURCE
 #include "tools/unwinder.h"
@@ -14,8 +14,8 @@
 #include "rfork/arch.h"
 #include "tools/frame_table.h"
 
-/* Words that one step may read: hostile expressions may have loops.  A search in a table of a million
- * functions takes 40. */
+/* Words that one step may read: hostile expressions may have loops.  A search in a table of a
+ * million functions takes 40. */
 #define MAX_WORDS_PER_STEP 20000u
 #define MAX_TABLE_ENTRIES (16u << 20)
 #define TABLE_ENTRY_BYTES 8u
@@ -39,8 +39,8 @@ struct rf_unwinder {
 
 /* -- call frame information ------------------------------------------------------------------- */
 
-/* The head of .eh_frame_hdr, as every linker writes it: a table of 32-bit offsets from itself, which
- * can be searched. */
+/* The head of .eh_frame_hdr, as every linker writes it: a table of 32-bit offsets from itself,
+ * which can be searched. */
 struct frame_header {
 	uint8_t version, frame_encoding, count_encoding, table_encoding;
 	int32_t frame;

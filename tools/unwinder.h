@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frames of a thread of an image, by libunwind, which reads registers and memory through us, and the
- * call frame information from the memory of the image, never from files.  Hostile: any stack and any call frame information end in
- * finite time.
+ * The frames of a thread of an image, by libunwind, which reads registers and memory through us,
+ * and the call frame information from the memory of the image, never from files.  Hostile: any
+ * stack and any call frame information end in finite time.
  */
 #ifndef TOOLS_UNWINDER_H
 #define TOOLS_UNWINDER_H

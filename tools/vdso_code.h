@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The code of an image's vdso.  An image has none, for it is the kernel's and not the process's; but a machine
- * with the same build has the same.
+ * The code of an image's vdso.  An image has none, for it is the kernel's and not the process's;
+ * but a machine with the same build has the same.
  */
 #ifndef TOOLS_VDSO_CODE_H
 #define TOOLS_VDSO_CODE_H

@@ -39,8 +39,7 @@ struct writing {
 	enum { PAGES_ALL, PAGES_OF_PROCESS, PAGES_OF_FILES } pages;
 };
 
-/* -- files of the process
- * ------------------------------------------------------------------------- */
+/* -- files of the process ---------------------------------------------------------------------- */
 
 static int fail_mapping(struct writing *writing, const struct rf_image_mapping *mapping, int error)
 {
@@ -110,8 +109,7 @@ static int settle(struct writing *writing)
 	return error < 0 ? error : settle_mappings(writing);
 }
 
-/* -- pages
- * ---------------------------------------------------------------------------------------- */
+/* -- pages ------------------------------------------------------------------------------------- */
 
 /* Whether a mapping's whole contents go into the executable. */
 static bool is_carried(const struct writing *writing, const struct rf_image_mapping *mapping)
@@ -242,8 +240,7 @@ static void rename_kinds(struct writing *writing)
 	}
 }
 
-/* -- the file
- * ------------------------------------------------------------------------------------- */
+/* -- the file ---------------------------------------------------------------------------------- */
 
 static void map_tables(struct writing *writing)
 {

@@ -5,8 +5,8 @@
  */
 #include <sys/syscall.h>
 
-/* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM: a thread as pthread_create(3) makes it; what it has of its
- * own, its steps set. */
+/* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM: a thread as pthread_create(3) makes it; what it
+ * has of its own, its steps set. */
 #define CLONE_FLAGS 0x50f00
 
 	.section .blob.start, "ax", @progbits

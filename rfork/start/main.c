@@ -104,8 +104,7 @@ static void reset_signals(void)
 		rf_syscall(SYS_rt_sigaction, signal, &none, NULL, KERNEL_SIGSET_BYTES);
 }
 
-/* -- whether it can run here
- * --------------------------------------------------------------------- */
+/* -- whether it can run here ------------------------------------------------------------------- */
 
 /*
  * During the boot in which the image was made, the machine has what it had then.  It is the
@@ -168,8 +167,7 @@ static int check_machine(struct rf_start *start)
 	return error < 0 ? error : compare_vdso(start);
 }
 
-/* -- the image
- * ------------------------------------------------------------------------------------ */
+/* -- the image --------------------------------------------------------------------------------- */
 
 static int read_image(struct rf_start *start)
 {

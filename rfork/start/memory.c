@@ -312,8 +312,7 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 	return error < 0 ? fail(start, mapping, error) : 0;
 }
 
-/* -- the whole
- * ---------------------------------------------------------------------------------- */
+/* -- the whole --------------------------------------------------------------------------------- */
 
 /* How many mappings there would be, each segment that is mapped between two others. */
 static size_t count_maps(const struct rf_statefile *file, uint64_t mapped_bytes)

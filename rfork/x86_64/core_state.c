@@ -2,9 +2,9 @@
 /*
  * A thread's x87 and vector state as a debugger expects it in a core.  Called by undump.
  *
- * The standard format of XSAVE has other offsets on other CPUs, and a core does not say which: debuggers
- * up to gdb 13 know those of Intel only, later ones guess from the size.  So a core of ours always has
- * those, and leaves out the components that no debugger knows.
+ * The standard format of XSAVE has other offsets on other CPUs, and a core does not say which:
+ * debuggers up to gdb 13 know those of Intel only, later ones guess from the size.  So a core of
+ * ours always has those, and leaves out the components that no debugger knows.
  */
 #include <string.h>
 
@@ -44,8 +44,8 @@ void rf_arch_core_layout(struct rf_xsave_layout *layout, const struct rf_machine
 	rf_arch_xsave_known(layout, features & SHOWN, false);
 }
 
-/* Of a CPU without XSAVE; of a thread in a call, where nothing is live but what a call preserves; or what
- * is sure of an area whose layout nobody knows. */
+/* Of a CPU without XSAVE; of a thread in a call, where nothing is live but what a call preserves;
+ * or what is sure of an area whose layout nobody knows. */
 static void make_legacy(unsigned char *area, const struct rf_image_thread *thread,
 			const unsigned char *fxsave)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of a thread that was stopped anywhere, as the kernel shows them to a debugger or in a core,
- * become those with which it goes on.  Called by undump.
+ * The registers of a thread that was stopped anywhere, as the kernel shows them to a debugger or in
+ * a core, become those with which it goes on.  Called by undump.
  * Source: Linux, arch/x86/kernel/signal.c.
  */
 #define _GNU_SOURCE

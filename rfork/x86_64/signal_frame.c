@@ -74,8 +74,8 @@ static size_t align_up(size_t bytes)
 }
 
 /*
- * The state comes first, for it must be aligned; the kernel's second mark follows an XSAVE area, which is as
- * long as this machine has it.
+ * The state comes first, for it must be aligned; the kernel's second mark follows an XSAVE area,
+ * which is as long as this machine has it.
  */
 static size_t state_bytes(const struct rf_machine_facts *facts,
 			  const struct rf_image_thread *thread)
@@ -92,9 +92,9 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
 }
 
 /*
- * Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A legacy
- * area would not do: the kernel initializes what is not in it by an XRSTOR that also loads MXCSR
- * from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c.
+ * Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A
+ * legacy area would not do: the kernel initializes what is not in it by an XRSTOR that also loads
+ * MXCSR from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c.
  */
 static void build_called_state(struct fxsave *fxsave, const struct rf_image_thread *thread)
 {

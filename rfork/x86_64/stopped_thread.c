@@ -63,7 +63,8 @@ long rf_arch_call_result(const struct rf_image_registers *registers)
 
 uint64_t rf_arch_return_to_frame(void *buffer, uint64_t address, uint64_t stack, uint64_t sigreturn)
 {
-	/* the return pops it, and leaves the stack pointer where rt_sigreturn looks for the frame */
+	/* the return pops it, and leaves the stack pointer where rt_sigreturn looks for the
+	 * frame */
 	uint64_t slot = stack - sizeof(sigreturn);
 
 	memcpy((unsigned char *)buffer + (slot - address), &sigreturn, sizeof(sigreturn));

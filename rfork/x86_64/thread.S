@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Another thread of a frozen process, on memory outside the image: without a C library's knowledge of
- * it.  Called by holder_write.c.  Contract in rfork/arch.h.
+ * Another thread of a frozen process, on memory outside the image: without a C library's knowledge
+ * of it.  Called by holder_write.c.  Contract in rfork/arch.h.
  */
 
 /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, PARENT_SETTID, CHILD_CLEARTID */
@@ -13,7 +13,7 @@
 	.type	rf_arch_start_thread, @function
 rf_arch_start_thread:
 	.cfi_startproc
-	/* rdi stack top, rsi entry, rdx its argument, rcx where the thread's id stands while it runs */
+	/* rdi stack top, rsi entry, rdx its argument, rcx the thread's id while it runs */
 	leaq	-16(%rdi), %rdi
 	movq	%rsi, 0(%rdi)
 	movq	%rdx, 8(%rdi)

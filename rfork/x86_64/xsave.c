@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * XSAVE areas of other machines.  In standard format each state component has a fixed place, which differs
- * between makers of processors: Intel keeps a component's place also where an earlier one is missing, AMD
- * puts one behind the other.  The kernel drops a state that does not fit its own layout without an error, so
- * whatever restores a thread comes through here.  Freestanding: no malloc, no errno.
+ * XSAVE areas of other machines.  In standard format each state component has a fixed place, which
+ * differs between makers of processors: Intel keeps a component's place also where an earlier one
+ * is missing, AMD puts one behind the other.  The kernel drops a state that does not fit its own
+ * layout without an error, so whatever restores a thread comes through here.  Freestanding: no
+ * malloc, no errno.
  * Source: Intel SDM volume 1, 13.4; AMD APM volume 2, 11.5; Linux, arch/x86/kernel/fpu/xstate.c.
  */
 #define _GNU_SOURCE
@@ -18,8 +19,8 @@
 #define HEADER_BYTES 64u
 #define FIRST_OFFSET (LEGACY_BYTES + HEADER_BYTES)
 #define MXCSR_OFFSET 24u
-/* XCR0 of the machine, in bytes that XSAVE leaves to software: the kernel puts it there in notes of cores,
- * for ptrace and in signal frames. */
+/* XCR0 of the machine, in bytes that XSAVE leaves to software: the kernel puts it there in notes of
+ * cores, for ptrace and in signal frames. */
 #define FEATURES_OFFSET 464u
 #define LIVE_OFFSET LEGACY_BYTES	 /* XSTATE_BV */
 #define FORMAT_OFFSET (LEGACY_BYTES + 8) /* XCOMP_BV, then 48 bytes that must be 0 */
@@ -161,7 +162,8 @@ int rf_arch_xsave_guess(struct rf_xsave_layout *layout, const void *area, size_t
 		return error;
 	live = load64(area, LIVE_OFFSET);
 	features = load64(area, FEATURES_OFFSET) | live | X87_AND_SSE;
-	/* gdb stops short of components that it does not know: those may be missing if they are not live */
+	/* gdb stops short of components that it does not know: those may be missing if they are not
+	 * live */
 	while (features) {
 		for (int is_packed = 0; is_packed < 2; is_packed++)
 			if (rf_arch_xsave_known(layout, features, is_packed) &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: cores of programs that know nothing of us, an interpreter and a database, by the kernel and by gcore,
- * become executables that go on with what the programs had in memory, and answer new questions; and so do
- * cores of those executables.
+ * Claim: cores of programs that know nothing of us, an interpreter and a database, by the kernel
+ * and by gcore, become executables that go on with what the programs had in memory, and answer new
+ * questions; and so do cores of those executables.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

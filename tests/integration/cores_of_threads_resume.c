@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program of eight threads whose core the kernel has written goes on, in all threads, with every
- * vector register, its heap, its arguments, its processor numbers, and system calls made again; dynamic or
- * static, at addresses of its own or not, and also if the core lacks what files hold.
+ * Claim: a program of eight threads whose core the kernel has written goes on, in all threads, with
+ * every vector register, its heap, its arguments, its processor numbers, and system calls made
+ * again; dynamic or static, at addresses of its own or not, and also if the core lacks what files
+ * hold.
  */
 #include "tests/support/core_threads.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a core that lacks memory is refused with what is missing: stacks that coredump_filter has left out, the
- * file that cannot prove to be the same, the offset at which the core was cut off.  On demand such a file is
- * taken, unless it was changed since.  A program that has aborted is told to end again, and does.
+ * Claim: a core that lacks memory is refused with what is missing: stacks that coredump_filter has
+ * left out, the file that cannot prove to be the same, the offset at which the core was cut off.
+ * On demand such a file is taken, unless it was changed since.  A program that has aborted is told
+ * to end again, and does.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * A program for debuggers to look at, compiled without optimization; no test itself.
  *
- *   debuggee checkpoint FILE [self-contained]   commits a checkpoint of itself from a chain of calls
- *   debuggee threads                            eight threads in calls, with a line "ready" before they wait
+ *   debuggee checkpoint FILE [self-contained]  commits a checkpoint of itself from a chain of calls
+ *   debuggee threads                           eight threads in calls; "ready" before they wait
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

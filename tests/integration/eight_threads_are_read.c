@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process of eight threads, which wait, sleep, read and compute, is stopped as a whole, however
- * often; each thread's registers are such that it can go on elsewhere, and here each goes on as if
- * it had never been stopped: no wait ends early, no number is lost.
+ * Claim: a process of eight threads, which wait, sleep, read and compute, is stopped as a whole,
+ * however often; each thread's registers are such that it can go on elsewhere, and here each goes
+ * on as if it had never been stopped: no wait ends early, no number is lost.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -131,7 +131,8 @@ static void check_call(const struct rf_source *source, const struct target *targ
 	CHECK_EQUAL(registers->orig_rax, UINT64_MAX);
 	if (is_interrupted && registers->rax == (uint64_t)-EINTR)
 		return;
-	/* it may be about to go on with a wait that was interrupted: elsewhere, that returns -EINTR */
+	/* it may be about to go on with a wait that was interrupted: elsewhere, that returns
+	 * -EINTR */
 	if (!is_interrupted || registers->rax != SYS_restart_syscall)
 		CHECK_EQUAL(registers->rax, number);
 	CHECK_EQUAL(rf_source_read((struct rf_source *)source, registers->rip, code, 2), 2);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: whatever an image was made of, two hundred of two hundred restarts succeed, at addresses that the kernel
- * chooses anew each time, for an ordinary user: executables of rfork_undump(), of statefiles (self-contained,
- * thin, copied), of a chain of increments, of a static program, of cores by the kernel and by gcore and of a running
- * process, those three with eight threads; and a statefile and a core that a node restarts.
+ * Claim: whatever an image was made of, two hundred of two hundred restarts succeed, at addresses
+ * that the kernel chooses anew each time, for an ordinary user: executables of rfork_undump(), of
+ * statefiles (self-contained, thin, copied), of a chain of increments, of a static program, of
+ * cores by the kernel and by gcore and of a running process, those three with eight threads; and a
+ * statefile and a core that a node restarts.
  *
  * As root the test starts itself again as the user nobody.
  */

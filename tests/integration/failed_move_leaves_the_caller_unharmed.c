@@ -150,7 +150,7 @@ static void expect_condition(const struct condition *then)
 	footprint_expect(&before);
 }
 
-/* -- a move that fails -------------------------------------------------------------------------- */
+/* -- a move that fails ------------------------------------------------------------------------- */
 
 static struct {
 	const char *host;
@@ -212,7 +212,7 @@ static void expect_failure(const char *host, int error)
 	failure.options = (struct rfork_options){ 0 };
 }
 
-/* -- early: before anything has been sent ------------------------------------------------------- */
+/* -- early: before anything has been sent ------------------------------------------------------ */
 
 static void check_early(void)
 {
@@ -232,7 +232,7 @@ static void check_early(void)
 	close(fd);
 }
 
-/* -- late: the image is frozen ------------------------------------------------------------------ */
+/* -- late: the image is frozen ----------------------------------------------------------------- */
 
 static void check_frozen(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program of eight threads whose core gcore has written goes on like one whose core is the kernel's,
- * with all that gcore writes, and undump says what it does not write.
+ * Claim: a program of eight threads whose core gcore has written goes on like one whose core is the
+ * kernel's, with all that gcore writes, and undump says what it does not write.
  */
 #include "tests/support/core_threads.h"
 

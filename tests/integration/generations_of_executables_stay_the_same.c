@@ -60,8 +60,7 @@ static int body(void)
 	}
 }
 
-/* -- what an executable says of itself
- * ------------------------------------------------------------- */
+/* -- what an executable says of itself --------------------------------------------------------- */
 
 struct summary {
 	uint64_t bytes;

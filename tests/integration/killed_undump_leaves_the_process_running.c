@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: whenever undump is killed while it looks at a process, that goes on as if nothing had been: its
- * waits do not end early, its signal mask and registers are its own, and nothing is left traced.
+ * Claim: whenever undump is killed while it looks at a process, that goes on as if nothing had
+ * been: its waits do not end early, its signal mask and registers are its own, and nothing is left
+ * traced.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -31,7 +32,8 @@ static void *sleep_long(void *unused)
 	struct timespec left = { .tv_sec = 1000 };
 
 	(void)unused;
-	/* the one thing that is not kept: a wait with an end in time may be told that a signal came */
+	/* the one thing that is not kept: a wait with an end in time may be told that a signal
+	 * came */
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;
 	target_add(shared, WOKEN);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a mapped file is named in the child's list of mappings and its clean pages are the
- * file's; written private pages are carried, those that were overwritten with zeros and those that may
- * not be read too; RFORK_SELF_CONTAINED carries all and names none;
- * a deleted file's bytes are carried too.
+ * Claim: a mapped file is named in the child's list of mappings and its clean pages are the file's;
+ * written private pages are carried, those that were overwritten with zeros and those that may not
+ * be read too; RFORK_SELF_CONTAINED carries all and names none; a deleted file's bytes are carried
+ * too.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: what lies below a stack is in the source as it is, and stays so in the process: with languages whose
- * small stacks lie amid other data, and where a stack has no room left at all.
+ * Claim: what lies below a stack is in the source as it is, and stays so in the process: with
+ * languages whose small stacks lie amid other data, and where a stack has no room left at all.
  */
 #define _GNU_SOURCE
 #include <alloca.h>
@@ -30,7 +30,8 @@ static unsigned char *lowest; /* of the stack */
 /* Among the first memory of a process that can be written to. */
 static unsigned char data[8 * TEST_PAGE_BYTES] = { 1 };
 
-/* On the small stack: nothing but calls that need none, not even that of a symbol which is resolved late. */
+/* On the small stack: nothing but calls that need none, not even that of a symbol which is resolved
+ * late. */
 static void work(void)
 {
 	unsigned char here;

@@ -2,8 +2,9 @@
 /*
  * Claim: a checkpoint of a process with things that cannot be kept is refused before anything is
  * written, and one sentence names them all, or counts those for which it has no room, and says
- * which flags would leave some out; the process is as it was.  With RFORK_CLOSE_OTHERS and RFORK_THIS_THREAD it is made, and says what it has
- * lost; memory that a fork does not copy, and child processes, it lists in any case.
+ * which flags would leave some out; the process is as it was.  With RFORK_CLOSE_OTHERS and
+ * RFORK_THIS_THREAD it is made, and says what it has lost; memory that a fork does not copy, and
+ * child processes, it lists in any case.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -37,8 +37,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	is_on_altstack = &here >= altstack && &here < altstack + ALTSTACK_BYTES;
 }
 
-/* -- what is set up
- * ------------------------------------------------------------------------------ */
+/* -- what is set up ---------------------------------------------------------------------------- */
 
 struct state {
 	int ends[2], duplicate;
@@ -94,8 +93,7 @@ static void set_memory(struct state *state)
 	CHECK_CALL(mprotect(state->forbidden, 64 * TEST_PAGE_BYTES, PROT_NONE));
 }
 
-/* -- what is found
- * ------------------------------------------------------------------------------- */
+/* -- what is found ----------------------------------------------------------------------------- */
 
 static bool has_signals(void)
 {

@@ -65,8 +65,7 @@ static void put_files(void)
 	put_file(checkpoint_path("written"), "old text");
 }
 
-/* -- executables of undump
- * ----------------------------------------------------------------------- */
+/* -- executables of undump --------------------------------------------------------------------- */
 
 static void undump(const char *from, const char *to, const char *option)
 {

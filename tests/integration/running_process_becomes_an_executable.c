@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump -p makes of an unrelated running process of eight threads an executable that goes on where each of them
- * stood: with its memory, thread-local data, waits, mutexes and pipes, signals and timers; over and over.
- * The process itself notices nothing.
+ * Claim: undump -p makes of an unrelated running process of eight threads an executable that goes
+ * on where each of them stood: with its memory, thread-local data, waits, mutexes and pipes,
+ * signals and timers; over and over.  The process itself notices nothing.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

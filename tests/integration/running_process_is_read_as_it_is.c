@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the source of a running process says what the process itself says of its state: memory, signals,
- * timers, threads, ranges; and when it is let go it has lost nothing of it and goes on.
+ * Claim: the source of a running process says what the process itself says of its state: memory,
+ * signals, timers, threads, ranges; and when it is let go it has lost nothing of it and goes on.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: signals that are sent to a process while it is stopped and read over and over arrive all, with
- * their values, in their order; they end waits as they should; and a fatal one still is.
+ * Claim: signals that are sent to a process while it is stopped and read over and over arrive all,
+ * with their values, in their order; they end waits as they should; and a fatal one still is.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump FILE --to HOST restarts a statefile on a node as often as one likes: with the memory of the
- * checkpoint, a file open where it was, and standard files of the process that has sent it; that process ends as
- * the restarted one does, and takes it along when it is killed.  What cannot be sent is told and leaves nothing.
+ * Claim: undump FILE --to HOST restarts a statefile on a node as often as one likes: with the
+ * memory of the checkpoint, a file open where it was, and standard files of the process that has
+ * sent it; that process ends as the restarted one does, and takes it along when it is killed.  What
+ * cannot be sent is told and leaves nothing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

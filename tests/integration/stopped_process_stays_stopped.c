@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process that is stopped by a signal is read like any other, and stays stopped: its parent is told
- * nothing, and SIGCONT continues it.  One that is sent SIGSTOP while it is read, at whatever moment, is
- * stopped then.
+ * Claim: a process that is stopped by a signal is read like any other, and stays stopped: its
+ * parent is told nothing, and SIGCONT continues it.  One that is sent SIGSTOP while it is read, at
+ * whatever moment, is stopped then.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a checkpoint that is committed to a pipe is a stream, which undump takes from its standard input or from a
- * file, and turns into an executable that goes on; a stream that is cut or changed anywhere is refused, with its name.
+ * Claim: a checkpoint that is committed to a pipe is a stream, which undump takes from its standard
+ * input or from a file, and turns into an executable that goes on; a stream that is cut or changed
+ * anywhere is refused, with its name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -110,7 +111,8 @@ static void undump_from_file(void)
 	CHECK_EQUAL(run_undump(STDIN_FILENO, stream, "--check", NULL, text, sizeof(text)), 0);
 }
 
-/* Writes the first `bytes` of the stream, one bit of which is changed at `at`, if that is not beyond them. */
+/* Writes the first `bytes` of the stream, one bit of which is changed at `at`, if that is not
+ * beyond them. */
 static void spoil(const unsigned char *whole, size_t bytes, size_t at)
 {
 	int fd = CHECK_CALL(open(spoilt, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));

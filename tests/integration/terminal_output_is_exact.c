@@ -106,7 +106,7 @@ static size_t record(void (*body)(void), char *text)
 	return terminal.bytes;
 }
 
-/* -- a terminal that nobody reads for a while --------------------------------------------------- */
+/* -- a terminal that nobody reads for a while -------------------------------------------------- */
 
 /* More than a terminal holds, so that the change of the mode comes home before the output that
  * precedes it has been shown. */

@@ -60,7 +60,7 @@ static bool is_armed(timer_t timer)
 	return left.it_value.tv_sec || left.it_value.tv_nsec;
 }
 
-/* -- interval timers ------------------------------------------------------------------------------ */
+/* -- interval timers --------------------------------------------------------------------------- */
 
 static void start_itimers(void)
 {
@@ -96,7 +96,7 @@ static int move_itimers(const struct node *node)
 	return 0;
 }
 
-/* -- timers of timer_create() ----------------------------------------------------------------------- */
+/* -- timers of timer_create() ------------------------------------------------------------------ */
 
 static void *value_of(int number)
 {
@@ -164,7 +164,7 @@ static int move_timers(const struct node *node)
 	return 0;
 }
 
-/* -- due during the move ---------------------------------------------------------------------------- */
+/* -- due during the move ----------------------------------------------------------------------- */
 
 /* A CPU clock by a pid: our own means the same there, another's nothing. */
 static int move_clocks_of_processes(const struct node *node)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: what cannot be undumped is refused, with a sentence that says which process and why, before
- * anything is done to it: no process, threads, the kernel's, the first one, zombies, those that others trace, have
- * filters or several users, look at other files, forbid it, run foreign code, or wait where nothing stops
- * them.
+ * Claim: what cannot be undumped is refused, with a sentence that says which process and why,
+ * before anything is done to it: no process, threads, the kernel's, the first one, zombies, those
+ * that others trace, have filters or several users, look at other files, forbid it, run foreign
+ * code, or wait where nothing stops them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -9,7 +9,8 @@
 #define RESTARTS 3
 #define STATUS 7
 
-/* What gcore has not written, or nobody can find in a static program's memory, and undump has said so. */
+/* What gcore has not written, or nobody can find in a static program's memory, and undump has said
+ * so. */
 static bool is_known_loss(const char *line)
 {
 	const char *name = strstr(line, ": ");
@@ -43,7 +44,8 @@ static void resume(const char *executable)
 	core_expect_exit(&program, STATUS);
 }
 
-/* The core of an executable that has just gone on, whose memory is the executable's for the most part. */
+/* The core of an executable that has just gone on, whose memory is the executable's for the most
+ * part. */
 static void dump_again(const char *executable)
 {
 	char core[512], next[512];

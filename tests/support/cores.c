@@ -15,7 +15,7 @@
 
 static char said[16384];
 
-/* -- whether cores can be had ----------------------------------------------------------------------- */
+/* -- whether cores can be had ------------------------------------------------------------------ */
 
 static bool read_text(const char *path, char *text, size_t bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Programs whose cores are restarted: started with pipes, dumped by the kernel or by gcore, turned into
- * executables by undump, and started again.
+ * Programs whose cores are restarted: started with pipes, dumped by the kernel or by gcore, turned
+ * into executables by undump, and started again.
  */
 #ifndef TEST_SUPPORT_CORES_H
 #define TEST_SUPPORT_CORES_H
@@ -23,8 +23,8 @@ void core_need(enum core_origin origin);
 /* Starts a program, arguments[0], in the test's directory, and gives it that coredump_filter. */
 struct core_program core_start(char *const arguments[], unsigned filter);
 
-/* Starts an executable of ours; a core of it may be asked for at once, for the signal waits until the
- * program goes on. */
+/* Starts an executable of ours; a core of it may be asked for at once, for the signal waits until
+ * the program goes on. */
 struct core_program core_restart(const char *executable, unsigned filter);
 
 /* Reads its output until a line is `line`; fails the test at the end or the deadline. */

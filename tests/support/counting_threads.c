@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program whose cores the tests restart; it knows nothing of rfork.  Seven threads count, with values in
- * every vector register that the processor has; the main thread waits in read(2).  Once that has read a byte,
- * all must have counted on, and whatever libc and kernel know of the process must still be so.  Says on
- * standard output, line by line, what is not as it was, and at last "end".
+ * A program whose cores the tests restart; it knows nothing of rfork.  Seven threads count, with
+ * values in every vector register that the processor has; the main thread waits in read(2).  Once
+ * that has read a byte, all must have counted on, and whatever libc and kernel know of the process
+ * must still be so.  Says on standard output, line by line, what is not as it was, and at last
+ * "end".
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -153,7 +154,7 @@ static void *run_counter(void *argument)
 	return counter;
 }
 
-/* -- what must still be so ---------------------------------------------------------------------------- */
+/* -- what must still be so --------------------------------------------------------------------- */
 
 static void check_vectors(const struct counter *counter)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resumer undump|state|increments|wait FILE: a program that is restarted, of whatever kind of file.  Builds a
- * state, makes FILE by the call of that name, and exits 0; restarted, it looks at its state and exits 23.  "wait"
- * knows nothing of librfork: it says "ready" and waits for the end of its input, with seven other threads that
- * count, and whoever restarts it from a core finds them all at work.
+ * resumer undump|state|increments|wait FILE: a program that is restarted, of whatever kind of file.
+ * Builds a state, makes FILE by the call of that name, and exits 0; restarted, it looks at its
+ * state and exits 23.  "wait" knows nothing of librfork: it says "ready" and waits for the end of
+ * its input, with seven other threads that count, and whoever restarts it from a core finds them
+ * all at work.
  */
 #define _GNU_SOURCE
 #include <rfork.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts a process for tests that look at others, and speaks with it through shared memory and futex(2).
+ * Starts a process for tests that look at others, and speaks with it through shared memory and
+ * futex(2).
  */
 #define _GNU_SOURCE
 #include "tests/support/target.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process that knows nothing of librfork and is looked at from outside: a child with a page that it shares
- * with the test, in which both put numbers and wait for them, with a deadline.
+ * A process that knows nothing of librfork and is looked at from outside: a child with a page that
+ * it shares with the test, in which both put numbers and wait for them, with a deadline.
  */
 #ifndef TEST_SUPPORT_TARGET_H
 #define TEST_SUPPORT_TARGET_H
@@ -18,8 +18,8 @@ struct target {
 	void *memory;	   /* shared, too: the rest of what was asked for */
 };
 
-/* Starts body(target) in a process of its own, which ends with the test at the latest and then by what body
- * returns.  Only standard descriptors are open in it. */
+/* Starts body(target) in a process of its own, which ends with the test at the latest and then by
+ * what body returns.  Only standard descriptors are open in it. */
 void target_start(struct target *target, int (*body)(struct target *target), size_t memory_bytes);
 
 /* Puts a number, or adds one to it, and wakes who waits for it; waits until a word is at least

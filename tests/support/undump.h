@@ -12,10 +12,12 @@ struct undump_result {
 	char text[65536]; /* what it wrote to standard output and error */
 };
 
-/* Runs a program with its arguments, the last one NULL, and standard input from /dev/null, to its end. */
+/* Runs a program with its arguments, the last one NULL, and standard input from /dev/null, to its
+ * end. */
 void undump_run(struct undump_result *result, const char *program, ...);
 
-/* undump -p PID -o PATH with the options that follow, the last one NULL; fails the test unless it succeeds. */
+/* undump -p PID -o PATH with the options that follow, the last one NULL; fails the test unless it
+ * succeeds. */
 void undump_process(pid_t pid, const char *path, const char *option);
 
 /* Removes an executable and its companion. */

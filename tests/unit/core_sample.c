@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the small cores of test_core_reader.c, byte by byte: libelf, which reads them, has no part in it.
+ * Makes the small cores of test_core_reader.c, byte by byte: libelf, which reads them, has no part
+ * in it.
  */
 #define _GNU_SOURCE
 #include "tests/unit/core_sample.h"
@@ -118,7 +119,8 @@ static void make_program(struct core_sample *sample)
 	memcpy(start + sizeof(elf), headers, sizeof(headers));
 }
 
-/* argc, argv, environment, auxiliary vector and strings in the last page of the stack, as the kernel does. */
+/* argc, argv, environment, auxiliary vector and strings in the last page of the stack, as the
+ * kernel does. */
 static void make_stack(struct core_sample *sample)
 {
 	static const char strings[] = "prog\0two\0PWD=/tmp\0A=b\0/bin/prog";
@@ -172,7 +174,7 @@ void core_sample_release(struct core_sample *sample)
 	sample->xsave = NULL;
 }
 
-/* -- the file ----------------------------------------------------------------------------------- */
+/* -- the file ---------------------------------------------------------------------------------- */
 
 static void append_files(struct buffer *notes, const struct core_sample *sample)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small cores made by hand, in the forms that the kernel and gdb write: a program of three pages, a heap, a
- * stack with arguments, and threads.  A test changes the fields of a sample before it is written.
+ * Small cores made by hand, in the forms that the kernel and gdb write: a program of three pages, a
+ * heap, a stack with arguments, and threads.  A test changes the fields of a sample before it is
+ * written.
  */
 #ifndef TEST_UNIT_CORE_SAMPLE_H
 #define TEST_UNIT_CORE_SAMPLE_H
@@ -74,8 +75,8 @@ void *core_sample_at(struct core_sample *sample, uint64_t address);
 /* The core's bytes, from malloc(). */
 unsigned char *core_sample_make(const struct core_sample *sample, size_t *bytes);
 
-/* Makes at `page` the beginning of a library: ELF headers and a build-id (NULL = none) of 20 bytes, one PT_LOAD
- * for each of two pages that follow the first. */
+/* Makes at `page` the beginning of a library: ELF headers and a build-id (NULL = none) of 20 bytes,
+ * one PT_LOAD for each of two pages that follow the first. */
 void core_sample_library(unsigned char page[SAMPLE_PAGE], const char *build_id);
 
 #endif

@@ -504,7 +504,8 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 
 static const char *judge_relay(const struct rf_image *image, uint32_t index)
 {
-	/* a pipe read, a pipe written; sockets of three kinds read, written, or both; two that listen */
+	/* a pipe read, a pipe written; sockets of three kinds read, written, or both; two that
+	 * listen */
 	static const uint32_t known[] = { 0x101, 0x201, 0x102, 0x202, 0x302, 0x103, 0x203,
 					  0x303, 0xb03, 0x104, 0x204, 0x304, 0x105, 0x505 };
 	static const uint32_t standard[] = { 0x101, 0x201, 0x201 };

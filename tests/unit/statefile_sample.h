@@ -26,7 +26,7 @@ enum statefile_segment {
 
 struct statefile_sample {
 	struct sample records;
-	unsigned char data[STATEFILE_DATA_PAGES * SAMPLE_PAGE]; /* what the file has after its head */
+	unsigned char data[STATEFILE_DATA_PAGES * SAMPLE_PAGE]; /* what comes after the head */
 	/* before the digest is made, the note is what this makes of it; NULL = as it should be */
 	void (*change_note)(struct rf_statefile_note *note);
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backtraces from an image alone (tools/unwinder.c, objects.c, symbols*.c): of a child of ours that is
- * stopped, whose memory is read through /proc, or a copy of it that is spoiled.
+ * Backtraces from an image alone (tools/unwinder.c, objects.c, symbols*.c): of a child of ours that
+ * is stopped, whose memory is read through /proc, or a copy of it that is spoiled.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -384,8 +384,8 @@ START_TEST(vdso_is_an_object_like_others)
 }
 END_TEST
 
-/* An object of one page in place of the child's stack, with two functions whose call frame information
- * says what the test wants.  Offsets in it: */
+/* An object of one page in place of the child's stack, with two functions whose call frame
+ * information says what the test wants.  Offsets in it: */
 enum { HEADER = 0x200, CIE = 0x300, FDE = 0x340, STACK = 0x600, CODE = 0x800, FUNCTION = 0x100 };
 
 struct fde {
@@ -427,8 +427,8 @@ static void make_page(unsigned char *page)
 	};
 	/* version; encodings; two entries */
 	const unsigned char table[] = { 1, 0x1b, 3, 0x3b, 0, 0, 0, 0, 2, 0, 0, 0 };
-	/* length, id, version 1, "zR", alignments, return address in 16, encoding; CFA = rsp + 8, return
-	 * address at CFA - 8 */
+	/* length, id, version 1, "zR", alignments, return address in 16, encoding; CFA = rsp + 8,
+	 * return address at CFA - 8 */
 	const unsigned char cie[] = { 20, 0,	0,  0, 0,    0,	   0, 0, 1,    'z', 'R', 0,
 				      1,  0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,   0,	 0 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of tools/core_reader*.c: small cores made by hand (core_sample.c), sound and hostile.  What
- * real cores hold is tested in tests/integration/cores_*.c.
+ * Unit tests of tools/core_reader*.c: small cores made by hand (core_sample.c), sound and hostile.
+ * What real cores hold is tested in tests/integration/cores_*.c.
  */
 #define _GNU_SOURCE
 #include "tools/core_reader.h"
@@ -366,7 +366,7 @@ START_TEST(hostile_xsave_is_refused)
 }
 END_TEST
 
-/* -- memory that the core does not hold -------------------------------------------------------------- */
+/* -- memory that the core does not hold -------------------------------------------------------- */
 
 START_TEST(untouched_memory_is_zero)
 {

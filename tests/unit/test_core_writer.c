@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Companions of statefiles: libelf reads what tools/core_writer.c has written, and the notes say of memory
- * and registers what the source says.  What a debugger makes of them is for tests/integration.
+ * Companions of statefiles: libelf reads what tools/core_writer.c has written, and the notes say of
+ * memory and registers what the source says.  What a debugger makes of them is for
+ * tests/integration.
  */
 #define _GNU_SOURCE
 #include "tools/core_writer.h"
@@ -77,7 +78,8 @@ static void make_threads(void)
 	}
 }
 
-/* Six pages of a library of which one was written to, then sixteen anonymous ones with some data. */
+/* Six pages of a library of which one was written to, then sixteen anonymous ones with some
+ * data. */
 static void make_memory(int state)
 {
 	const struct rf_image_mapping mappings[] = {
@@ -467,7 +469,8 @@ START_TEST(failures_leave_the_old_file)
 	ck_assert_int_lt(snprintf(gone, sizeof(gone), "%s/none/core", folder), 128);
 	ck_assert_int_eq(rf_core_write(&source, gone, NULL, NULL, &report), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(report.sentence, gone));
-	/* a folder cannot be replaced, and no temporary file may stay: tear_down() removes the rest */
+	/* a folder cannot be replaced, and no temporary file may stay: tear_down() removes the
+	 * rest */
 	report = (struct rf_report){ 0 };
 	ck_assert_int_eq(mkdir(core_path, 0700), 0);
 	ck_assert_int_eq(rf_core_write(&source, core_path, NULL, NULL, &report), -EISDIR);

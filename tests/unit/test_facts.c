@@ -91,8 +91,8 @@ START_TEST(only_own_facts_hold)
 }
 END_TEST
 
-/* The kernel's list leaves some out that CPUID has, and that programs find there: they have no name in it,
- * or are a mode, or are not trusted on some CPUs (rdseed on AMD family 1Ah, linux 6.18). */
+/* The kernel's list leaves some out that CPUID has, and that programs find there: they have no name
+ * in it, or are a mode, or are not trusted on some CPUs (rdseed on AMD family 1Ah, linux 6.18). */
 static bool is_unlisted(const char *feature)
 {
 	return strcmp(feature, "osxsave") == 0 || strcmp(feature, "lm") == 0 ||

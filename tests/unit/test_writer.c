@@ -53,7 +53,8 @@ static void read_bytes(void *buffer, size_t bytes)
 	position += (off_t)bytes;
 }
 
-/* Reads the next record and checks all that holds for every record; the caller frees the payload. */
+/* Reads the next record and checks all that holds for every record; the caller frees the
+ * payload. */
 static unsigned char *next_record(struct rf_record_header *header)
 {
 	unsigned char *payload;

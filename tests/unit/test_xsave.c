@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/x86_64/xsave.c: areas made by hand in the layouts of both makers of processors.
- * Whether the kernel takes what comes out is tested in test_signal_frame.c.
+ * Unit tests of rfork/x86_64/xsave.c: areas made by hand in the layouts of both makers of
+ * processors.  Whether the kernel takes what comes out is tested in test_signal_frame.c.
  */
 #define _GNU_SOURCE
 #include "rfork/arch.h"
