@@ -14,8 +14,8 @@
 	(RF_DESCRIPTOR_CLOEXEC | RF_DESCRIPTOR_MAY_CLOSE | RF_DESCRIPTOR_DIGEST |                  \
 	 RF_DESCRIPTOR_WITNESS | RF_DESCRIPTOR_BY_PATH | RF_DESCRIPTOR_AT_END)
 
-/* Whether same_as names an earlier descriptor that stands for itself. */
-static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
+const struct rf_image_descriptor *rf_record_find_descriptor(const struct rf_image *image,
+							    uint32_t number)
 {
 	uint32_t low = 0;
 	uint32_t high = image->descriptors_read;
@@ -28,8 +28,17 @@ static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
 		else
 			high = middle;
 	}
-	return low < image->descriptors_read && image->descriptors[low].number == number &&
-	       image->descriptors[low].same_as == RF_IMAGE_NONE;
+	return low < image->descriptors_read && image->descriptors[low].number == number
+		       ? &image->descriptors[low]
+		       : NULL;
+}
+
+/* Whether same_as names an earlier descriptor that stands for itself. */
+static bool is_known_descriptor(const struct rf_image *image, uint32_t number)
+{
+	const struct rf_image_descriptor *descriptor = rf_record_find_descriptor(image, number);
+
+	return descriptor && descriptor->same_as == RF_IMAGE_NONE;
 }
 
 /* However often the terminal was opened, it is one channel. */

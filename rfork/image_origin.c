@@ -85,29 +85,11 @@ int rf_record_take_machine(struct rf_reader *reader, struct rf_image *image, siz
 	return 0;
 }
 
-static const struct rf_image_descriptor *find_descriptor(const struct rf_image *image,
-							 uint32_t number)
-{
-	uint32_t low = 0;
-	uint32_t high = image->descriptors_read;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (image->descriptors[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < image->descriptors_read && image->descriptors[low].number == number
-		       ? &image->descriptors[low]
-		       : NULL;
-}
-
 /* Why a lock is none; NULL if it is one. */
 static const char *find_lock_fault(const struct rf_image *image, const struct rf_image_lock *lock)
 {
-	const struct rf_image_descriptor *descriptor = find_descriptor(image, lock->descriptor);
+	const struct rf_image_descriptor *descriptor =
+		rf_record_find_descriptor(image, lock->descriptor);
 
 	if (!descriptor || descriptor->kind != RF_DESCRIPTOR_FILE)
 		return "a lock is of no file";

@@ -46,6 +46,10 @@ int rf_record_take_locks(struct rf_reader *reader, struct rf_image *image, size_
 int rf_record_take_lost(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 
+/* The descriptor of a number, among those that have been read; NULL if there is none. */
+const struct rf_image_descriptor *rf_record_find_descriptor(const struct rf_image *image,
+							    uint32_t number);
+
 /* Appends a file whose fields and path stand in the payload. */
 int rf_record_add_file(struct rf_reader *reader, struct rf_image *image,
 		       const struct rf_image_file *fields, const void *path, size_t length);

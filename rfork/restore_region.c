@@ -73,6 +73,38 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_m
 	return code_bytes() + align(bytes + 2 * ALIGNMENT, PAGE_BYTES);
 }
 
+/* -- memory ----------------------------------------------------------------------------------- */
+
+/* MAP_FIXED_NOREPLACE: a place that is taken after all is an error, never an overwrite. */
+long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
+		    uint64_t offset)
+{
+	long result = rf_sys_mmap(address, bytes, (int)protection, flags | MAP_FIXED_NOREPLACE, fd,
+				  offset);
+
+	if (result >= 0 && (uint64_t)result != address) {
+		/* a kernel before 4.17 takes the flag for a hint */
+		rf_sys_munmap((uintptr_t)result, bytes);
+		return -EEXIST;
+	}
+	return result;
+}
+
+long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
+			      uint32_t protection)
+{
+	uint64_t bytes = mapping->end - mapping->start;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
+		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
+	long result = rf_restore_map(address, bytes, protection, flags, -1, 0);
+
+	/* What was reserved without commitment must be so here; but only then, for such memory does
+	 * not join its neighbours. */
+	if (result == -ENOMEM)
+		result = rf_restore_map(address, bytes, protection, flags | MAP_NORESERVE, -1, 0);
+	return result;
+}
+
 /* -- the process -------------------------------------------------------------------------- */
 
 int rf_restore_process(const struct rf_image *image, struct rf_report *report)

@@ -35,6 +35,14 @@ struct rf_restore {
 uint64_t rf_restore_region_bytes(const struct rf_image *image,
 				 const struct rf_machine_facts *facts);
 
+/* Maps at this very address; it, or a negative errno: -EEXIST something is there. */
+long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
+		    uint64_t offset);
+
+/* The same for an anonymous mapping of the image. */
+long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
+			      uint32_t protection);
+
 /* Gives the calling process the image's working directory, umask and name; 0 or a negative
  * errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);

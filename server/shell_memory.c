@@ -37,38 +37,16 @@ static int map_failed(struct rf_shell *shell, const struct rf_image *image,
 			 mapping->end, path);
 }
 
-/* MAP_FIXED_NOREPLACE: a place that is taken after all is an error, never an overwrite. */
-static long map_at(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
-		   uint64_t offset)
-{
-	long result = rf_sys_mmap(address, bytes, (int)protection, flags | MAP_FIXED_NOREPLACE, fd,
-				  offset);
-
-	if (result >= 0 && (uint64_t)result != address) {
-		/* a kernel before 4.17 takes the flag for a hint */
-		rf_sys_munmap((uintptr_t)result, bytes);
-		return -EEXIST;
-	}
-	return result;
-}
-
 static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
 	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
 	struct rf_place *place = &memory->places[index];
 	uint64_t brk = memory->image->process.brk;
 	uint64_t bytes = mapping->end - mapping->start;
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
-		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
 	long result;
 
 	place->protection = mapping->protection | (mapping->data_pages ? RF_PROTECTION_WRITE : 0);
-	result = map_at(place->address, bytes, place->protection, flags, -1, 0);
-	/* What the caller reserved without commitment must be so here; but only then, for such
-	 * memory does not join its neighbours. */
-	if (result == -ENOMEM)
-		result = map_at(place->address, bytes, place->protection, flags | MAP_NORESERVE, -1,
-				0);
+	result = rf_restore_map_anonymous(mapping, place->address, place->protection);
 	if (result < 0)
 		return map_failed(shell, memory->image, mapping, result);
 	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only,
@@ -90,9 +68,9 @@ static int map_file(struct rf_shell *shell, const struct rf_shell_memory *memory
 	if (mapping->data_pages && !is_shared)
 		place->protection |= RF_PROTECTION_WRITE;
 	if (result >= 0)
-		result = map_at(place->address, mapping->end - mapping->start, place->protection,
-				is_shared ? MAP_SHARED : MAP_PRIVATE, (int)result,
-				mapping->file_offset);
+		result = rf_restore_map(place->address, mapping->end - mapping->start,
+					place->protection, is_shared ? MAP_SHARED : MAP_PRIVATE,
+					(int)result, mapping->file_offset);
 	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
 }
 
@@ -203,9 +181,9 @@ static int choose_places(struct rf_shell *shell)
 		return error;
 	/* The region now, lest anything of the shell's own gets there; the parking area stays
 	 * free for the vdso, and nothing is mapped any more before that is moved. */
-	error = (int)map_at(places->region_address, places->region_bytes,
-			    RF_PROTECTION_READ | RF_PROTECTION_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0) < 0
+	error = (int)rf_restore_map(places->region_address, places->region_bytes,
+				    RF_PROTECTION_READ | RF_PROTECTION_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0
 			? -ENOMEM
 			: 0;
 	return error < 0 ? rf_report(&shell->report, ENOMEM, "the restorer's region: %m") : 0;

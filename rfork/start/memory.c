@@ -118,35 +118,10 @@ static long map_over(uint64_t address, uint64_t bytes, uint32_t protection, int 
 	return rf_sys_mmap(address, bytes, (int)protection, flags, fd, offset);
 }
 
-/* MAP_FIXED_NOREPLACE: a place that is taken after all is an error, never an overwrite. */
-static long map_at(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
-		   uint64_t offset)
-{
-	long result = rf_sys_mmap(address, bytes, (int)protection, flags | MAP_FIXED_NOREPLACE, fd,
-				  offset);
-
-	if (result >= 0 && (uint64_t)result != address) {
-		/* a kernel before 4.17 takes the flag for a hint */
-		rf_sys_munmap((uintptr_t)result, bytes);
-		return -EEXIST;
-	}
-	return result;
-}
-
 static long map_anonymous(const struct piece *piece)
 {
-	const struct rf_image_mapping *mapping = piece->mapping;
-	uint64_t bytes = mapping->end - mapping->start;
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
-		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
-	long result = map_at(piece->place->address, bytes, piece->place->protection, flags, -1, 0);
-
-	/* What was reserved without commitment must be so here; but only then, for such memory does
-	 * not join its neighbours. */
-	if (result == -ENOMEM)
-		result = map_at(piece->place->address, bytes, piece->place->protection,
-				flags | MAP_NORESERVE, -1, 0);
-	return result;
+	return rf_restore_map_anonymous(piece->mapping, piece->place->address,
+					piece->place->protection);
 }
 
 static int map_file(struct rf_start *start, const struct piece *piece)
@@ -161,10 +136,10 @@ static int map_file(struct rf_start *start, const struct piece *piece)
 				 "%s: the file is not the one that the program had mapped", path);
 	if (fd < 0)
 		return rf_report(&start->report, -fd, "%s, which the program had mapped: %m", path);
-	result = map_at(piece->place->address, mapping->end - mapping->start,
-			piece->place->protection,
-			mapping->flags & RF_MAPPING_SHARED ? MAP_SHARED : MAP_PRIVATE, fd,
-			mapping->file_offset);
+	result = rf_restore_map(piece->place->address, mapping->end - mapping->start,
+				piece->place->protection,
+				mapping->flags & RF_MAPPING_SHARED ? MAP_SHARED : MAP_PRIVATE, fd,
+				mapping->file_offset);
 	rf_sys_close(fd);
 	return result < 0 ? fail(start, mapping, result) : 0;
 }
@@ -284,8 +259,8 @@ static int map_one_piece(struct rf_start *start, const struct piece *piece)
 	long result;
 
 	piece->place->protection = piece->mapping->protection;
-	result = map_at(piece->place->address, segment->bytes, piece->place->protection,
-			MAP_PRIVATE, start->fd, segment->offset);
+	result = rf_restore_map(piece->place->address, segment->bytes, piece->place->protection,
+				MAP_PRIVATE, start->fd, segment->offset);
 	return result < 0 ? fail(start, piece->mapping, result) : 0;
 }
 
@@ -339,9 +314,9 @@ static int choose_places(struct rf_start *start)
 			      start->facts.max_address, &start->report);
 	if (error < 0)
 		return error;
-	error = (int)map_at(places->region_address, places->region_bytes,
-			    RF_PROTECTION_READ | RF_PROTECTION_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0) < 0
+	error = (int)rf_restore_map(places->region_address, places->region_bytes,
+				    RF_PROTECTION_READ | RF_PROTECTION_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0
 			? -ENOMEM
 			: 0;
 	return error < 0 ? rf_report(&start->report, ENOMEM, "the restorer's region: %m") : 0;
