@@ -335,7 +335,8 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.args_doc = "-o APP FILE\n-o APP -p PID\n--info|--check|--bt|--core FILE\n--to HOST FILE",
 	.doc = "Shows, checks and restarts processes at rest: FILE is a statefile of rfork_commit(), "
-	       "an executable of rfork_undump() or undump, or a core.\v"
+	       "an executable of rfork_undump() or undump, a core, or a stream of rfork_commit() to "
+	       "a pipe, of which - is the one on standard input.\v"
 	       "Exit status: 0, 1 if it failed, 2 if the command line is wrong.  man 1 undump says more.",
 };
 
