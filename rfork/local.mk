@@ -43,9 +43,12 @@ rf_capture_sources = \
 	%D%/ghost.c %D%/ghost.h \
 	%D%/ghost_accept.c %D%/ghost_accept.h \
 	%D%/ghost_channel.c %D%/ghost_channel.h \
+	%D%/ghost_handover.c \
 	%D%/ghost_link.c %D%/ghost_link.h \
 	%D%/ghost_memory.c %D%/ghost_memory.h \
 	%D%/ghost_message.c %D%/ghost_message.h \
+	%D%/ghost_originals.c \
+	%D%/ghost_parts.h \
 	%D%/ghost_peers.c %D%/ghost_peers.h \
 	%D%/ghost_pipe.c %D%/ghost_pipe.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a ghost and its node say to each other until the child runs: the image, the list of what
+ * the node lacks, and the outcome.  Called by ghost.c, frozen.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+
+#include "rfork/frame.h"
+#include "rfork/ghost_parts.h"
+#include "rfork/image_writer.h"
+
+/* Indexes of four bytes each: far below any socket buffer. */
+#define NEED_AT_ONCE 4096u
+
+static int connection_error(struct rf_ghost *ghost, int error)
+{
+	const char *host = ghost->order->host;
+
+	switch (-error) {
+	case EPIPE:
+	case ECONNRESET:
+		return rf_report(&ghost->report, ECONNRESET,
+				 "%s closed the connection during the hand-over", host);
+	case ETIMEDOUT:
+		return rf_report(&ghost->report, ETIMEDOUT, "%s did not answer in time", host);
+	case EBADMSG:
+		return rf_report(&ghost->report, EBADMSG, "%s sent a malformed frame", host);
+	}
+	return rf_report(&ghost->report, -error, "connection to %s: %m", host);
+}
+
+static unsigned known_flags(unsigned type)
+{
+	switch (type) {
+	case RF_FRAME_NEED:
+		return RF_NEED_LAST;
+	case RF_FRAME_RUNNING:
+		return RF_RUNNING_WAITS | RF_RUNNING_EXPECTS;
+	}
+	return 0;
+}
+
+/* Receives a frame of the hand-over; a refusal becomes its error. */
+static int receive(struct rf_ghost *ghost, struct rf_frame_header *header)
+{
+	int error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
+				     RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
+
+	if (error < 0)
+		return connection_error(ghost, error);
+	if (header->channel || header->flags & ~known_flags(header->type))
+		return connection_error(ghost, -EBADMSG);
+	if (header->type == RF_FRAME_REFUSED)
+		return rf_frame_refused(ghost->frame, header->length_bytes, &ghost->report);
+	return 0;
+}
+
+/* The node may have refused while we were writing: its sentence tells more than EPIPE. */
+static int sending_failed(struct rf_ghost *ghost, int error)
+{
+	struct rf_frame_header header;
+
+	if (error == -ETIMEDOUT)
+		return connection_error(ghost, error);
+	if (error != -EPIPE && error != -ECONNRESET)
+		return rf_report(&ghost->report, -error, "sending the image: %m");
+	while (!ghost->report.error && receive(ghost, &header) == 0)
+		;
+	return -ghost->report.error;
+}
+
+static int send_lacking(struct rf_ghost *ghost, const struct rf_frame_header *header)
+{
+	const uint32_t *indexes = (const uint32_t *)ghost->frame;
+
+	if (header->type != RF_FRAME_NEED || header->length_bytes % sizeof(*indexes))
+		return connection_error(ghost, -EBADMSG);
+	for (size_t i = 0; i < header->length_bytes / sizeof(*indexes); i++) {
+		int error =
+			ghost->cargo.write_lacking(ghost->cargo.context, ghost->writer, indexes[i]);
+
+		if (error < 0)
+			return error == -EBADMSG ? connection_error(ghost, error)
+						 : sending_failed(ghost, error);
+	}
+	return 0;
+}
+
+static int send_what_node_needs(struct rf_ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error;
+
+	do {
+		error = receive(ghost, &header);
+		if (error == 0)
+			error = send_lacking(ghost, &header);
+	} while (error == 0 && !(header.flags & RF_NEED_LAST));
+	return error;
+}
+
+/* What the captured code is going to wait for. */
+static unsigned expected_flags(const struct rf_ghost *ghost)
+{
+	if (ghost->is_moved)
+		return RF_RUNNING_WAITS;
+	return ghost->order->is_expecting ? RF_RUNNING_EXPECTS : 0;
+}
+
+int rf_ghost_await_child(struct rf_ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error = receive(ghost, &header);
+
+	if (error < 0)
+		return error;
+	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running) ||
+	    header.flags != expected_flags(ghost))
+		return connection_error(ghost, -EBADMSG);
+	memcpy(&ghost->running, ghost->frame, sizeof(ghost->running));
+	return 0;
+}
+
+int rf_ghost_let_go(struct rf_ghost *ghost)
+{
+	int error = rf_frame_send(ghost->order->connection, RF_FRAME_GO, 0, 0, NULL, 0,
+				  ghost->order->deadline_ns);
+
+	return error < 0 ? connection_error(ghost, error) : 0;
+}
+
+/* What the child has written meanwhile is dropped: nobody is going to hear it.  If it has ended
+ * before, its descendants are to outlive us, unless they have ended as well. */
+int rf_ghost_detach(struct rf_ghost *ghost)
+{
+	struct rf_frame_header header = { .type = RF_FRAME_DETACH };
+	bool has_ended = false;
+	int error = rf_frame_send(ghost->order->connection, RF_FRAME_DETACH, 0, 0, NULL, 0,
+				  ghost->order->deadline_ns);
+
+	while (error == 0 && header.type != RF_FRAME_DETACHED) {
+		error = rf_frame_receive(ghost->order->connection, &header, ghost->frame,
+					 RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
+		has_ended = has_ended || (error == 0 && header.type == RF_FRAME_EXITED);
+	}
+	return error < 0 && !has_ended ? connection_error(ghost, error) : 0;
+}
+
+/* The list of lacking mappings must fit into the connection's buffers if nobody reads it yet: the
+ * shell would wait for the ghost, which waits for the shell. */
+static bool expects_long_need(const struct rf_ghost *ghost)
+{
+	return ghost->cargo.file_mappings > NEED_AT_ONCE;
+}
+
+static int send_pages(struct rf_ghost *ghost)
+{
+	int error = ghost->cargo.write_pages(ghost->cargo.context, ghost->writer);
+
+	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
+int rf_ghost_send_image(struct rf_ghost *ghost)
+{
+	bool need_first = expects_long_need(ghost);
+	int error = ghost->cargo.write_layout(ghost->cargo.context, ghost->writer);
+
+	/* The node maps what the layout says while the pages are read and digested here. */
+	if (error == 0)
+		error = rf_image_writer_flush(ghost->writer);
+	if (error < 0)
+		return sending_failed(ghost, error);
+	error = need_first ? send_what_node_needs(ghost) : send_pages(ghost);
+	if (error == 0)
+		error = need_first ? send_pages(ghost) : send_what_node_needs(ghost);
+	/* before END: a child of a changed image must not start */
+	if (error == 0)
+		error = rf_ghost_check_frozen(ghost);
+	if (error < 0)
+		return error;
+	error = rf_image_write_end(ghost->writer);
+	return error < 0 ? sending_failed(ghost, error) : 0;
+}

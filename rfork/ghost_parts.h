@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the ghost, until the child runs: what its parts share.  ghost.c has its life,
+ * ghost_originals.c its descriptors, ghost_handover.c what it says to the node and hears.  All
+ * run frozen: no malloc, no stdio, no errno, no write outside the arena.
+ */
+#ifndef RF_GHOST_PARTS_H
+#define RF_GHOST_PARTS_H
+
+#include "rfork/ghost.h"
+#include "rfork/ghost_relay.h"
+
+struct rf_ghost {
+	struct rf_ghost_order *order;
+	bool is_moved; /* this process is not a fork child, but what moves itself */
+	struct rf_arch_context context;
+	struct rf_relay relay;
+	struct rf_report report;
+	struct rf_ghost_status status;
+	struct rf_frame_running running;
+	size_t scratch; /* from here on the arena is needed only until the child runs */
+	struct rf_snapshot *snapshot;
+	struct rf_image_writer *writer;
+	struct rf_ghost_cargo cargo; /* what is sent: the snapshot, or an image at rest */
+	unsigned char *frame;	     /* RF_FRAME_MAX_BYTES */
+	uint64_t digest;
+};
+
+/* ghost_originals.c */
+
+/* Fills the relay's channels with their originals. */
+void rf_ghost_plan_relay(struct rf_ghost *ghost);
+
+/* Closes everything but the ghost's own: an original that the child does not use must end when
+ * the caller's side ends it. */
+void rf_ghost_close_others(struct rf_ghost *ghost);
+
+/* Closes files: the node has opened them. */
+void rf_ghost_close_files(const struct rf_fdtable *fds);
+
+/* Closes what a process that has moved had open and the relay does not need. */
+void rf_ghost_close_originals(struct rf_ghost *ghost);
+
+/* ghost_handover.c; each returns 0, or a negative errno with ghost->report. */
+
+/* Sends the cargo, and whatever of it the node lacks, to END. */
+int rf_ghost_send_image(struct rf_ghost *ghost);
+
+/* Waits for RUNNING. */
+int rf_ghost_await_child(struct rf_ghost *ghost);
+
+/* Tells a process that has moved to go on: from here on it exists on the node, and never again
+ * here. */
+int rf_ghost_let_go(struct rf_ghost *ghost);
+
+/* Lets the child outlive us. */
+int rf_ghost_detach(struct rf_ghost *ghost);
+
+/* ghost.c: -EIO with ghost->report if the image has changed while it was sent. */
+int rf_ghost_check_frozen(struct rf_ghost *ghost);
+
+#endif
