@@ -37,6 +37,19 @@ static int open_folder(const char *path, char name[RF_HOLDER_MAX_NAME_BYTES + 1]
 	return fd;
 }
 
+/* What has the name is replaced: that must not be a device. */
+static int check_replaced(int folder, const char *path, const char *name, struct rf_report *report)
+{
+	struct stat status;
+
+	if (rf_syscall(SYS_newfstatat, folder, name, &status, 0) < 0 || S_ISREG(status.st_mode))
+		return 0;
+	if (S_ISDIR(status.st_mode))
+		return rf_report(report, EISDIR, "%s: %m", path);
+	return rf_report(report, EINVAL, "%s: it is not a regular file, and would be replaced",
+			 path);
+}
+
 /* The lock: no other thread's child keeps the folder open. */
 static int begin_executable(struct rf_held *held, const char *path, struct rf_report *report)
 {
@@ -46,7 +59,9 @@ static int begin_executable(struct rf_held *held, const char *path, struct rf_re
 	rf_state_lock();
 	folder = error = open_folder(path, command.name, report);
 	if (folder >= 0) {
-		error = rf_checkpoint_command(held, &command, folder, report);
+		error = check_replaced(folder, path, command.name, report);
+		if (error == 0)
+			error = rf_checkpoint_command(held, &command, folder, report);
 		rf_sys_close(folder);
 	}
 	rf_state_unlock();

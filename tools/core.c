@@ -40,7 +40,9 @@ static int write_core(const char *file, char *core, struct rf_report *report)
 
 	if (error < 0)
 		return error;
-	error = rf_core_write(&source, core, tell_missing, core, report);
+	error = undump_check_core_output(&source, core, report);
+	if (error == 0)
+		error = rf_core_write(&source, core, tell_missing, core, report);
 	rf_source_close(&source);
 	return error;
 }

@@ -59,6 +59,7 @@ bin_PROGRAMS += %D%/undump
 	%D%/info_json.c \
 	%D%/json.c %D%/json.h \
 	%D%/open.c \
+	%D%/output.c \
 	%D%/send.c \
 	%D%/stream_reader.c %D%/stream_reader.h \
 	%D%/text.c %D%/text.h \

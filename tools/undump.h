@@ -69,6 +69,16 @@ int undump_recognise_file(const char *path, struct rf_report *report);
  */
 int undump_open(struct rf_source *source, const char *path, struct rf_report *report);
 
+/*
+ * Whether a new file may take the place of what has its path: that is a regular file, or nothing.
+ * 0, or -EISDIR or -EINVAL with a report.
+ */
+int undump_check_output(const char *path, struct rf_report *report);
+
+/* The same for a core, which must not replace what the source is read from either. */
+int undump_check_core_output(const struct rf_source *source, const char *path,
+			     struct rf_report *report);
+
 /* --assume-unchanged: from now on, what cores lack is also taken from files that cannot prove what
  * they are. */
 void undump_assume_unchanged(void);

@@ -328,11 +328,30 @@ static int write_file(struct writing *writing)
 	return error;
 }
 
+/* The companion, too, before anything is written. */
+static int check_outputs(const struct undump_request *request, const struct rf_source *source,
+			 struct rf_report *report)
+{
+	char *companion;
+	int error;
+
+	if (request->is_alone)
+		return 0;
+	if (asprintf(&companion, "%s.core", request->output) < 0)
+		return rf_report(report, ENOMEM, "%s: %m", request->output);
+	error = undump_check_core_output(source, companion, report);
+	free(companion);
+	return error;
+}
+
 static int open_source(struct rf_source *source, const struct undump_request *request,
 		       struct rf_report *report)
 {
 	struct rf_process_options options = { .close_others = request->close_others };
+	int error = undump_check_output(request->output, report);
 
+	if (error < 0)
+		return error;
 	return request->pid ? rf_process_open(source, request->pid, &options, report)
 			    : undump_open(source, request->file, report);
 }
@@ -352,9 +371,10 @@ int undump_write_executable(const struct undump_request *request, struct rf_repo
 
 	if (error < 0)
 		return error;
-	if (source.lost)
+	error = check_outputs(request, &source, report);
+	if (error == 0 && source.lost)
 		fprintf(stderr, "undump: %s: lost:\n%s", source.path, source.lost);
-	if (!source.hold) /* else who is held has gone on when that is done */
+	if (error == 0 && !source.hold) /* else who is held has gone on when that is done */
 		error = settle(&writing);
 	if (error == 0)
 		error = write_file(&writing);

@@ -157,6 +157,7 @@ rf_integration_tests = \
 	%D%/other_versions_are_refused \
 	%D%/output_arrives_in_order \
 	%D%/output_before_a_stop_can_be_read \
+	%D%/outputs_never_replace_what_is_read \
 	%D%/oversized_counts_are_refused \
 	%D%/parents_that_are_gone_are_named \
 	%D%/pending_signals_move \
@@ -491,6 +492,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_output_arrives_in_order_LDADD = $(rf_integration_ldadd)
 %C%_output_before_a_stop_can_be_read_LDADD = $(rf_integration_ldadd)
+%C%_outputs_never_replace_what_is_read_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_parents_that_are_gone_are_named_LDADD = $(rf_statefile_ldadd)
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
