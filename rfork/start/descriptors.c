@@ -46,27 +46,39 @@ static void raise_limit(struct high_fds *high, rlim_t needed)
 	high->is_limit_raised = rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
 }
 
+static int refuse_limit(struct rf_start *start, const struct high_fds *high)
+{
+	return rf_report(&start->report, ENOTSUP,
+			 "the limit of open files is too low for descriptor %u, and what is "
+			 "needed above it meanwhile",
+			 high->first - 1);
+}
+
 static int move_up(struct rf_start *start, struct high_fds *high)
 {
 	const struct rf_image *image = &start->file.image;
 	uint32_t count = image->head.descriptors;
+	int fd;
 
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
 	if (high->first < STANDARD)
 		high->first = STANDARD;
 	raise_limit(high, (rlim_t)high->first + SPARE_FDS + image->pipe_count);
 	for (unsigned i = 0; i < STANDARD; i++) {
-		int fd = duplicate((int)i, high->first);
+		fd = duplicate((int)i, high->first);
 
 		if (fd == -EINVAL || fd == -EMFILE)
-			return rf_report(&start->report, ENOTSUP,
-					 "descriptor %u is above the limit of open files",
-					 high->first - 1);
+			return refuse_limit(start, high);
 		high->standard[i] = fd < 0 ? -1 : fd;
 	}
-	start->report_fd = high->standard[2];
-	if (high->standard[2] >= 0)
-		start->report_fd = duplicate(high->standard[2], high->first);
+	if (high->standard[2] < 0) {
+		start->report_fd = -1;
+		return 0;
+	}
+	fd = duplicate(high->standard[2], high->first);
+	if (fd < 0)
+		return refuse_limit(start, high); /* said while there is something to say it on */
+	start->report_fd = fd;
 	return 0;
 }
 

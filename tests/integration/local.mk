@@ -82,6 +82,7 @@ rf_integration_tests = \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
 	%D%/failures_keep_other_signals \
+	%D%/few_descriptors_refuse_a_start \
 	%D%/fifo_works \
 	%D%/fifty_children_at_once \
 	%D%/files_may_be_written_meanwhile \
@@ -417,6 +418,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
+%C%_few_descriptors_refuse_a_start_LDADD = $(rf_integration_ldadd)
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
