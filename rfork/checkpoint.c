@@ -110,17 +110,31 @@ static void release(struct rf_held *held)
 	rf_state_unlock();
 }
 
+/* The holder takes that for the end of its checkpoint. */
+static int report_closed(const struct rf_held *held, struct rf_report *report)
+{
+	return rf_report(report, ECONNRESET,
+			 "checkpoint %ld: the program has closed the descriptor that held it",
+			 held->crid);
+}
+
 /* Hears how a commit that is under way has ended, if nobody has yet. */
 static int hear_end(struct rf_held *held, int64_t deadline_ns)
 {
-	int error = held->has_ended ? 0 : rf_io_wait(held->control, POLLIN, deadline_ns);
-	int chain;
+	bool is_open = rf_kept_fd_is_open(&held->control);
+	int error = 0;
+	int chain = -1;
 
+	if (!held->has_ended && is_open)
+		error = rf_io_wait(held->control.fd, POLLIN, deadline_ns);
 	if (error < 0 || held->has_ended)
 		return error;
 	rf_state_lock(); /* a descriptor comes along */
 	held->outcome = (struct rf_report){ 0 };
-	rf_hold_hear(held->control, RF_HOLDER_WRITTEN, &chain, &held->outcome);
+	if (!is_open)
+		report_closed(held, &held->outcome);
+	else
+		rf_hold_hear(held->control.fd, RF_HOLDER_WRITTEN, &chain, &held->outcome);
 	held->has_ended = true;
 	if (chain >= 0)
 		rf_increment_written(held->crid, chain);
@@ -158,7 +172,7 @@ static int send_command(const struct rf_held *held, struct rf_holder_command *co
 		command->flags |= RF_HOLDER_HAS_CHANGES;
 		fds[count++] = held->increment.changes.fd;
 	}
-	return rf_holder_send(held->control, command, sizeof(*command), fds, count);
+	return rf_holder_send(held->control.fd, command, sizeof(*command), fds, count);
 }
 
 static int refuse_second(const struct rf_held *held, struct rf_report *report)
@@ -174,11 +188,14 @@ static int refuse_second(const struct rf_held *held, struct rf_report *report)
 int rf_checkpoint_command(struct rf_held *held, struct rf_holder_command *command, int fd,
 			  struct rf_report *report)
 {
-	int error = send_command(held, command, fd);
+	int error;
 
+	if (!rf_kept_fd_is_open(&held->control))
+		return report_closed(held, report);
+	error = send_command(held, command, fd);
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
 		return rf_report(report, -error, "passing descriptor %d: %m", fd);
-	error = rf_hold_hear(held->control, RF_HOLDER_BEGUN, NULL, report);
+	error = rf_hold_hear(held->control.fd, RF_HOLDER_BEGUN, NULL, report);
 	held->is_writing = error == 0;
 	held->has_ended = false;
 	return error;

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "rfork/held.h"
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "rfork/sys.h"
@@ -18,11 +19,13 @@ static pid_t self(void)
 	return (pid_t)rf_syscall(SYS_getpid);
 }
 
-static void close_control(struct rf_held *held)
+/* A child that libc knows nothing of, by _Fork(3) or clone(2), may have it as well: closing it
+ * would not do. */
+static void end_holder(struct rf_held *held)
 {
-	if (held->control >= 0)
-		rf_sys_close(held->control);
-	held->control = -1;
+	if (rf_kept_fd_is_open(&held->control))
+		rf_syscall(SYS_shutdown, held->control.fd, SHUT_RDWR);
+	rf_kept_fd_close(&held->control);
 }
 
 struct rf_held *rf_held_add(void)
@@ -37,7 +40,7 @@ struct rf_held *rf_held_add(void)
 		*held = (struct rf_held){
 			.crid = ++last_crid,
 			.owner = owner,
-			.control = -1,
+			.control = RF_KEPT_FD_NONE,
 			.is_claimed = true,
 			.increment = RF_INCREMENT_NONE,
 		};
@@ -56,7 +59,7 @@ struct rf_held *rf_held_find(int64_t crid)
 
 void rf_held_drop(struct rf_held *held)
 {
-	close_control(held);
+	end_holder(held);
 	rf_increment_drop(&held->increment);
 	*held = (struct rf_held){ 0 };
 }
@@ -64,8 +67,8 @@ void rf_held_drop(struct rf_held *held)
 bool rf_held_owns(int fd)
 {
 	for (size_t i = 0; i < RF_HELD_MAX; i++)
-		if (table[i].crid &&
-		    (table[i].control == fd || rf_increment_owns(&table[i].increment, fd)))
+		if (table[i].crid && (rf_kept_fd_is(&table[i].control, fd) ||
+				      rf_increment_owns(&table[i].increment, fd)))
 			return true;
 	return rf_increment_owns(NULL, fd);
 }
@@ -85,7 +88,7 @@ void rf_held_leave(void)
 {
 	for (size_t i = 0; i < RF_HELD_MAX; i++)
 		if (table[i].crid) {
-			close_control(&table[i]);
+			rf_kept_fd_close(&table[i].control);
 			rf_increment_drop(&table[i].increment);
 		}
 	rf_increment_leave();
@@ -104,11 +107,11 @@ void rf_held_end(void)
 	pid_t owner = self();
 
 	for (size_t i = 0; i < RF_HELD_MAX; i++) {
-		const struct rf_held *held = &table[i];
+		struct rf_held *held = &table[i];
 
 		if (!held->crid || held->owner != owner || !held->holder)
 			continue;
-		rf_sys_close(held->control);
+		end_holder(held);
 		rf_syscall(SYS_waitid, P_PID, held->holder, NULL,
 			   WEXITED | __WALL | (held->is_writing ? WNOHANG : 0), NULL);
 	}

@@ -20,11 +20,11 @@
 struct rf_held {
 	int64_t crid; /* 0 = the place is free */
 	pid_t owner; /* who made it: a fork child has a copy of this table, but not the checkpoints */
-	pid_t holder;	 /* 0 = not started yet */
-	int control;	 /* socket to the holder; -1 = none */
-	bool is_claimed; /* a call uses it */
-	bool is_writing; /* a commit has begun, and nobody has heard how it ended */
-	bool has_ended;	 /* it has: `outcome` says how, and the program has not asked yet */
+	pid_t holder;		   /* 0 = not started yet */
+	struct rf_kept_fd control; /* socket to the holder */
+	bool is_claimed;	   /* a call uses it */
+	bool is_writing;	   /* a commit has begun, and nobody has heard how it ended */
+	bool has_ended; /* it has: `outcome` says how, and the program has not asked yet */
 	struct rf_report outcome;
 	struct rf_increment increment;
 };
@@ -35,7 +35,7 @@ struct rf_held *rf_held_add(void);
 /* The checkpoint of this crid, whosoever it is; NULL if there is none. */
 struct rf_held *rf_held_find(int64_t crid);
 
-/* Closes what belongs to a checkpoint, and frees its place. */
+/* Ends the holder, closes what belongs to a checkpoint, and frees its place. */
 void rf_held_drop(struct rf_held *held);
 
 /* Whether a descriptor belongs to a checkpoint. */

@@ -348,10 +348,9 @@ static int open_control(struct rf_held *held, struct rf_holder_order *order,
 
 	if (error < 0)
 		return rf_report(report, -error, "socketpair: %m");
-	held->control = rf_io_above_stdio(ends[0]);
+	error = rf_kept_fd_take(&held->control, ends[0]);
 	order->control = rf_io_above_stdio(ends[1]);
-	return held->control < 0 || order->control < 0 ? rf_report(report, EMFILE, "socketpair: %m")
-						       : 0;
+	return error < 0 || order->control < 0 ? rf_report(report, EMFILE, "socketpair: %m") : 0;
 }
 
 int rf_hold_hear(int control, enum rf_holder_answer_kind kind, int *chain, struct rf_report *report)
@@ -413,15 +412,14 @@ static int hold_returns_twice(struct rf_held *held, struct rf_holder_order *orde
 		return rf_report(report, -pid, "fork: %m");
 	rf_sys_close(order->control);
 	order->control = -1;
-	error = rf_hold_hear(held->control, RF_HOLDER_READY, NULL, report);
+	error = rf_hold_hear(held->control.fd, RF_HOLDER_READY, NULL, report);
 	if (error == 0) {
 		held->holder = pid;
 		if (held->increment.is_wanted)
 			rf_increment_complete(&held->increment, held->crid);
 		return 1;
 	}
-	rf_sys_close(held->control);
-	held->control = -1;
+	rf_kept_fd_close(&held->control);
 	rf_hold_reap(pid);
 	return error;
 }

@@ -163,8 +163,8 @@ void rf_increment_written(int64_t crid, int chain)
 bool rf_increment_owns(const struct rf_increment *increment, int fd)
 {
 	if (increment)
-		return fd == increment->changes.fd;
-	return fd == state.tracker.uffd.fd || fd == state.chain.fd;
+		return rf_kept_fd_is(&increment->changes, fd);
+	return rf_kept_fd_is(&state.tracker.uffd, fd) || rf_kept_fd_is(&state.chain, fd);
 }
 
 void rf_increment_leave(void)

@@ -34,6 +34,11 @@ bool rf_kept_fd_is_open(const struct rf_kept_fd *kept)
 	       status.st_dev == kept->device && status.st_ino == kept->inode;
 }
 
+bool rf_kept_fd_is(const struct rf_kept_fd *kept, int fd)
+{
+	return kept->fd == fd && rf_kept_fd_is_open(kept);
+}
+
 void rf_kept_fd_close(struct rf_kept_fd *kept)
 {
 	if (rf_kept_fd_is_open(kept))

@@ -23,6 +23,9 @@ int rf_kept_fd_take(struct rf_kept_fd *kept, int fd);
 
 bool rf_kept_fd_is_open(const struct rf_kept_fd *kept);
 
+/* Whether fd is this one, and still ours. */
+bool rf_kept_fd_is(const struct rf_kept_fd *kept, int fd);
+
 void rf_kept_fd_close(struct rf_kept_fd *kept);
 
 #endif

@@ -167,6 +167,7 @@ rf_integration_tests = \
 	%D%/pipes_inside_move_with_their_bytes \
 	%D%/plain_call_is_a_fork \
 	%D%/poll_and_epoll_work_in_the_child \
+	%D%/programs_may_close_all_descriptors \
 	%D%/protected_memory_is_kept \
 	%D%/queued_values_reach_the_child \
 	%D%/raw_mode_travels_home \
@@ -503,6 +504,7 @@ rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/
 %C%_pipes_inside_move_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
+%C%_programs_may_close_all_descriptors_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_raw_mode_travels_home_LDADD = $(rf_integration_ldadd)
