@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What undump must not write over.  A new file takes the place of what has its name; so a device would
- * be gone, and a core that has its memory in the file that it replaces would have none.  Called by the
- * modes that write files, before they do.
+ * What undump must not write over.  A new file takes the place of what has its name; so a device
+ * would be gone, and a core that has its memory in the file that it replaces would have none.
+ * Called by the modes that write files, before they do.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: whatever the limit of open files is, an executable either runs, with all its descriptors, or
- * refuses to start with a line that says why.
+ * Claim: whatever the limit of open files is, an executable either runs, with all its descriptors,
+ * or refuses to start with a line that says why.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

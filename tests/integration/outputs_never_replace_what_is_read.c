@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump puts no core in the place of the file that it names as the process's memory, neither by
- * --core nor beside an executable; and neither undump nor rfork_undump() replaces what is no regular
- * file.  All that is refused before anything is written.
+ * Claim: undump puts no core in the place of the file that it names as the process's memory,
+ * neither by --core nor beside an executable; and neither undump nor rfork_undump() replaces what
+ * is no regular file.  All that is refused before anything is written.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program that closes descriptors that it does not know, those of its checkpoints among them, loses
- * the checkpoints, is told so, and keeps every file that it opens under their numbers; and a child that the C
- * library's handlers of fork() know nothing of keeps no checkpoint alive that its parent discards.
+ * Claim: a program that closes descriptors that it does not know, those of its checkpoints among
+ * them, loses the checkpoints, is told so, and keeps every file that it opens under their numbers;
+ * and a child that the C library's handlers of fork() know nothing of keeps no checkpoint alive
+ * that its parent discards.
  */
 #define _GNU_SOURCE
 #include <errno.h>
