@@ -169,7 +169,13 @@ $(rf_start_blob_sanitized): %D%/start/start.bin
 %C%_librfork_capture_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 rf_checked_common = %D%/librfork_common_sanitized.la
 rf_checked_capture = %D%/librfork_capture_sanitized.la
+# What reads images, for programs whose own memory is captured.
+check_LTLIBRARIES += %D%/librfork_plain_reader.la
+%C%_librfork_plain_reader_la_SOURCES = $(rf_undump_sources) $(rf_restore_sources)
+%C%_librfork_plain_reader_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
+rf_plain_reader = %D%/librfork_plain_reader.la
 else
+rf_plain_reader = %D%/librfork_undump.la %D%/librfork_restore.la
 rf_checked_common = %D%/librfork_common.la
 rf_checked_capture = %D%/librfork_capture.la
 endif

@@ -340,7 +340,7 @@ tests_support_counting_threads_static_pie_LINK = $(rf_counting_link) -static-pie
 
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
 # With what reads images at rest.
-rf_statefile_ldadd = tests/support/libsupport.la rfork/librfork_undump.la rfork/librfork_restore.la \
+rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 	rfork/librfork_common.la librfork.la $(LIBSODIUM_LIBS)
 %C%_accepting_child_and_parent_take_turns_LDADD = $(rf_integration_ldadd)
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
