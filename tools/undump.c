@@ -8,6 +8,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +357,7 @@ int main(int argc, char **argv)
 	int error;
 
 	argp_err_exit_status = EXIT_USAGE;
+	signal(SIGXFSZ, SIG_IGN); /* a limit of files is an error like a full disk */
 	error = argp_parse(&argp, argc, argv, 0, NULL, &command);
 	if (error)
 		return EXIT_USAGE;

@@ -18,6 +18,7 @@
 #include "rfork/digest.h"
 #include "rfork/executable.h"
 #include "rfork/file_identity.h"
+#include "rfork/holder_target.h"
 #include "rfork/io.h"
 #include "rfork/source_writer.h"
 #include "rfork/statefile_writer.h"
@@ -25,7 +26,6 @@
 #include "tools/undump.h"
 
 #define PAGE_BYTES UINT64_C(4096)
-#define EXECUTABLE_MODE 0700
 
 struct writing {
 	const struct undump_request *request;
@@ -299,33 +299,43 @@ static int write_image(struct writing *writing, int fd)
 	return error < 0 ? error : write_records(writing, note_offset);
 }
 
+/* Splits the output's path into a folder, which is opened, and the name in it. */
+static int open_folder(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd;
+
+	*name = slash ? slash + 1 : path;
+	if (!folder)
+		return -ENOMEM;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	free(folder);
+	return fd;
+}
+
 /* Beside what it will replace: that stays until the new file is complete. */
 static int write_file(struct writing *writing)
 {
 	const char *path = writing->request->output;
-	char *temporary = NULL;
-	int fd, error;
+	struct rf_target target;
+	const char *name;
+	int folder = open_folder(path, &name);
+	int error;
 
-	if (asprintf(&temporary, "%s.rfork-%d", path, (int)getpid()) < 0)
-		return -ENOMEM;
-	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, EXECUTABLE_MODE);
-	if (fd < 0) {
-		error = rf_report(writing->report, errno, "%s: %m", temporary);
-		free(temporary);
+	if (folder < 0)
+		return rf_report(writing->report, -folder, "%s: %m", path);
+	error = rf_target_open_executable(&target, folder, name, writing->report);
+	if (error < 0)
 		return error;
-	}
-	fchmod(fd, EXECUTABLE_MODE); /* whatever the umask */
-	error = write_image(writing, fd);
-	if (close(fd) < 0 && error == 0)
-		error = -errno;
-	if (error == 0 && rename(temporary, path) < 0)
-		error = -errno;
-	if (error < 0) {
-		unlink(temporary);
-		rf_report(writing->report, -error, "%s: %m", path);
-	}
-	free(temporary);
-	return error;
+	error = write_image(writing, target.fd);
+	rf_target_remove_stale(&target); /* now that nobody is held for it */
+	if (error == 0)
+		return rf_target_complete(&target, writing->report);
+	rf_target_abandon(&target);
+	return rf_report(writing->report, -error, "%s: %m", path);
 }
 
 /* The companion, too, before anything is written. */

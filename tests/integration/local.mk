@@ -245,6 +245,7 @@ rf_integration_tests = \
 	%D%/udp_server_answers_its_clients \
 	%D%/udp_socket_is_served_by_the_child \
 	%D%/umask_and_directory_are_kept \
+	%D%/unfinished_outputs_are_removed \
 	%D%/unix_socket_works \
 	%D%/unknown_host_is_refused \
 	%D%/unread_bytes_stay_for_others \
@@ -582,6 +583,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_udp_server_answers_its_clients_LDADD = $(rf_integration_ldadd)
 %C%_udp_socket_is_served_by_the_child_LDADD = $(rf_integration_ldadd)
 %C%_umask_and_directory_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_unfinished_outputs_are_removed_LDADD = $(rf_integration_ldadd)
 %C%_unix_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_unknown_host_is_refused_LDADD = $(rf_integration_ldadd)
 %C%_unread_bytes_stay_for_others_LDADD = $(rf_integration_ldadd)
