@@ -338,15 +338,28 @@ static int write_file(struct writing *writing)
 	return rf_report(writing->report, -error, "%s: %m", path);
 }
 
+/* What an executable is made of stays, for whoever wants another one of it. */
+static int check_input(const struct undump_request *request, struct rf_report *report)
+{
+	struct stat input, output;
+
+	if (!request->file || stat(request->file, &input) < 0 ||
+	    stat(request->output, &output) < 0 || input.st_dev != output.st_dev ||
+	    input.st_ino != output.st_ino)
+		return 0;
+	return rf_report(report, EINVAL, "%s: it is being read, and would be replaced",
+			 request->output);
+}
+
 /* The companion, too, before anything is written. */
 static int check_outputs(const struct undump_request *request, const struct rf_source *source,
 			 struct rf_report *report)
 {
 	char *companion;
-	int error;
+	int error = check_input(request, report);
 
-	if (request->is_alone)
-		return 0;
+	if (error < 0 || request->is_alone)
+		return error;
 	if (asprintf(&companion, "%s.core", request->output) < 0)
 		return rf_report(report, ENOMEM, "%s: %m", request->output);
 	error = undump_check_core_output(source, companion, report);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: undump puts no core in the place of the file that it names as the process's memory,
- * neither by --core nor beside an executable; and neither undump nor rfork_undump() replaces what
- * is no regular file.  All that is refused before anything is written.
+ * neither by --core nor beside an executable, and no executable in that of its image; and neither
+ * undump nor rfork_undump() replaces what is no regular file.  All that is refused before anything
+ * is written.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,6 +40,17 @@ static void expect_refusal(const char *option, const char *input, const char *ou
 	if (result.status != 1 || !strstr(result.text, sentence))
 		test_fail(__FILE__, __LINE__, "%s -o %s: exit %d: %s", input, output, result.status,
 			  result.text);
+}
+
+static void check_executable_over_its_image(const char *state)
+{
+	char other[256];
+
+	expect_refusal(NULL, state, state, "it is being read");
+	CHECK_CALL(link(state, path_of("other", other)));
+	expect_refusal("--no-core", state, other, "it is being read");
+	CHECK_CALL(unlink(other));
+	expect_whole(state);
 }
 
 /* By another of its names, too. */
@@ -113,6 +125,7 @@ int main(void)
 	checkpoint_write(crid, state);
 	CHECK_CALL(rfork_discard(crid));
 	check_core_over_its_memory(state);
+	check_executable_over_its_image(state);
 	check_companion_over_input(state);
 	check_fifos(state);
 	checkpoint_clean(names, 1);
