@@ -362,6 +362,7 @@ int main(int argc, char **argv)
 	if (error)
 		return EXIT_USAGE;
 	error = find_mode(request->mode)->run(request, &report);
+	free(command.request.substitutes);
 	if (error == 0)
 		error = finish_output(&report);
 	if (error == 0)

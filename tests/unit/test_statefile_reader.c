@@ -682,7 +682,7 @@ static TCase *chain_case(void)
 	TCase *tcase = tcase_create("chains");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 60); /* with sanitizers */
+	tcase_set_timeout(tcase, 240); /* with sanitizers, on a busy machine */
 	tcase_add_test(tcase, child_lies_over_its_parent);
 	tcase_add_test(tcase, what_is_unmapped_between_is_gone);
 	tcase_add_test(tcase, parent_is_found_by_an_absolute_path);
