@@ -264,10 +264,28 @@ static uint32_t find_terminal_stream(unsigned access)
 	return RF_STREAM_TERMINAL | RF_STREAM_READ | RF_STREAM_WRITE;
 }
 
+/* It may have been opened by another name, or by one that is gone; everywhere it has this one. */
+static const char *name_common_device(const struct stat *status)
+{
+	switch (minor(status->st_rdev)) {
+	case 3:
+		return "/dev/null";
+	case 5:
+		return "/dev/zero";
+	case 7:
+		return "/dev/full";
+	case 8:
+		return "/dev/random";
+	}
+	return "/dev/urandom";
+}
+
 static int classify_file(struct rf_fd *entry, const struct stat *status)
 {
 	if (!can_reopen(entry, status))
 		return -ENOTSUP;
+	if (rf_is_common_device(status))
+		entry->path = name_common_device(status);
 	entry->image.kind = RF_DESCRIPTOR_FILE;
 	entry->identity = rf_file_identity(status);
 	if (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) {

@@ -67,6 +67,7 @@ rf_integration_tests = \
 	%D%/deep_recursion_returns_after_the_move \
 	%D%/detached_child_keeps_an_ended_terminal \
 	%D%/detached_child_outlives_the_link \
+	%D%/devices_are_known_by_their_numbers \
 	%D%/directories_are_reopened \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
@@ -405,6 +406,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_keeps_an_ended_terminal_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
+%C%_devices_are_known_by_their_numbers_LDADD = $(rf_integration_ldadd)
 %C%_directories_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
