@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/target.h"
@@ -43,6 +44,19 @@ static void be_nobody(void)
 		CHECK_CALL(setresgid(NOBODY, NOBODY, NOBODY));
 		CHECK_CALL(setresuid(NOBODY, NOBODY, NOBODY));
 	}
+}
+
+static bool can_nobody_reach(const char *path)
+{
+	pid_t pid = CHECK_CALL(fork());
+	int status;
+
+	if (!pid) {
+		be_nobody();
+		_exit(access(path, X_OK) < 0);
+	}
+	status = test_wait(pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static pid_t start_python(FILE **output)
@@ -118,6 +132,8 @@ int main(void)
 	test_begin();
 	if (access(PYTHON, X_OK) < 0)
 		test_skip("there is no " PYTHON);
+	if (!can_nobody_reach(test_build_path("tools/undump")))
+		test_skip("the user nobody cannot reach the build folder");
 	python = start_python(&output);
 	n = read_number(output);
 	target_start(&maker, make_and_restart, 0);

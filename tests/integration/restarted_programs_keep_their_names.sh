@@ -41,4 +41,4 @@ expect "$directory/shown" 'in wait_in_call \(number=0\)' 'in wait_in_call \(numb
 "$undump" --bt "$directory/second" >"$directory/ours"
 (($(grep -c '^Thread' "$directory/ours") == 8)) || fail "there are other threads than eight"
 expect "$directory/ours" " wait_in_call\+0x.*\($directory/program\)" " spin\+0x.*\($directory/program\)" \
-	' start_thread\+0x.*libc\.so\.6' ' _start\+0x'
+	' run_thread\+0x' ' _start\+0x'
