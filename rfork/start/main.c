@@ -169,6 +169,16 @@ static int check_machine(struct rf_start *start)
 
 /* -- the image --------------------------------------------------------------------------------- */
 
+/* undump lays an increment over its parents when it writes an executable; here they are not. */
+static int refuse_increment(struct rf_start *start)
+{
+	const char *parent = start->file.image.parent_path;
+
+	return parent ? rf_report(&start->report, EBADMSG,
+				  "it is incremental, and its parent (%s) is not in it", parent)
+		      : 0;
+}
+
 static int read_image(struct rf_start *start)
 {
 	const char *path = start->arguments.file ? start->arguments.file : "the executable";
@@ -179,6 +189,8 @@ static int read_image(struct rf_start *start)
 	if (error == 0)
 		error = rf_statefile_read(&start->file, start->fd, path, MIN_ADDRESS,
 					  rf_arch_max_address(), &start->report);
+	if (error == 0)
+		error = refuse_increment(start);
 	if (error == 0)
 		find_facts(start);
 	return error;

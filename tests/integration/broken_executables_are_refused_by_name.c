@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an executable that is cut off, whose records are damaged, or that needs another CPU or
- * kernel than there is says so in one line that names it, and nothing of the program runs.
+ * Claim: an executable that is cut off, whose records are damaged, that is but an increment, or that
+ * needs another CPU or kernel than there is says so in one line that names it, and nothing of the
+ * program runs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -137,6 +138,40 @@ static void expect_other_boot(const char *path)
 	free(copy);
 }
 
+/* One record less: all that follow have another number. */
+static void renumber(unsigned char *copy, struct rf_record_header *header)
+{
+	while ((unsigned char *)header < copy + whole_bytes) {
+		header->sequence--;
+		if (header->type == RF_RECORD_END)
+			((struct rf_image_end *)(header + 1))->records--;
+		seal(header);
+		header = (struct rf_record_header *)((unsigned char *)(header + 1) +
+						     header->length_bytes);
+	}
+}
+
+/* The parent's path takes the place of the record that follows. */
+static void expect_increment(const char *path)
+{
+	unsigned char *copy = copy_whole();
+	struct rf_record_header *header = find_record(copy, RF_RECORD_ORIGIN);
+	struct rf_record_header *taken = find_record(copy, RF_RECORD_MACHINE);
+	struct rf_image_origin *origin = (struct rf_image_origin *)(header + 1);
+
+	CHECK_EQUAL((unsigned char *)taken - (unsigned char *)(origin + 1), 0);
+	origin->parent[0] ^= 1;
+	origin->path_bytes = (uint32_t)sizeof(*taken) + taken->length_bytes;
+	header->length_bytes = (uint32_t)sizeof(*origin) + origin->path_bytes;
+	memset(origin + 1, 'p', origin->path_bytes);
+	seal(header);
+	renumber(copy,
+		 (struct rf_record_header *)((unsigned char *)(header + 1) + header->length_bytes));
+	store(path, copy, whole_bytes);
+	restart_expect_refusal(path, "incremental");
+	free(copy);
+}
+
 static void expect_foreign_kernel(const char *path)
 {
 	unsigned char *copy = copy_whole();
@@ -183,6 +218,7 @@ int main(void)
 	expect_foreign_cpu(bad);
 	expect_other_boot(bad);
 	expect_foreign_kernel(bad);
+	expect_increment(bad);
 	expect_missing_folder(bad);
 	free(whole);
 	checkpoint_clean(names, 2);

@@ -2,7 +2,7 @@
 /*
  * Claim: a checkpoint that is committed to a pipe is a stream, which undump takes from its standard
  * input or from a file, and turns into an executable that goes on; a stream that is cut or changed
- * anywhere is refused, with its name.
+ * anywhere, or that is but the increment of another image, is refused, with its name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "rfork/digest.h"
+#include "rfork/image_format.h"
 #include "tests/support/checkpoint.h"
 
 #define BYTES (300 * TEST_PAGE_BYTES)
@@ -124,13 +126,13 @@ static void spoil(const unsigned char *whole, size_t bytes, size_t at)
 	close(fd);
 }
 
-static void expect_refusal(const char *how, size_t at)
+static void expect_refusal(const char *how, size_t at, const char *words)
 {
 	char text[2000];
 
 	if (run_undump(STDIN_FILENO, spoilt, "--check", NULL, text, sizeof(text)) != 1)
 		test_fail(__FILE__, __LINE__, "%s at %zu is accepted: %s", how, at, text);
-	if (!strstr(text, spoilt))
+	if (!strstr(text, spoilt) || !strstr(text, words))
 		test_fail(__FILE__, __LINE__, "%s at %zu: %s", how, at, text);
 }
 
@@ -151,11 +153,50 @@ static void spoil_everywhere(void)
 		size_t at = i < PLACES / 2 ? i * 7 : bytes / PLACES * i;
 
 		spoil(whole, bytes, at);
-		expect_refusal("a change", at);
+		expect_refusal("a change", at, "");
 		spoil(whole, at, SIZE_MAX);
-		expect_refusal("a cut", at);
+		expect_refusal("a cut", at, "");
 	}
 	free(whole);
+}
+
+/* The second record says where the image comes from; it gets a parent, and a digest that vouches
+ * for that. */
+static void expect_parent_is_missed(void)
+{
+	static const char parent[] = "parent.state";
+	int fd = CHECK_CALL(open(stream, O_RDONLY | O_CLOEXEC));
+	struct {
+		struct rf_record_header header;
+		struct rf_image_origin origin;
+		char parent[sizeof(parent) - 1];
+	} record;
+	const off_t at = sizeof(struct rf_record_header) + sizeof(struct rf_image_head);
+	const size_t before = sizeof(record.header) + sizeof(record.origin);
+	struct stat status;
+	unsigned char *whole;
+	size_t bytes;
+
+	CHECK_CALL(fstat(fd, &status));
+	bytes = (size_t)status.st_size;
+	whole = malloc(bytes);
+	CHECK_EQUAL(test_read(fd, whole, bytes), bytes);
+	close(fd);
+	memcpy(&record, whole + at, before);
+	CHECK_EQUAL(record.header.type, RF_RECORD_ORIGIN);
+	record.origin.parent[0] = 1;
+	record.origin.path_bytes = sizeof(record.parent);
+	memcpy(record.parent, parent, sizeof(record.parent));
+	record.header.length_bytes = sizeof(record.origin) + sizeof(record.parent);
+	record.header.payload_digest = rf_digest64(&record.origin, record.header.length_bytes);
+	record.header.header_digest = rf_digest64(&record.header, 24);
+	fd = CHECK_CALL(open(spoilt, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+	test_write(fd, whole, (size_t)at);
+	test_write(fd, &record, before + sizeof(record.parent));
+	test_write(fd, whole + at + before, bytes - (size_t)at - before);
+	close(fd);
+	free(whole);
+	expect_refusal("a parent", (size_t)at, parent);
 }
 
 int main(void)
@@ -179,6 +220,7 @@ int main(void)
 	keep_stream(crid);
 	undump_from_file();
 	spoil_everywhere();
+	expect_parent_is_missed();
 	CHECK_CALL(rfork_discard(crid));
 	checkpoint_clean(names, 2);
 	return test_end();
