@@ -79,15 +79,6 @@ void rf_ghost_plan_relay(struct rf_ghost *ghost)
 	find_standard_error(relay, fds);
 }
 
-static void close_between(unsigned first, unsigned last)
-{
-	if (first > last)
-		return;
-	if (rf_syscall(SYS_close_range, first, last, 0) == -ENOSYS)
-		for (unsigned fd = first; fd <= last && fd <= RF_IMAGE_MAX_FD; fd++)
-			rf_sys_close((int)fd);
-}
-
 /* Originals of relays, and files: while a file is open its inode cannot become another's, by
  * which the node would know it. */
 static bool is_kept(const struct rf_fd *entry)
@@ -131,8 +122,8 @@ void rf_ghost_close_others(struct rf_ghost *ghost)
 
 	for (; next_kept(&kept, &number); first = number + 1)
 		if (number)
-			close_between(first, number - 1);
-	close_between(first, UINT32_MAX);
+			rf_sys_close_between(first, number - 1);
+	rf_sys_close_between(first, UINT32_MAX);
 }
 
 void rf_ghost_close_files(const struct rf_fdtable *fds)

@@ -43,21 +43,12 @@ struct holder {
 
 /* -- becoming one ----------------------------------------------------------------------------- */
 
-static void close_between(unsigned first, unsigned last)
-{
-	if (first > last)
-		return;
-	if (rf_syscall(SYS_close_range, first, last, 0) == -ENOSYS)
-		for (unsigned fd = first; fd <= last && fd <= RF_IMAGE_MAX_FD; fd++)
-			rf_sys_close((int)fd);
-}
-
 /* Everything is the caller's: what it closes must end. */
 static void close_others(int kept)
 {
 	if (kept)
-		close_between(0, (unsigned)kept - 1);
-	close_between((unsigned)kept + 1, UINT32_MAX);
+		rf_sys_close_between(0, (unsigned)kept - 1);
+	rf_sys_close_between((unsigned)kept + 1, UINT32_MAX);
 }
 
 /* The end of the control socket alone would not do: the caller's other children may have it,

@@ -90,6 +90,15 @@ long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int f
 	return result;
 }
 
+int rf_restore_map_region(const struct rf_places *places, struct rf_report *report)
+{
+	if (rf_restore_map(places->region_address, places->region_bytes,
+			   RF_PROTECTION_READ | RF_PROTECTION_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0) < 0)
+		return rf_report(report, ENOMEM, "the restorer's region: %m");
+	return 0;
+}
+
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
 			      uint32_t protection)
 {

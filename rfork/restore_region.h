@@ -31,7 +31,7 @@ struct rf_restore {
 	uint32_t argc;
 };
 
-/* Bytes of the region, which is to be mapped readable and writable at places->region_address. */
+/* Bytes of the region. */
 uint64_t rf_restore_region_bytes(const struct rf_image *image,
 				 const struct rf_machine_facts *facts);
 
@@ -42,6 +42,10 @@ long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int f
 /* The same for an anonymous mapping of the image. */
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
 			      uint32_t protection);
+
+/* Maps the region where `places` has it, before anything else gets there; 0, or -ENOMEM with a
+ * report. */
+int rf_restore_map_region(const struct rf_places *places, struct rf_report *report);
 
 /* Gives the calling process the image's working directory, umask and name; 0 or a negative
  * errno with a report. */

@@ -7,6 +7,7 @@
 #ifndef RF_SYS_H
 #define RF_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -46,6 +47,18 @@ static inline int rf_sys_open(const char *path, int flags)
 static inline int rf_sys_close(int fd)
 {
 	return (int)rf_syscall(SYS_close, fd);
+}
+
+/* The highest number that a descriptor has where the system's limit was not raised. */
+#define RF_SYS_MAX_FD 1048575u
+
+/* Closes what is open from first to last, both included; before Linux 5.9 one by one. */
+static inline void rf_sys_close_between(unsigned first, unsigned last)
+{
+	if (first > last || rf_syscall(SYS_close_range, first, last, 0) != -ENOSYS)
+		return;
+	for (unsigned fd = first; fd <= last && fd <= RF_SYS_MAX_FD; fd++)
+		rf_sys_close((int)fd);
 }
 
 static inline ssize_t rf_sys_read(int fd, void *buffer, size_t bytes)

@@ -81,9 +81,7 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 /* All that was the shell's; those that moved up are the only ones that stay. */
 static void close_low(const struct high_fds *high)
 {
-	if (rf_syscall(SYS_close_range, 0, high->first - 1, 0) == -ENOSYS)
-		for (unsigned fd = 0; fd < high->first; fd++)
-			rf_sys_close((int)fd);
+	rf_sys_close_between(0, high->first - 1);
 }
 
 /* Gives the session an end of a stream. */

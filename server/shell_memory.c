@@ -177,16 +177,8 @@ static int choose_places(struct rf_shell *shell)
 	places->region_bytes = rf_restore_region_bytes(&shell->image, &shell->facts);
 	error = rf_plan_place(places, &shell->image, &shell->maps, &shell->vdso,
 			      shell->facts.min_address, shell->facts.max_address, &shell->report);
-	if (error < 0)
-		return error;
-	/* The region now, lest anything of the shell's own gets there; the parking area stays
-	 * free for the vdso, and nothing is mapped any more before that is moved. */
-	error = (int)rf_restore_map(places->region_address, places->region_bytes,
-				    RF_PROTECTION_READ | RF_PROTECTION_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0
-			? -ENOMEM
-			: 0;
-	return error < 0 ? rf_report(&shell->report, ENOMEM, "the restorer's region: %m") : 0;
+	/* The parking area stays free for the vdso: nothing is mapped any more before that is moved. */
+	return error < 0 ? error : rf_restore_map_region(places, &shell->report);
 }
 
 int rf_shell_map_image(struct rf_shell *shell)

@@ -82,17 +82,6 @@ static int move_up(struct rf_start *start, struct high_fds *high)
 	return 0;
 }
 
-static void close_between(unsigned first, unsigned last)
-{
-	struct rlimit limit = { .rlim_cur = RF_IMAGE_MAX_FD };
-
-	if (rf_syscall(SYS_close_range, first, last, 0) != -ENOSYS)
-		return;
-	rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-	for (unsigned fd = first; fd <= last && fd < limit.rlim_cur && fd <= RF_IMAGE_MAX_FD; fd++)
-		rf_sys_close((int)fd);
-}
-
 /* -- one descriptor ---------------------------------------------------------------------------- */
 
 /* The new process's standard stream, whatever the image had there, but for a pipe of its own;
@@ -235,11 +224,11 @@ int rf_start_make_descriptors(struct rf_start *start)
 	if (!pipes)
 		return rf_report(&start->report, ENOMEM, "no memory for the pipes");
 	/* the own file, too: what is needed of it is mapped */
-	close_between(STANDARD, UINT32_MAX);
+	rf_sys_close_between(STANDARD, UINT32_MAX);
 	error = move_up(start, &high);
 	if (error < 0)
 		return error;
-	close_between(0, STANDARD - 1);
+	rf_sys_close_between(0, STANDARD - 1);
 	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++)
 		error = make_descriptor(start, &high, pipes, &image->descriptors[i]);
 	rf_restore_close_pipes(pipes, image->pipe_count);

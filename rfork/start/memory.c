@@ -312,14 +312,7 @@ static int choose_places(struct rf_start *start)
 		return rf_report(&start->report, ENOMEM, "no memory to place the image");
 	error = rf_plan_place(places, image, &start->maps, &start->vdso, start->facts.min_address,
 			      start->facts.max_address, &start->report);
-	if (error < 0)
-		return error;
-	error = (int)rf_restore_map(places->region_address, places->region_bytes,
-				    RF_PROTECTION_READ | RF_PROTECTION_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) < 0
-			? -ENOMEM
-			: 0;
-	return error < 0 ? rf_report(&start->report, ENOMEM, "the restorer's region: %m") : 0;
+	return error < 0 ? error : rf_restore_map_region(places, &start->report);
 }
 
 int rf_start_map_image(struct rf_start *start)
