@@ -48,6 +48,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_LOST_BYTES 65536u
 #define RF_IMAGE_ID_BYTES 16u
 #define RF_IMAGE_MAX_CHAIN 4096u
+#define RF_IMAGE_MAX_VDSO_CODE_BYTES 65536u
+#define RF_ROAD_TOKEN_BYTES 32u
+#define RF_ROAD_MAX_CONNECTIONS 16u
 #define RF_FORECAST_MAX_FILES 128u
 #define RF_FORECAST_MAX_MAPPINGS 128u
 #define RF_FORECAST_MAX_RUNS 256u
@@ -75,9 +78,13 @@ enum rf_record_type {
 	RF_RECORD_MACHINE = 19, /* struct rf_machine_facts, protocol.h */
 	RF_RECORD_LOCKS = 20,
 	RF_RECORD_LOST = 21, /* lines of text */
+	RF_RECORD_ROAD = 22, /* from here on, of streams and images at rest alike */
+	RF_RECORD_REMOTE_PAGES = 23,
+	RF_RECORD_VDSO_CODE = 24, /* the pages of the vdso's code */
+	RF_RECORD_CLOCKS = 25,
 };
 
-#define RF_RECORD_LAST RF_RECORD_LOST
+#define RF_RECORD_LAST RF_RECORD_CLOCKS
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -257,6 +264,37 @@ struct rf_image_pages {
 	uint32_t reserved;
 };
 
+/* rf_image_road.kind */
+enum rf_road_kind { RF_ROAD_RDMA = 1 };
+
+/* rf_image_road.flags */
+#define RF_ROAD_NEEDS_TAKEN 1u /* memory that was read is used again only after TAKEN */
+
+/* Where the memory is that REMOTE_PAGES name, and how it is reached. */
+struct rf_image_road {
+	uint32_t kind;
+	uint32_t flags;
+	uint16_t family; /* AF_INET or AF_INET6 of Linux */
+	uint16_t port;	 /* of the RDMA connection manager's TCP port space */
+	uint32_t connections;
+	uint8_t address[16];
+	uint8_t token[RF_ROAD_TOKEN_BYTES];
+};
+
+/* Followed by runs as in PAGES; the data of those of kind DATA lie one after the other at
+ * remote_address. */
+struct rf_image_remote_pages {
+	uint32_t runs;
+	uint32_t remote_key;
+	uint64_t remote_address;
+};
+
+struct rf_image_clocks {
+	int64_t monotonic_ns;
+	int64_t boottime_ns;
+	int64_t realtime_ns;
+};
+
 struct rf_image_forecast {
 	uint8_t boot_id[16];
 	uint32_t files;
@@ -387,6 +425,9 @@ _Static_assert(sizeof(struct rf_image_descriptor) == 56, "doc/image-format.txt, 
 _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
+_Static_assert(sizeof(struct rf_image_road) == 64, "doc/image-format.txt, 25");
+_Static_assert(sizeof(struct rf_image_remote_pages) == 16, "doc/image-format.txt, 26");
+_Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
 _Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");

@@ -67,6 +67,8 @@ enum rf_frame_type {
 	RF_FRAME_CLOSED = 28,
 	RF_FRAME_GO = 30,
 	RF_FRAME_AHEAD = 29,
+	RF_FRAME_ROAD = 31,
+	RF_FRAME_TAKEN = 32,
 };
 
 #define RF_NEED_LAST 1u
@@ -105,6 +107,7 @@ struct rf_frame_proof {
 
 /* REQUEST: the caller has a terminal, and TERMINAL follows.  WELCOME: the child gets one. */
 #define RF_FACTS_TERMINAL 1u
+#define RF_FACTS_RDMA 2u
 
 /* What must fit together before an image may move: payload of REQUEST and WELCOME. */
 struct rf_machine_facts {
@@ -170,6 +173,18 @@ struct rf_frame_refused {
 	int32_t error;
 	char sentence[]; /* 1 to RF_REFUSAL_MAX_BYTES, not terminated */
 };
+
+/* The private data of a page connection's request. */
+#define RF_ROAD_MAGIC "RFORKRD1"
+
+struct rf_road_hello {
+	char magic[8];
+	uint32_t index;
+	uint32_t reserved;
+	uint8_t token[RF_ROAD_TOKEN_BYTES];
+};
+
+_Static_assert(sizeof(struct rf_road_hello) == 48, "doc/protocol.txt, 8");
 
 struct rf_frame_running {
 	uint32_t pid;
