@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <rfork.h>
@@ -20,6 +21,7 @@
 #include "rfork/io.h"
 #include "rfork/key.h"
 #include "rfork/machine_facts.h"
+#include "rfork/rdma_device.h"
 #include "rfork/sys.h"
 #include "rfork/transport.h"
 
@@ -33,17 +35,102 @@ static uint16_t default_port(void)
 									: RFORK_DEFAULT_PORT;
 }
 
+/* -- the road of the pages ------------------------------------------------------------------ */
+
+/* Of less than this the pages have arrived by the connection before another road is made. */
+#define ROAD_WORTH_BYTES ((uint64_t)16 << 20)
+
+static uint64_t road_worth_bytes(void)
+{
+	const char *text = secure_getenv("RFORK_RDMA_MIN_BYTES");
+	char *end;
+	unsigned long long bytes = text ? strtoull(text, &end, 10) : 0;
+
+	return text && *text >= '0' && *text <= '9' && !*end ? bytes : ROAD_WORTH_BYTES;
+}
+
+/* The bytes behind `name` in what proc_pid_status(5) describes, which counts KiB. */
+static uint64_t find_bytes(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 10) << 10 : 0;
+}
+
+/* The memory of this process that is not a file's: about what an image of it carries. */
+static uint64_t own_data_bytes(void)
+{
+	char status[8192] = "";
+
+	rf_state_lock();
+	rf_io_read_file("/proc/self/status", status, sizeof(status)); /* the beginning will do */
+	rf_state_unlock();
+	return find_bytes(status, "\nRssAnon:") + find_bytes(status, "\nRssShmem:") +
+	       find_bytes(status, "\nVmSwap:");
+}
+
+static bool has_device(void)
+{
+	bool found;
+
+	rf_state_lock();
+	found = rf_rdma_has_device();
+	rf_state_unlock();
+	return found;
+}
+
+/* Decides whether the node is asked for another road.  0, or -ENODEV with a report. */
+static int choose_road(enum rf_road_wish *road, const char *host,
+		       const struct rf_approach_image *image, struct rf_report *report)
+{
+	struct utsname names = { .nodename = "" };
+
+	if (*road == RF_ROAD_UNWANTED)
+		return 0;
+	if (!has_device()) {
+		uname(&names);
+		if (*road == RF_ROAD_DEMANDED)
+			return rf_report(report, ENODEV, "%s: this machine, %s, has no RDMA device",
+					 host, names.nodename);
+		*road = RF_ROAD_UNWANTED;
+	} else if ((image ? image->data_bytes : own_data_bytes()) < road_worth_bytes()) {
+		*road = RF_ROAD_UNWANTED;
+	}
+	return 0;
+}
+
+/* Takes the node's answer. */
+static int settle_road(struct rf_ghost_order *order, const struct rf_machine_facts *node,
+		       struct rf_report *report)
+{
+	char name[sizeof(node->host_name) + 1] = "";
+
+	if (order->road == RF_ROAD_UNWANTED || node->flags & RF_FACTS_RDMA)
+		return 0;
+	memcpy(name, node->host_name, sizeof(node->host_name));
+	if (order->road == RF_ROAD_DEMANDED)
+		return rf_report(report, ENODEV,
+				 "%s: the node, %s, has no RDMA device, or is told not to use it",
+				 order->host, name);
+	order->road = RF_ROAD_UNWANTED;
+	return 0;
+}
+
+/* -- the handshake ---------------------------------------------------------------------------- */
+
 /* Proves who we are, and asks with the facts of this machine and of its terminal. */
 static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *hello,
-			const struct rf_machine_facts *facts, const struct rf_terminal *terminal,
-			const struct rf_options *options, const char *host,
-			struct rf_report *report)
+			const struct rf_machine_facts *facts, const struct rf_ghost_order *order,
+			const struct rf_options *options, struct rf_report *report)
 {
+	const struct rf_terminal *terminal = &order->terminal;
 	struct rf_machine_facts request = *facts;
 	struct rf_key key;
 	int error;
 
 	request.flags = terminal->device ? RF_FACTS_TERMINAL : 0;
+	if (order->road != RF_ROAD_UNWANTED)
+		request.flags |= RF_FACTS_RDMA;
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	rf_state_lock();
 	error = rf_key_load(&key, options->key_file, report);
@@ -51,7 +138,7 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 	if (error < 0)
 		return error;
 	error = rf_auth_caller(flight->connection, hello, &key, &request, options->deadline_ns,
-			       host, report);
+			       order->host, report);
 	rf_key_wipe(&key);
 	if (error < 0 || !terminal->device)
 		return error;
@@ -60,30 +147,36 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 	/* A node that has refused us closes: its sentence is read next. */
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return 0;
-	return rf_report(report, -error, "connection to %s: %m", host);
+	return rf_report(report, -error, "connection to %s: %m", order->host);
 }
 
-int rf_approach_agree(struct rf_flight *flight, const struct rf_options *options, const char *host,
-		      const struct rf_machine_facts *facts, struct rf_machine_facts *node,
-		      struct rf_report *report)
+int rf_approach_agree(struct rf_flight *flight, const struct rf_options *options,
+		      struct rf_ghost_order *order, const struct rf_machine_facts *facts,
+		      struct rf_machine_facts *node, struct rf_report *report)
 {
 	int error = rf_frame_expect(flight->connection, RF_FRAME_WELCOME, node, sizeof(*node),
-				    options->deadline_ns, host, report);
+				    options->deadline_ns, order->host, report);
 
 	if (error == 0)
 		error = rf_machine_facts_compare(facts, node, report);
+	if (error == 0)
+		error = settle_road(order, node, report);
 	rf_report_sanitize(report); /* words of the node's may be in it */
 	return error;
 }
 
 static int reach_node(struct rf_flight *flight, const char *host, const struct rf_options *options,
-		      struct rf_frame_hello *hello, struct rf_report *report)
+		      const struct rf_approach_image *image, struct rf_frame_hello *hello,
+		      enum rf_road_wish *road, struct rf_report *report)
 {
 	struct rf_address address;
 	int error = rf_address_parse(&address, host, default_port(), report);
 
+	if (error == 0)
+		error = choose_road(&address.road, host, image, report);
 	if (error < 0)
 		return error;
+	*road = address.road;
 	error = rf_transport_connect(&address, options->flags & RFORK_INSECURE_PLAINTEXT,
 				     options->deadline_ns, &flight->connection, report);
 	if (error < 0)
@@ -111,6 +204,8 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 					  const struct rf_options *options,
 					  struct rf_report *report)
 {
+	const char *scheme = strstr(host, "://");
+	const char *name = scheme ? scheme + strlen("://") : host;
 	struct rf_ghost_order *order;
 	int error = rf_arena_map(&flight->arena, RF_ARENA_BYTES);
 
@@ -124,7 +219,7 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	order->deadline_ns = options->deadline_ns;
 	order->is_async = options->flags & RFORK_ASYNC;
 	order->frozen = rf_frozen_check();
-	rf_format(order->name, sizeof(order->name), "rfork:%s", host);
+	rf_format(order->name, sizeof(order->name), "rfork:%s", name);
 	rf_format(order->host, sizeof(order->host), "%s", host);
 	order->request.flags = options->flags;
 	order->request.fds = &order->fds;
@@ -137,16 +232,17 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 
 struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 				   const struct rf_options *options,
-				   const struct rf_machine_facts *facts, struct rf_report *report)
+				   const struct rf_approach_image *image, struct rf_report *report)
 {
+	const struct rf_machine_facts *facts;
 	struct rf_frame_hello hello;
 	struct rf_ghost_order *order;
-	int error = reach_node(flight, host, options, &hello, report);
+	enum rf_road_wish road;
+	int error = reach_node(flight, host, options, image, &hello, &road, report);
 
 	if (error < 0)
 		return NULL;
-	if (!facts)
-		facts = rf_state_facts(&error);
+	facts = image ? image->facts : rf_state_facts(&error);
 	if (!facts) {
 		rf_report(report, -error, "the facts of this machine: %m");
 		return NULL;
@@ -159,7 +255,8 @@ struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 	rf_state_unlock();
 	if (!order)
 		return NULL;
-	if (authenticate(flight, &hello, facts, &order->terminal, options, host, report) < 0)
+	order->road = road;
+	if (authenticate(flight, &hello, facts, order, options, report) < 0)
 		return NULL;
 	return order;
 }

@@ -17,6 +17,7 @@
 #include "rfork/report.h"
 #include "rfork/restore_plan.h"
 #include "rfork/snapshot.h"
+#include "rfork/transport.h"
 
 /* What the caller hands to its ghost; made in the arena before the fork. */
 struct rf_ghost_order {
@@ -25,6 +26,7 @@ struct rf_ghost_order {
 	int connection;
 	int status_fd; /* takes one struct rf_ghost_status */
 	int64_t deadline_ns;
+	enum rf_road_wish road; /* what the node has agreed to, once it has answered */
 	bool is_expecting; /* the child executes nothing before it has what the originals hold */
 	bool is_async;	   /* the caller does not wait: failures are told on its standard error */
 	struct rf_fdtable fds;

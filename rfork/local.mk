@@ -19,6 +19,7 @@ rf_common_sources = \
 	%D%/machine_facts.c %D%/machine_facts.h \
 	%D%/maps.c %D%/maps.h \
 	%D%/protocol.h \
+	%D%/rdma_device.c %D%/rdma_device.h \
 	%D%/report.c %D%/report.h \
 	%D%/statefile.c %D%/statefile.h \
 	%D%/sys.h \

@@ -256,7 +256,7 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 	rf_state_unlock();
 	here = rf_state_facts(&(int){ 0 }); /* they are known by now */
 	if (error == 0)
-		error = rf_approach_agree(flight, options, order->host, here, &node, report);
+		error = rf_approach_agree(flight, options, order, here, &node, report);
 	if (error == 0)
 		error = lose_terminal(flight, order, &node, report);
 	if (error < 0)

@@ -73,10 +73,32 @@ static bool parse_tcp(struct rf_address *address, const char *text)
 	return length > 0;
 }
 
+/* Those whose connection is TCP; returns what follows. */
+static const char *skip_scheme(struct rf_address *address, const char *host)
+{
+	static const struct {
+		const char *prefix;
+		enum rf_road_wish road;
+	} schemes[] = {
+		{ "tcp://", RF_ROAD_UNWANTED },
+		{ "auto://", RF_ROAD_IF_POSSIBLE },
+		{ "rdma://", RF_ROAD_DEMANDED },
+	};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (!starts_with(host, schemes[i].prefix))
+			continue;
+		address->road = schemes[i].road;
+		return host + strlen(schemes[i].prefix);
+	}
+	return host;
+}
+
 int rf_address_parse(struct rf_address *address, const char *host, uint16_t default_port,
 		     struct rf_report *report)
 {
 	size_t length = host ? strnlen(host, RF_HOST_MAX_BYTES + 1) : 0;
+	const char *text;
 
 	if (length == 0)
 		return rf_report(report, EINVAL, "the host string is empty");
@@ -95,14 +117,13 @@ int rf_address_parse(struct rf_address *address, const char *host, uint16_t defa
 					 host);
 		return 0;
 	}
-	if (starts_with(host, "rdma://") || starts_with(host, "ssh://"))
+	if (starts_with(host, "ssh://"))
 		return rf_report(report, ENOSYS, "%s: not implemented in this version", host);
-	if (starts_with(host, "tcp://"))
-		host += 6;
-	if (strchr(host, '/') || !parse_tcp(address, host))
+	text = skip_scheme(address, host);
+	if (strchr(text, '/') || !parse_tcp(address, text))
 		return rf_report(report, EINVAL,
 				 "%s: not of the form name, name:port, [v6]:port, "
-				 "tcp://... or unix:PATH",
+				 "tcp://..., rdma://..., auto://... or unix:PATH",
 				 host);
 	return 0;
 }

@@ -13,17 +13,25 @@
 
 enum rf_scheme { RF_SCHEME_TCP, RF_SCHEME_UNIX };
 
+/* Whether pages are to take another road than the connection, which is RDMA. */
+enum rf_road_wish {
+	RF_ROAD_UNWANTED,
+	RF_ROAD_IF_POSSIBLE, /* auto:// */
+	RF_ROAD_DEMANDED,    /* rdma:// */
+};
+
 #define RF_HOST_MAX_BYTES 255
 
 struct rf_address {
-	enum rf_scheme scheme;
+	enum rf_scheme scheme; /* of the connection */
+	enum rf_road_wish road;
 	uint16_t port;
 	char name[RF_HOST_MAX_BYTES + 1]; /* host name, address, or path */
 };
 
 /*
- * Parses "name", "name:port", "[v6]:port", "tcp://...", "unix:PATH".  default_port is taken where
- * the string has none.  0, -EINVAL, or -ENOSYS for a scheme of a later version, with a report.
+ * Parses "name", "name:port", "[v6]:port", "tcp://...", "rdma://...", "auto://...", "unix:PATH".
+ * default_port is taken where the string has none.  0, -EINVAL, or -ENOSYS for a scheme of a later version, with a report.
  */
 int rf_address_parse(struct rf_address *address, const char *host, uint16_t default_port,
 		     struct rf_report *report);

@@ -269,13 +269,22 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 	int error = collect_own(flight, order, &order->terminal, report);
 
 	if (error == 0)
-		error = rf_approach_agree(flight, options, order->host, &source->facts, &node,
-					  report);
+		error = rf_approach_agree(flight, options, order, &source->facts, &node, report);
 	if (error == 0 && order->terminal.device && !(node.flags & RF_FACTS_TERMINAL)) {
 		order->terminal.device = 0;
 		error = collect_own(flight, order, NULL, report);
 	}
 	return error < 0 ? error : take_standard_files(source, order, report);
+}
+
+static uint64_t count_data_bytes(const struct rf_source *source)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < source->segment_count; i++)
+		if (source->segments[i].kind == RF_SEGMENT_DATA)
+			bytes += source->segments[i].bytes;
+	return bytes;
 }
 
 /* Sends it and becomes its ghost; returns only a negative errno with a report. */
@@ -288,7 +297,9 @@ static int send_source(struct rf_flight *flight, const char *host, const struct 
 					.write_layout = write_layout,
 					.write_pages = write_pages,
 					.write_lacking = write_lacking };
-	struct rf_ghost_order *order = rf_approach(flight, host, options, &source->facts, report);
+	const struct rf_approach_image image = { .facts = &source->facts,
+						 .data_bytes = count_data_bytes(source) };
+	struct rf_ghost_order *order = rf_approach(flight, host, options, &image, report);
 	int error = order ? settle(flight, order, options, source, report) : -report->error;
 
 	if (error == 0 && !sending.piece)

@@ -185,6 +185,7 @@ rf_integration_tests = \
 	%D%/restarted_program_has_what_fork_drops \
 	%D%/restarted_program_may_rfork \
 	%D%/restarted_program_reopens_its_files \
+	%D%/roads_need_devices \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
 	%D%/sched_getcpu_follows_the_child \
@@ -524,6 +525,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_restarted_program_has_what_fork_drops_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
+%C%_roads_need_devices_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)

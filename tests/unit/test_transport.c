@@ -24,16 +24,22 @@ static const struct {
 	enum rf_scheme scheme;
 	const char *name;
 	uint16_t port;
+	enum rf_road_wish road;
 } good_hosts[] = {
-	{ "node7", RF_SCHEME_TCP, "node7", 99 },
-	{ "node7:4000", RF_SCHEME_TCP, "node7", 4000 },
-	{ "tcp://node7", RF_SCHEME_TCP, "node7", 99 },
-	{ "tcp://node7:65535", RF_SCHEME_TCP, "node7", 65535 },
-	{ "127.0.0.1:1", RF_SCHEME_TCP, "127.0.0.1", 1 },
-	{ "[::1]", RF_SCHEME_TCP, "::1", 99 },
-	{ "[::1]:4000", RF_SCHEME_TCP, "::1", 4000 },
-	{ "::1", RF_SCHEME_TCP, "::1", 99 },
-	{ "unix:/run/rfork", RF_SCHEME_UNIX, "/run/rfork", 99 },
+	{ "node7", RF_SCHEME_TCP, "node7", 99, RF_ROAD_UNWANTED },
+	{ "node7:4000", RF_SCHEME_TCP, "node7", 4000, RF_ROAD_UNWANTED },
+	{ "tcp://node7", RF_SCHEME_TCP, "node7", 99, RF_ROAD_UNWANTED },
+	{ "tcp://node7:65535", RF_SCHEME_TCP, "node7", 65535, RF_ROAD_UNWANTED },
+	{ "127.0.0.1:1", RF_SCHEME_TCP, "127.0.0.1", 1, RF_ROAD_UNWANTED },
+	{ "[::1]", RF_SCHEME_TCP, "::1", 99, RF_ROAD_UNWANTED },
+	{ "[::1]:4000", RF_SCHEME_TCP, "::1", 4000, RF_ROAD_UNWANTED },
+	{ "::1", RF_SCHEME_TCP, "::1", 99, RF_ROAD_UNWANTED },
+	{ "unix:/run/rfork", RF_SCHEME_UNIX, "/run/rfork", 99, RF_ROAD_UNWANTED },
+	{ "rdma://node7", RF_SCHEME_TCP, "node7", 99, RF_ROAD_DEMANDED },
+	{ "rdma://[::1]:4000", RF_SCHEME_TCP, "::1", 4000, RF_ROAD_DEMANDED },
+	{ "auto://node7:4000", RF_SCHEME_TCP, "node7", 4000, RF_ROAD_IF_POSSIBLE },
+	/* a host of that name */
+	{ "rdma:4000", RF_SCHEME_TCP, "rdma", 4000, RF_ROAD_UNWANTED },
 };
 
 START_TEST(host_strings_are_understood)
@@ -45,6 +51,7 @@ START_TEST(host_strings_are_understood)
 	ck_assert_int_eq(address.scheme, good_hosts[_i].scheme);
 	ck_assert_str_eq(address.name, good_hosts[_i].name);
 	ck_assert_uint_eq(address.port, good_hosts[_i].port);
+	ck_assert_int_eq(address.road, good_hosts[_i].road);
 }
 END_TEST
 
@@ -61,6 +68,11 @@ static const char *const bad_hosts[] = {
 	"[::1]x",
 	"[]:1",
 	"tcp://",
+	"rdma://",
+	"auto://:1",
+	"rdma://unix:/run/rfork",
+	"rdma://tcp://node",
+	"auto:/node",
 	"unix:",
 	"http://node",
 	"node name",
@@ -103,7 +115,7 @@ START_TEST(schemes_of_later_versions_say_so)
 	struct rf_report report = { 0 };
 	struct rf_address address;
 
-	ck_assert_int_eq(rf_address_parse(&address, "rdma://node", 99, &report), -ENOSYS);
+	ck_assert_int_eq(rf_address_parse(&address, "ssh://node", 99, &report), -ENOSYS);
 }
 END_TEST
 
