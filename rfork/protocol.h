@@ -191,6 +191,11 @@ struct rf_frame_running {
 	uint32_t reserved;
 };
 
+/* ROAD has the payload of REFUSED, whose sentence is empty where error is 0. */
+struct rf_frame_taken {
+	uint32_t records;
+};
+
 /* The credit that a message from the node uses up. */
 static inline uint32_t rf_message_cost(uint32_t bytes)
 {
