@@ -114,10 +114,31 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts);
  * without questions that leave a virtual machine, they are what this library would find. */
 bool rf_arch_facts_hold(const struct rf_machine_facts *facts);
 
-/* Appends to text the names of CPU features and state components that `caller` has and `node`
- * lacks, separated by ", "; returns how many. */
+/* Appends to text the names of CPU features that are among the caller's and not the node's, and
+ * of state components that the node lacks and that such features of the caller's use as are in its
+ * facts, separated by ", "; returns how many. */
 size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
 				const struct rf_machine_facts *node, char *text, size_t bytes);
+
+/* -- what of it the process uses (c_library.c) ---------------------------------------- */
+
+/* What the C library found at the start of the process, in the order of facts->cpu, and what of
+ * that it uses: its user may have masked the rest. */
+struct rf_arch_c_library {
+	uint32_t present[RF_CPU_WORDS];
+	uint32_t active[RF_CPU_WORDS];
+	bool prefers_avx; /* it uses AVX even if that is not active */
+};
+
+/* Fills it for the C library of the calling process; false if that does not tell. */
+bool rf_arch_ask_c_library(struct rf_arch_c_library *library);
+
+/*
+ * Takes from the features of this machine those that the process does not use: nothing, unless some
+ * have been masked; then all that have been, and all that the C library neither uses nor lets anybody
+ * mask.
+ */
+void rf_arch_drop_masked(struct rf_machine_facts *facts, const struct rf_arch_c_library *library);
 
 /* -- vector state of other machines (xsave.c) ---------------------------------------- */
 

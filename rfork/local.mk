@@ -27,6 +27,7 @@ rf_common_sources = \
 	%D%/vdso.c %D%/vdso.h \
 	%D%/zero_page.h \
 	%D%/x86_64/cpu.c \
+	%D%/x86_64/features.h \
 	%D%/x86_64/syscall.h
 
 # The caller's side: capture, image writer, transport, ghost, public calls.
@@ -88,6 +89,7 @@ rf_capture_sources = \
 	%D%/transport.c %D%/transport.h \
 	%D%/write_tracker.c %D%/write_tracker.h \
 	%D%/undump.c \
+	%D%/x86_64/c_library.c \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
 	%D%/x86_64/signal_return.S \

@@ -7,13 +7,26 @@
 #include "rfork/state.h"
 
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 
+#include "rfork/arch.h"
 #include "rfork/held.h"
 #include "rfork/machine_facts.h"
 #include "rfork/sys.h"
+
+/*
+ * The features of CPUs that the process may use: it goes on with those that it found where it
+ * started, wherever it is, and so do the objects that it had loaded when it came here.  Those that
+ * it has loaded since have found what is here.
+ */
+struct rf_features {
+	uint32_t cpu[RF_CPU_WORDS];
+	unsigned long long loads; /* objects that the process had loaded by then; 0 = never looked */
+};
 
 static struct rf_state {
 	pthread_mutex_t lock; /* guards all of it */
@@ -22,6 +35,7 @@ static struct rf_state {
 	bool has_handlers;
 	bool has_facts;
 	struct rf_machine_facts facts;
+	struct rf_features features;
 	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
 	pid_t node_session;
 	struct rf_restart_args restart_args;
@@ -159,14 +173,58 @@ bool rf_flight_owns(int fd)
 	return found || rf_held_owns(fd);
 }
 
+static int take_loads(struct dl_phdr_info *info, size_t bytes, void *loads)
+{
+	(void)bytes;
+	*(unsigned long long *)loads = info->dlpi_adds;
+	return 1; /* all say the same */
+}
+
+static unsigned long long count_loads(void)
+{
+	unsigned long long loads = 0;
+
+	dl_iterate_phdr(take_loads, &loads);
+	return loads;
+}
+
+/* `here` has the features of this machine.  The caller holds the lock. */
+static void add_features(struct rf_machine_facts here, unsigned long long loads)
+{
+	struct rf_arch_c_library library;
+
+	if (rf_arch_ask_c_library(&library))
+		rf_arch_drop_masked(&here, &library);
+	for (size_t i = 0; i < RF_CPU_WORDS; i++)
+		state.features.cpu[i] |= here.cpu[i];
+	state.features.loads = loads;
+}
+
+/* The caller holds the lock. */
+static int find_facts(unsigned long long loads)
+{
+	struct rf_machine_facts here = state.facts;
+	bool is_new = !state.has_facts;
+	int error = is_new ? rf_machine_facts_collect(&here) : 0;
+
+	if (error < 0 || (!is_new && state.features.loads == loads))
+		return error;
+	if (!is_new)
+		rf_arch_machine_facts(&here);
+	if (state.features.loads != loads)
+		add_features(here, loads);
+	state.facts = here;
+	memcpy(state.facts.cpu, state.features.cpu, sizeof(state.facts.cpu));
+	state.has_facts = true;
+	return 0;
+}
+
 const struct rf_machine_facts *rf_state_facts(int *error)
 {
-	*error = 0;
+	unsigned long long loads = count_loads();
+
 	rf_state_lock();
-	if (!state.has_facts) {
-		*error = rf_machine_facts_collect(&state.facts);
-		state.has_facts = *error == 0;
-	}
+	*error = find_facts(loads);
 	rf_state_unlock();
 	return *error ? NULL : &state.facts;
 }
@@ -193,6 +251,7 @@ void rf_state_reset(pid_t session)
 	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .has_handlers = state.has_handlers,
 				   .node_session = session,
+				   .features = state.features,
 				   .restart_args = state.restart_args };
 	own_flight = NULL;
 }

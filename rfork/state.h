@@ -51,7 +51,11 @@ void rf_flight_leave_ghost(struct rf_flight *flight);
  * caller holds the lock. */
 bool rf_flight_owns(int fd);
 
-/* The facts of this machine, collected once; NULL with a negative errno in *error. */
+/*
+ * The facts of this machine, collected once, but for the features of the CPU: those that this
+ * process may use, which are fewer if its user has masked some, or if it started on a lesser machine.
+ * NULL with a negative errno in *error.
+ */
 const struct rf_machine_facts *rf_state_facts(int *error);
 
 /* The digests known to this process; NULL if there is no memory for them. */

@@ -16,6 +16,7 @@
 #include "rfork/fdtable.h"
 #include "rfork/ghost.h"
 #include "rfork/ghost_signals.h"
+#include "rfork/machine_facts.h"
 #include "rfork/source_writer.h"
 #include "rfork/statefile_reader.h"
 #include "tools/undump.h"
@@ -318,20 +319,20 @@ static int send_source(struct rf_flight *flight, const char *host, const struct 
  * this one, as far as anybody can tell. */
 static int complete_facts(struct rf_source *source, struct rf_report *report)
 {
-	const struct rf_machine_facts *here;
-	int error = 0;
+	struct rf_machine_facts here;
+	int error;
 
 	if (source->has_facts)
 		return 0;
-	here = rf_state_facts(&error);
-	if (!here)
+	error = rf_machine_facts_collect(&here);
+	if (error < 0)
 		return rf_report(report, -error, "the facts of this machine: %m");
-	if (source->image.vdso.areas == 0 || source->image.vdso.digest != here->vdso_digest)
+	if (source->image.vdso.areas == 0 || source->image.vdso.digest != here.vdso_digest)
 		return rf_report(
 			report, ENOTSUP,
 			"%s: it does not say which machine it needs, and is not of this one",
 			source->path);
-	source->facts = *here;
+	source->facts = here;
 	source->has_facts = true;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rfork/arch.h"
+#include "rfork/x86_64/features.h"
 
 /* With 4-level paging, and with 5-level paging for who does not ask for more. */
 #define MAX_ADDRESS 0x7ffffffff000u
@@ -30,52 +31,68 @@ struct feature_word {
 
 /* clang-format off */
 static const struct feature_word words[] = {
-	{ 1, 0, ECX,
+	[RF_WORD_1_ECX] = { 1, 0, ECX,
 	  { [0] = "pni", [1] = "pclmulqdq", [9] = "ssse3", [12] = "fma", [13] = "cx16",
 	    [19] = "sse4_1", [20] = "sse4_2", [22] = "movbe", [23] = "popcnt", [25] = "aes",
 	    [26] = "xsave", [27] = "osxsave", [28] = "avx", [29] = "f16c", [30] = "rdrand" } },
-	{ 1, 0, EDX,
+	[RF_WORD_1_EDX] = { 1, 0, EDX,
 	  { [0] = "fpu", [4] = "tsc", [8] = "cx8", [15] = "cmov", [19] = "clflush", [23] = "mmx",
 	    [24] = "fxsr", [25] = "sse", [26] = "sse2" } },
-	{ 7, 0, EBX,
+	[RF_WORD_7_EBX] = { 7, 0, EBX,
 	  { [0] = "fsgsbase", [3] = "bmi1", [4] = "hle", [5] = "avx2", [8] = "bmi2",
 	    [11] = "rtm", [14] = "mpx", [16] = "avx512f", [17] = "avx512dq", [18] = "rdseed",
 	    [19] = "adx", [21] = "avx512ifma", [23] = "clflushopt", [24] = "clwb",
 	    [26] = "avx512pf", [27] = "avx512er", [28] = "avx512cd", [29] = "sha_ni",
 	    [30] = "avx512bw", [31] = "avx512vl" } },
-	{ 7, 0, ECX,
+	[RF_WORD_7_ECX] = { 7, 0, ECX,
 	  { [1] = "avx512vbmi", [4] = "ospke", [5] = "waitpkg", [6] = "avx512_vbmi2",
 	    [8] = "gfni", [9] = "vaes", [10] = "vpclmulqdq", [11] = "avx512_vnni",
 	    [12] = "avx512_bitalg", [14] = "avx512_vpopcntdq", [22] = "rdpid",
 	    [27] = "movdiri", [28] = "movdir64b", [29] = "enqcmd" } },
-	{ 7, 0, EDX,
+	[RF_WORD_7_EDX] = { 7, 0, EDX,
 	  { [2] = "avx512_4vnniw", [3] = "avx512_4fmaps", [5] = "uintr",
 	    [8] = "avx512_vp2intersect", [14] = "serialize", [16] = "tsxldtrk",
 	    [22] = "amx_bf16", [23] = "avx512_fp16", [24] = "amx_tile", [25] = "amx_int8" } },
-	{ 7, 1, EAX,
+	[RF_WORD_7_1_EAX] = { 7, 1, EAX,
 	  { [0] = "sha512", [1] = "sm3", [2] = "sm4", [4] = "avx_vnni", [5] = "avx512_bf16",
 	    [7] = "cmpccxadd", [21] = "amx_fp16", [23] = "avx_ifma", [31] = "movrs" } },
-	{ 7, 1, EDX,
+	[RF_WORD_7_1_EDX] = { 7, 1, EDX,
 	  { [4] = "avx_vnni_int8", [5] = "avx_ne_convert", [8] = "amx_complex",
 	    [10] = "avx_vnni_int16", [15] = "user_msr", [19] = "avx10", [21] = "apx_f" } },
-	{ 0xd, 1, EAX, { [0] = "xsaveopt", [1] = "xsavec", [2] = "xgetbv1" } },
-	{ 0x80000001, 0, ECX,
+	[RF_WORD_D_1_EAX] = { 0xd, 1, EAX, { [0] = "xsaveopt", [1] = "xsavec", [2] = "xgetbv1" } },
+	[RF_WORD_80000001_ECX] = { 0x80000001, 0, ECX,
 	  { [0] = "lahf_lm", [5] = "abm", [6] = "sse4a", [7] = "misalignsse",
 	    [8] = "3dnowprefetch", [11] = "xop", [15] = "lwp", [16] = "fma4", [21] = "tbm",
 	    [29] = "mwaitx" } },
-	{ 0x80000001, 0, EDX,
+	[RF_WORD_80000001_EDX] = { 0x80000001, 0, EDX,
 	  { [22] = "mmxext", [27] = "rdtscp", [29] = "lm", [30] = "3dnowext", [31] = "3dnow" } },
-	{ 0x80000008, 0, EBX, { [0] = "clzero", [4] = "rdpru" } },
+	[RF_WORD_80000008_EBX] = { 0x80000008, 0, EBX, { [0] = "clzero", [4] = "rdpru" } },
 };
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
 _Static_assert(WORDS <= RF_CPU_WORDS, "doc/protocol.txt, 3");
 
-static const char *const components[] = {
-	[0] = "x87",    [1] = "SSE",         [2] = "AVX",       [3] = "MPX bounds",
-	[4] = "MPX",    [5] = "AVX-512 k",   [6] = "ZMM upper", [7] = "ZMM 16 to 31",
-	[9] = "PKRU",   [17] = "AMX config", [18] = "AMX tile", [19] = "APX",
+/* A state component of XCR0, and the features whose instructions use it. */
+struct component {
+	const char *name;
+	const char *users;
+};
+
+static const struct component components[] = {
+	[0] = { "x87", NULL },
+	[1] = { "SSE", NULL },
+	[2] = { "AVX", "avx avx2 fma f16c fma4 xop vaes vpclmulqdq avx_* avx10 avx512* "
+		       "sha512 sm3 sm4" },
+	[3] = { "MPX bounds", "mpx" },
+	[4] = { "MPX", "mpx" },
+	[5] = { "AVX-512 k", RF_AVX512_FEATURES },
+	[6] = { "ZMM upper", RF_AVX512_FEATURES },
+	[7] = { "ZMM 16 to 31", RF_AVX512_FEATURES },
+	[9] = { "PKRU", "ospke" },
+	[17] = { "AMX config", "amx_*" },
+	[18] = { "AMX tile", "amx_*" },
+	[19] = { "APX", "apx_f" },
 };
 /* clang-format on */
 
@@ -89,6 +106,34 @@ static uint32_t usable_bits(const struct feature_word *word)
 		if (word->names[bit])
 			mask |= 1u << bit;
 	return mask;
+}
+
+static bool is_listed(const char *list, const char *name)
+{
+	size_t bytes;
+
+	for (; *list; list += bytes + (list[bytes] == ' ')) {
+		const char *end = strchr(list, ' ');
+
+		bytes = end ? (size_t)(end - list) : strlen(list);
+		if (list[bytes - 1] == '*' ? strncmp(list, name, bytes - 1) == 0
+					   : strncmp(list, name, bytes) == 0 && !name[bytes])
+			return true;
+	}
+	return false;
+}
+
+uint32_t rf_feature_bits(size_t word, uint32_t among, const char *list)
+{
+	uint32_t listed = 0;
+
+	for (uint32_t left = word < WORDS ? among : 0; left; left &= left - 1) {
+		unsigned bit = (unsigned)__builtin_ctz(left);
+
+		if (words[word].names[bit] && is_listed(list, words[word].names[bit]))
+			listed |= 1u << bit;
+	}
+	return listed;
 }
 
 static uint64_t read_xcr0(void)
@@ -142,6 +187,16 @@ static bool has_xsave(const struct rf_machine_facts *facts)
 	return facts->cpu[OSXSAVE_WORD] >> OSXSAVE_BIT & 1;
 }
 
+/* What a CPU has is of no use where the kernel has not enabled its state. */
+static void drop_unusable(struct rf_machine_facts *facts)
+{
+	for (unsigned bit = 0; bit < COMPONENTS; bit++)
+		if (!(facts->xcr0 >> bit & 1) && components[bit].users)
+			for (size_t word = 0; word < WORDS; word++)
+				facts->cpu[word] &= ~rf_feature_bits(word, facts->cpu[word],
+								     components[bit].users);
+}
+
 void rf_arch_machine_facts(struct rf_machine_facts *facts)
 {
 	uint32_t eax, ebx, ecx, edx;
@@ -158,6 +213,7 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts)
 		__cpuid_count(0xd, 0, eax, ebx, ecx, edx);
 		facts->xsave_bytes = ebx;
 	}
+	drop_unusable(facts);
 }
 
 bool rf_arch_facts_hold(const struct rf_machine_facts *facts)
@@ -182,8 +238,8 @@ const char *rf_arch_component_name(unsigned bit)
 {
 	static char unknown[32];
 
-	if (bit < COMPONENTS && components[bit])
-		return components[bit];
+	if (bit < COMPONENTS && components[bit].name)
+		return components[bit].name;
 	rf_format(unknown, sizeof(unknown), "state component %u", bit);
 	return unknown;
 }
@@ -201,8 +257,8 @@ static void append_component(char *text, size_t bytes, unsigned bit)
 	size_t used = strlen(text);
 	const char *comma = used ? ", " : "";
 
-	if (bit < COMPONENTS && components[bit])
-		rf_format(text + used, bytes - used, "%sthe %s state", comma, components[bit]);
+	if (bit < COMPONENTS && components[bit].name)
+		rf_format(text + used, bytes - used, "%sthe %s state", comma, components[bit].name);
 	else
 		rf_format(text + used, bytes - used, "%s%s", comma, rf_arch_component_name(bit));
 }
@@ -212,10 +268,31 @@ static uint32_t word_of(const struct rf_machine_facts *facts, size_t word)
 	return word < facts->cpu_words ? facts->cpu[word] : 0;
 }
 
+static bool has_user(const struct rf_machine_facts *facts, const char *users)
+{
+	for (size_t word = 0; word < WORDS; word++)
+		if (rf_feature_bits(word, word_of(facts, word), users))
+			return true;
+	return false;
+}
+
+/* Of these components those that some feature of the caller's uses: in the others nothing will
+ * ever be. */
+static uint64_t used_components(const struct rf_machine_facts *caller, uint64_t among)
+{
+	uint64_t used = among;
+
+	for (unsigned bit = 0; bit < COMPONENTS; bit++)
+		if (among >> bit & 1 && components[bit].users &&
+		    !has_user(caller, components[bit].users))
+			used &= ~(UINT64_C(1) << bit);
+	return used;
+}
+
 size_t rf_arch_missing_features(const struct rf_machine_facts *caller,
 				const struct rf_machine_facts *node, char *text, size_t bytes)
 {
-	uint64_t lacking = caller->xcr0 & ~node->xcr0;
+	uint64_t lacking = used_components(caller, caller->xcr0 & ~node->xcr0);
 	size_t missing = 0;
 
 	for (size_t word = 0; word < RF_CPU_WORDS; word++) {

@@ -137,6 +137,7 @@ rf_integration_tests = \
 	%D%/many_small_buffers_are_all_read \
 	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
+	%D%/masked_features_are_not_demanded \
 	%D%/memory_may_change_until_the_fork \
 	%D%/memory_that_fork_drops_moves \
 	%D%/missing_key_is_reported \
@@ -321,6 +322,15 @@ tests_support_resumer_static_SOURCES = tests/support/resumer.c
 tests_support_resumer_static_LDADD = librfork.la $(LIBSODIUM_LIBS)
 tests_support_resumer_static_LDFLAGS = -all-static
 
+# What masked_features_are_not_demanded starts with masks.
+check_PROGRAMS += tests/support/lesser tests/support/lesser_static
+tests_support_lesser_SOURCES = tests/support/lesser.c
+tests_support_lesser_LDADD = librfork.la
+tests_support_lesser_LDFLAGS = -no-install
+tests_support_lesser_static_SOURCES = tests/support/lesser.c
+tests_support_lesser_static_LDADD = librfork.la $(LIBSODIUM_LIBS)
+tests_support_lesser_static_LDFLAGS = -all-static
+
 # A program that tests dump, in all the ways that programs are linked; nothing of ours is in it, and no libtool.
 rf_counting_link = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -pthread -o $@
 check_PROGRAMS += \
@@ -477,6 +487,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_many_small_buffers_are_all_read_LDADD = $(rf_integration_ldadd)
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
+%C%_masked_features_are_not_demanded_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_memory_that_fork_drops_moves_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)

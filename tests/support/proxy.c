@@ -96,6 +96,9 @@ static bool forward_down(struct relay *relay)
 
 	if (count <= 0)
 		return false;
+	if (relay->plan->edit_answer)
+		relay->plan->edit_answer(relay->count.down_bytes, (unsigned char *)piece,
+					 (size_t)count);
 	relay->count.down_bytes += count;
 	return forward(relay->caller, piece, (size_t)(count < left ? count : left)) &&
 	       count <= left;

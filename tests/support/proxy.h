@@ -16,6 +16,8 @@ struct proxy_plan {
 	int64_t cut_after;	  /* bytes of the caller's stream that get through; PROXY_NEVER */
 	int64_t cut_answer_after; /* the same of the node's stream */
 	const char *record;	  /* file that takes the caller's stream, or NULL */
+	/* changes bytes of the node's stream, from offset `start` of it on, in place; or NULL */
+	void (*edit_answer)(int64_t start, unsigned char *bytes, size_t count);
 };
 
 #define PROXY_PLAIN                                                                                \

@@ -13,6 +13,7 @@ rf_unit_tests = \
 	%D%/test_accept \
 	%D%/test_auth \
 	%D%/test_backtrace \
+	%D%/test_c_library \
 	%D%/test_chain \
 	%D%/test_channel \
 	%D%/test_config \
@@ -61,6 +62,11 @@ endif
 %C%_test_backtrace_CPPFLAGS = $(rf_unit_cppflags) $(LIBELF_CFLAGS) $(LIBUNWIND_CFLAGS)
 %C%_test_backtrace_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_backtrace_LDADD = $(rf_unit_ldadd) $(LIBELF_LIBS) $(LIBUNWIND_LIBS)
+
+%C%_test_c_library_SOURCES = %D%/test_c_library.c
+%C%_test_c_library_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_c_library_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_c_library_LDADD = $(rf_unit_ldadd)
 
 %C%_test_chain_SOURCES = %D%/test_chain.c
 %C%_test_chain_CPPFLAGS = $(rf_unit_cppflags)

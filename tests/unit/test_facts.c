@@ -140,7 +140,22 @@ START_TEST(missing_state_component_is_named)
 {
 	caller.xcr0 |= 1u << 18;
 	node.xcr0 &= ~(1u << 18);
+	caller.cpu[4] |= 1u << 24; /* amx_tile */
+	node.cpu[4] |= 1u << 24;
 	assert_unfit("AMX tile state");
+	caller.xcr0 |= UINT64_C(1) << 62; /* nobody knows who uses it */
+	memset(&report, 0, sizeof(report));
+	assert_unfit("state component 62");
+}
+END_TEST
+
+START_TEST(state_component_without_users_is_not_missed)
+{
+	caller.xcr0 |= 1u << 18;
+	node.xcr0 &= ~(1u << 18);
+	for (int word = 4; word <= 6; word++)
+		caller.cpu[word] &= ~(7u << 21 | 1u << 25 | 1u << 8); /* amx_* */
+	ck_assert_int_eq(rf_machine_facts_compare(&caller, &node, &report), 0);
 }
 END_TEST
 
@@ -257,6 +272,7 @@ int main(void)
 	tcase_add_test(tcase, only_own_facts_hold);
 	tcase_add_test(tcase, missing_features_are_named);
 	tcase_add_test(tcase, missing_state_component_is_named);
+	tcase_add_test(tcase, state_component_without_users_is_not_missed);
 	tcase_add_test(tcase, node_may_have_more_features);
 	tcase_add_test(tcase, unknown_feature_words_count_too);
 	tcase_add_test(tcase, impossible_count_of_words_is_refused);
