@@ -10,9 +10,9 @@
 #   guest_host RANK                 HOST:PORT on this machine that leads to the guest's $guest_port
 #   guests_end                      also at exit
 #
-# A guest's root is an overlay, dropped at the end, on this machine's files.  Only the directory
-# in which guests_boot was called is shared read-write.  Commands get the environment of that call,
-# and more, see guest-agent.  Where QEMU or the packages cannot be had, guests_boot exits 77.
+# A guest sees this machine's files, read-only, but for /tmp, /run and /var/tmp, which are its own;
+# the directory in which guests_boot was called is shared read-write.  Commands get the environment of
+# that call, and more, see guest-agent.  Where QEMU or a kernel cannot be had, guests_boot exits 77.
 
 guests_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=kernel.sh
@@ -47,6 +47,7 @@ guest_initrd() {
 	install -m 644 "$guests_folder/guest-agent" "$top/agent"
 	(RFORK_VM_DIRECTORY=$PWD && export RFORK_VM_DIRECTORY && export -p) >"$top/environment"
 	printf %s "$PWD" >"$top/directory"
+	printf '%s\n' "${guests_folder%/tests/rdma}" "${RFORK_BUILD:-$PWD}" >"$top/kept-folders"
 	for folder in "$1/root" "$top"; do
 		(cd "$folder" && find . | "$1/root/bin/busybox" cpio -o -H newc 2>/dev/null)
 	done

@@ -12,7 +12,7 @@ vm_cache=${vm_cache:-${XDG_CACHE_HOME:-$HOME/.cache}/rfork-vm}
 
 # Modules, with those that they need.  Nothing loads others later: the guest's files are the host's, and
 # those have no modules for this kernel.
-kernel_modules=(virtio_pci virtio_console 9pnet_virtio 9p overlay virtio_net dummy veth
+kernel_modules=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net dummy veth
 	unix_diag inet_diag crc32c_generic nf_tables crc32_generic rdma_rxe ib_uverbs rdma_ucm)
 
 # kernel_package VERSION: the newest package of that series, such as 6.1 or 6.12.
@@ -60,7 +60,7 @@ kernel_unpack_all() {
 		return 1
 	fi
 	echo "unpacking $package into $vm_cache" >&2
-	mkdir -p "$2"/{deb,root/{bin,modules,proc,sys,dev,host,overlay,new}}
+	mkdir -p "$2"/{deb,root/{bin,modules,proc,sys,dev,host,kept}}
 	kernel_unpack "$package" "$2/deb" && kernel_unpack busybox-static "$2/deb" || return 1
 	mv "$2/deb/bin/busybox" "$2/root/bin"
 	kernel_extract "$2"/deb/boot/vmlinuz-* >"$2/vmlinux"

@@ -75,6 +75,7 @@ void node_await(struct node *node)
 	int pid_fd = CHECK_CALL((int)syscall(SYS_pidfd_open, node->pid, 0));
 	int watch = CHECK_CALL(inotify_init1(IN_CLOEXEC));
 	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
+	const char *scheme = getenv("RFORK_TEST_SCHEME");
 	char events[4096], text[64];
 	int fd;
 
@@ -92,7 +93,8 @@ void node_await(struct node *node)
 	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
 	node->port = (unsigned)strtoul(text, NULL, 10);
 	CHECK(node->port > 0 && node->port < 65536);
-	snprintf(node->host, sizeof(node->host), "127.0.0.1:%u", node->port);
+	snprintf(node->host, sizeof(node->host), "%s127.0.0.1:%u", scheme ? scheme : "",
+		 node->port);
 	close(fd);
 	close(watch);
 	close(pid_fd);

@@ -12,7 +12,7 @@
 struct node {
 	pid_t pid;
 	unsigned port;
-	char host[64];	    /* 127.0.0.1:PORT */
+	char host[64];	    /* 127.0.0.1:PORT, behind RFORK_TEST_SCHEME, such as rdma:// */
 	char directory[64]; /* holds key_file and the port file */
 	char key_file[96];
 	char key_text[65]; /* 64 hex digits */

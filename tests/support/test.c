@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define TEST_LIMIT_S 150
+#define MAX_PATIENCE 100
 #define GUARDED 16
 #define GUARDED_DIRECTORIES 4
 
@@ -50,7 +51,7 @@ void test_begin(void)
 	      signal(SIGHUP, SIG_DFL) != SIG_ERR);
 	test.caller = getpid();
 	CHECK_CALL(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
-	alarm(TEST_LIMIT_S);
+	alarm(TEST_LIMIT_S * (unsigned)test_patience());
 }
 
 int test_end(void)
@@ -139,6 +140,20 @@ void test_forget_directory(const char *path)
 	for (int i = 0; i < GUARDED_DIRECTORIES; i++)
 		if (!strcmp(test.directories[i], path))
 			test.directories[i][0] = '\0';
+}
+
+int test_patience(void)
+{
+	static int patience;
+	const char *text;
+
+	if (!patience) {
+		text = getenv("RFORK_TEST_PATIENCE");
+		patience = text ? atoi(text) : 1;
+		if (patience < 1 || patience > MAX_PATIENCE)
+			patience = 1;
+	}
+	return patience;
 }
 
 int64_t test_now_ms(void)

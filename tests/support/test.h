@@ -18,7 +18,8 @@
 
 #include <rfork.h>
 
-#define TEST_DEADLINE_MS 30000
+/* What is waited for at most; longer by the factor RFORK_TEST_PATIENCE, for slow machines. */
+#define TEST_DEADLINE_MS (30000 * test_patience())
 #define TEST_PAGE_BYTES 4096ul
 
 /* Closes inherited descriptors, puts /dev/null on standard input, undoes inherited dispositions of terminal
@@ -75,6 +76,9 @@ void test_forget_directory(const char *path);
 			test_fail(__FILE__, __LINE__, "%s: %s", #call, strerror(errno));           \
 		result_;                                                                           \
 	})
+
+/* RFORK_TEST_PATIENCE, at least 1. */
+int test_patience(void);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t test_now_ms(void);
