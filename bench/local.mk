@@ -62,4 +62,4 @@ noinst_PROGRAMS += \
 	%D%/relay.c
 %C%_rfork_bench_relay_LDADD = librfork.la
 
-EXTRA_DIST += %D%/run
+EXTRA_DIST += %D%/README.md %D%/run
