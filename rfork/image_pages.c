@@ -11,6 +11,7 @@
 #include "rfork/digest.h"
 #include "rfork/image_record.h"
 #include "rfork/io.h"
+#include "rfork/page_road.h"
 
 #define PAGE_BYTES 4096u
 
@@ -33,17 +34,8 @@ size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint6
 	return SIZE_MAX;
 }
 
-/* The PAGES record at hand. */
-struct page_record {
-	struct rf_image_pages head;
-	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
-	struct iovec data[RF_PAGES_MAX_RUNS + 1]; /* [0] is head and runs as they came */
-	int pieces;
-	uint32_t data_pages;
-};
-
 static int check_run(struct rf_reader *reader, const struct rf_image *image,
-		     struct page_record *record, uint32_t index, size_t *mapping)
+		     struct rf_page_record *record, uint32_t index, size_t *mapping)
 {
 	const struct rf_image_run *run = &record->runs[index];
 	uint64_t bytes = (uint64_t)run->pages * PAGE_BYTES;
@@ -67,8 +59,8 @@ static int check_run(struct rf_reader *reader, const struct rf_image *image,
 	return 0;
 }
 
-static int locate_runs(struct rf_reader *reader, const struct rf_image *image,
-		       struct page_record *record, rf_reader_locate locate, void *context)
+int rf_record_locate_runs(struct rf_reader *reader, const struct rf_image *image,
+			  struct rf_page_record *record, rf_reader_locate locate, void *context)
 {
 	for (uint32_t i = 0; i < record->head.runs; i++) {
 		const struct rf_image_run *run = &record->runs[i];
@@ -81,40 +73,46 @@ static int locate_runs(struct rf_reader *reader, const struct rf_image *image,
 		if (error < 0)
 			return error;
 		if (run->kind == RF_RUN_DATA)
-			record->data[record->pieces++] =
+			record->data[record->data_count++] =
 				(struct iovec){ (void *)(uintptr_t)(run->address + offset),
 						(size_t)run->pages * PAGE_BYTES };
 	}
 	return 0;
 }
 
-/* Reads the head and the run table of a PAGES record; the data stay in the stream. */
-static int read_run_table(struct rf_reader *reader, const struct rf_record_header *header,
-			  struct page_record *record)
+int rf_record_read_runs(struct rf_reader *reader, const struct rf_record_header *header,
+			struct rf_page_record *record, size_t head_bytes)
 {
 	size_t table_bytes;
 	int error;
 
-	if (header->length_bytes < sizeof(record->head))
-		return rf_record_corrupt(reader, "PAGES is too short");
-	error = rf_record_read_bytes(reader, &record->head, sizeof(record->head), 0);
+	if (header->length_bytes < head_bytes)
+		return rf_record_corrupt(reader, "it is too short");
+	error = rf_record_read_bytes(reader, &record->head, head_bytes, 0);
 	if (error < 0)
 		return error;
-	if (record->head.runs == 0 || record->head.runs > RF_PAGES_MAX_RUNS ||
-	    record->head.reserved)
-		return rf_record_corrupt(reader, "PAGES has a field out of range");
+	if (record->head.runs == 0 || record->head.runs > RF_PAGES_MAX_RUNS)
+		return rf_record_corrupt(reader, "its number of runs is out of range");
 	table_bytes = record->head.runs * sizeof(record->runs[0]);
-	if (header->length_bytes - sizeof(record->head) < table_bytes)
-		return rf_record_corrupt(reader, "PAGES is too short");
-	record->data[0] = (struct iovec){ &record->head, sizeof(record->head) + table_bytes };
-	record->pieces = 1;
-	record->data_pages = 0;
+	if (header->length_bytes - head_bytes < table_bytes)
+		return rf_record_corrupt(reader, "it is too short");
+	record->sequence = reader->sequence;
+	record->payload_digest = header->payload_digest;
+	record->head_bytes = (uint32_t)head_bytes;
+	record->data_count = record->data_pages = 0;
 	return rf_record_read_bytes(reader, record->runs, table_bytes, 0);
 }
 
-_Static_assert(offsetof(struct page_record, runs) ==
-		       offsetof(struct page_record, head) + sizeof(struct rf_image_pages),
-	       "head and runs lie together, as they are digested");
+uint64_t rf_page_record_digest(const struct rf_page_record *record)
+{
+	struct iovec all[RF_PAGES_MAX_RUNS + 2] = {
+		{ (void *)(uintptr_t)&record->head, record->head_bytes },
+		{ (void *)(uintptr_t)record->runs, record->head.runs * sizeof(record->runs[0]) },
+	};
+
+	memcpy(all + 2, record->data, record->data_count * sizeof(all[0]));
+	return rf_digest64_iov(all, 2 + (int)record->data_count);
+}
 
 /* Reads page data straight to where they belong; modifies iov. */
 static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
@@ -135,26 +133,30 @@ static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
 }
 
 static int read_pages(struct rf_reader *reader, const struct rf_image *image,
-		      const struct rf_record_header *header, struct page_record *record,
+		      const struct rf_record_header *header, struct rf_page_record *record,
 		      rf_reader_locate locate, void *context)
 {
 	struct iovec remaining[RF_PAGES_MAX_RUNS];
-	int error = read_run_table(reader, header, record);
+	int error = rf_record_read_runs(reader, header, record, sizeof(record->head.pages));
 
+	if (error == 0 && record->head.pages.reserved)
+		error = rf_record_corrupt(reader, "PAGES has a field out of range");
 	if (error == 0)
-		error = locate_runs(reader, image, record, locate, context);
+		error = rf_record_locate_runs(reader, image, record, locate, context);
 	if (error < 0)
 		return error;
-	if (header->length_bytes !=
-	    record->data[0].iov_len + (size_t)record->data_pages * PAGE_BYTES)
+	if (header->length_bytes != sizeof(record->head.pages) +
+					    record->head.runs * sizeof(record->runs[0]) +
+					    (size_t)record->data_pages * PAGE_BYTES)
 		return rf_record_corrupt(reader, "PAGES has another length");
-	memcpy(remaining, record->data + 1, (size_t)(record->pieces - 1) * sizeof(remaining[0]));
-	error = read_data(reader, remaining, record->pieces - 1);
+	memcpy(remaining, record->data, record->data_count * sizeof(remaining[0]));
+	error = read_data(reader, remaining, (int)record->data_count);
 	if (error < 0)
 		return error;
-	if (header->payload_digest != rf_digest64_iov(record->data, record->pieces))
+	if (record->payload_digest != rf_page_record_digest(record))
 		return rf_record_corrupt(reader, "the pages' digest is wrong");
 	reader->data_pages += record->data_pages;
+	reader->has_pages = true;
 	return 0;
 }
 
@@ -166,6 +168,8 @@ static int take_end(struct rf_reader *reader, const struct rf_record_header *hea
 	if (header->length_bytes != sizeof(end))
 		return rf_record_corrupt(reader, "END has another length");
 	error = rf_record_read_payload(reader, header, 0);
+	if (error == 0)
+		error = rf_record_finish_road(reader);
 	if (error < 0)
 		return error;
 	memcpy(&end, reader->payload, sizeof(end));
@@ -174,10 +178,28 @@ static int take_end(struct rf_reader *reader, const struct rf_record_header *hea
 	return 0;
 }
 
+/* Reads one record that is not END. */
+static int take_record(struct rf_reader *reader, const struct rf_image *image,
+		       const struct rf_record_header *header, struct rf_page_record *record,
+		       rf_reader_locate locate, void *context)
+{
+	switch (header->type) {
+	case RF_RECORD_PAGES:
+		return read_pages(reader, image, header, record, locate, context);
+	case RF_RECORD_ROAD:
+		return rf_record_take_road(reader, header);
+	case RF_RECORD_REMOTE_PAGES:
+		return rf_record_take_remote_pages(reader, image, header, record, locate, context);
+	}
+	if (header->type && header->type <= RF_RECORD_LAST)
+		return rf_record_corrupt(reader, "it is out of order");
+	return rf_record_skip(reader, header);
+}
+
 int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
 		    void *context)
 {
-	struct page_record record;
+	struct rf_page_record record;
 	struct rf_record_header header;
 
 	if (image->parent_path)
@@ -185,18 +207,14 @@ int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_r
 				 "the image is incremental, and its parent (%s) is not in it",
 				 image->parent_path);
 	for (;; reader->sequence++) {
-		int error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
+		int error = rf_record_await(reader);
 
-		if (error < 0)
-			return error;
-		if (header.type == RF_RECORD_END)
+		if (error == 0)
+			error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
+		if (error == 0 && header.type == RF_RECORD_END)
 			return take_end(reader, &header);
-		if (header.type == RF_RECORD_PAGES)
-			error = read_pages(reader, image, &header, &record, locate, context);
-		else if (header.type && header.type <= RF_RECORD_LAST)
-			error = rf_record_corrupt(reader, "it is out of order");
-		else
-			error = rf_record_skip(reader, &header);
+		if (error == 0)
+			error = take_record(reader, image, &header, &record, locate, context);
 		if (error < 0)
 			return error;
 	}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "rfork/image_format.h"
+#include "rfork/page_road.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
 
@@ -80,7 +81,11 @@ struct rf_reader {
 	uint64_t min_address, max_address; /* what can be mapped on this machine */
 	uint64_t sequence;
 	uint64_t data_pages;
-	uint16_t last_place;	/* of the last record's type in the order of types */
+	uint16_t last_place; /* of the last record's type in the order of types */
+	bool has_pages;	     /* a record of pages has been read */
+	bool has_road;	     /* ROAD has been read */
+	const struct rf_page_road
+		*road;		/* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
 	unsigned char *payload; /* of the current record, but for page data */
 	struct rf_report *report;
 	/* Bytes that have been read ahead, never beyond END: what follows it is not ours. */
@@ -117,7 +122,8 @@ int rf_reader_forecast(struct rf_reader *reader, struct rf_reader_forecast *fore
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
 
 /*
- * Reads PAGES records to END, putting data where `locate` says.  Guard runs are only announced.
+ * Reads PAGES records to END, putting data where `locate` says, and has those of REMOTE_PAGES put there
+ * by reader->road, which is closed on success.  Guard runs are only announced.
  * 0 or a negative errno with a report, as above.
  */
 int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,

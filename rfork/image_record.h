@@ -10,6 +10,7 @@
 
 #include "rfork/image_format.h"
 #include "rfork/image_reader.h"
+#include "rfork/page_road.h"
 
 /* The shortest records: what is certain to follow may be read ahead. */
 #define RF_RECORD_HEADER_BYTES sizeof(struct rf_record_header)
@@ -60,6 +61,28 @@ int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
 
 /* The least that a whole image holds from the next record on, in bytes. */
 size_t rf_record_least_left(const struct rf_reader *reader, const struct rf_image *image);
+
+/* Reads the head, of head_bytes, and the run table of a record of pages; what follows them stays in
+ * the stream. */
+int rf_record_read_runs(struct rf_reader *reader, const struct rf_record_header *header,
+			struct rf_page_record *record, size_t head_bytes);
+
+/* Checks the runs, and asks where the data of each go. */
+int rf_record_locate_runs(struct rf_reader *reader, const struct rf_image *image,
+			  struct rf_page_record *record, rf_reader_locate locate, void *context);
+
+/* image_road.c: records of pages that take another road. */
+int rf_record_take_road(struct rf_reader *reader, const struct rf_record_header *header);
+int rf_record_take_remote_pages(struct rf_reader *reader, const struct rf_image *image,
+				const struct rf_record_header *header,
+				struct rf_page_record *record, rf_reader_locate locate,
+				void *context);
+
+/* Waits until a record's header can be read, while such pages arrive. */
+int rf_record_await(struct rf_reader *reader);
+
+/* Waits for all of them, and counts them. */
+int rf_record_finish_road(struct rf_reader *reader);
 
 /* Reads away an unknown optional record; refuses any other unknown one. */
 int rf_record_skip(struct rf_reader *reader, const struct rf_record_header *header);

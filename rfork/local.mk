@@ -117,9 +117,11 @@ rf_restore_sources = \
 	%D%/image_pages.c \
 	%D%/image_pipes.c \
 	%D%/image_reader.c %D%/image_reader.h \
+	%D%/image_road.c \
 	%D%/image_record.c %D%/image_record.h \
 	%D%/image_segments.c \
 	%D%/image_timers.c \
+	%D%/page_road.h \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/plan_errands.c %D%/plan_errands.h \
 	%D%/restore_plan.h \

@@ -22,6 +22,8 @@
 /* Twice a record's worth, so that no two runs of one record share memory. */
 #define SCRATCH_PAGES (2 * RF_PAGES_MAX_DATA_PAGES)
 
+unsigned char sample_remote[SAMPLE_REMOTE_PAGES * SAMPLE_PAGE];
+
 static void *reserve(void *memory)
 {
 	if (!memory)
@@ -76,6 +78,7 @@ void sample_copy(struct sample *copy, const struct sample *sample)
 
 		sample_insert(copy, i, record->type, record->flags, record->payload, record->bytes);
 		copy->records[i].sequence_error = record->sequence_error;
+		copy->records[i].remote_bytes = record->remote_bytes;
 	}
 }
 
@@ -444,6 +447,56 @@ void sample_make(struct sample *sample)
 	sample_recount(sample);
 }
 
+struct rf_image_road *sample_road(struct sample *sample)
+{
+	return sample_payload(sample, RF_RECORD_ROAD, 0);
+}
+
+struct rf_image_remote_pages *sample_remote_pages(struct sample *sample)
+{
+	return sample_payload(sample, RF_RECORD_REMOTE_PAGES, 0);
+}
+
+void sample_add_road(struct sample *sample)
+{
+	const struct rf_image_road road = { .kind = RF_ROAD_RDMA,
+					    .flags = RF_ROAD_NEEDS_TAKEN,
+					    .family = 2,
+					    .port = 4791,
+					    .connections = 2,
+					    .address = { 10, 77, 0, 1 },
+					    .token = { 't' } };
+	const struct {
+		struct rf_image_remote_pages pages;
+		struct rf_image_run runs[2];
+	} record = {
+		.pages = { .runs = 2,
+			   .remote_key = SAMPLE_REMOTE_KEY,
+			   .remote_address = SAMPLE_REMOTE },
+		.runs = { { .address = TEXT + 0x9000, .pages = 1 },
+			  { .address = STACK_END - 0x3000, .pages = 1 } },
+	};
+	struct rf_image_end *end = sample_payload(sample, RF_RECORD_END, 0);
+	unsigned index = sample_index(sample, RF_RECORD_PAGES, 0);
+
+	for (size_t i = 0; i < sizeof(sample_remote); i++)
+		sample_remote[i] = (unsigned char)(i * 2246822519u >> 13);
+	sample_insert(sample, index, RF_RECORD_ROAD, 0, &road, sizeof(road));
+	sample_insert(sample, index + 2, RF_RECORD_REMOTE_PAGES, 0, &record, sizeof(record));
+	sample->records[index + 2].remote_bytes = sizeof(sample_remote);
+	end->data_pages += SAMPLE_REMOTE_PAGES;
+	sample_recount(sample);
+}
+
+/* The digest of what a record says, here and elsewhere. */
+static uint64_t digest_record(const struct sample_record *record)
+{
+	struct iovec all[] = { { record->payload, record->bytes },
+			       { sample_remote, record->remote_bytes } };
+
+	return rf_digest64_iov(all, record->remote_bytes ? 2 : 1);
+}
+
 unsigned char *sample_encode(const struct sample *sample, size_t *bytes)
 {
 	unsigned char *stream, *next;
@@ -459,7 +512,7 @@ unsigned char *sample_encode(const struct sample *sample, size_t *bytes)
 			.flags = record->flags,
 			.length_bytes = record->bytes,
 			.sequence = i + (uint64_t)record->sequence_error,
-			.payload_digest = rf_digest64(record->payload, record->bytes),
+			.payload_digest = digest_record(record),
 		};
 
 		header.header_digest = rf_digest64(&header, 24);
@@ -815,6 +868,8 @@ struct target {
 	unsigned char *scratch;
 	uint32_t used_pages;
 	const char *fault;
+	bool is_open; /* the road */
+	uint64_t fetched_pages;
 };
 
 static const char *judge_run(const struct rf_image *image, size_t index,
@@ -858,6 +913,87 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 	return 0;
 }
 
+/* -- the road ------------------------------------------------------------------------------ */
+
+static int open_road(void *context, const struct rf_image_road *road)
+{
+	struct target *target = context;
+
+	if (road->connections == 0 || road->connections > RF_ROAD_MAX_CONNECTIONS || !road->port)
+		target->fault = "a road is malformed";
+	target->is_open = true;
+	return 0;
+}
+
+static const char *judge_record(const struct target *target, const struct rf_page_record *record)
+{
+	size_t bytes = 0;
+
+	if (!target->is_open)
+		return "remote pages without a road";
+	if (record->data_pages > RF_PAGES_MAX_DATA_PAGES || record->data_count > record->head.runs)
+		return "a record has too many remote pages";
+	for (uint32_t i = 0; i < record->data_count; i++)
+		bytes += record->data[i].iov_len;
+	if (bytes != (size_t)record->data_pages * SAMPLE_PAGE)
+		return "remote pages are not where they are counted";
+	if (record->head.remote.remote_address + bytes < bytes)
+		return "remote addresses wrap";
+	return NULL;
+}
+
+/* Whether the other side has all of it. */
+static bool has_remote(const struct rf_image_remote_pages *head, size_t bytes)
+{
+	uint64_t offset = head->remote_address - SAMPLE_REMOTE;
+
+	return head->remote_key == SAMPLE_REMOTE_KEY && offset <= sizeof(sample_remote) &&
+	       bytes <= sizeof(sample_remote) - offset;
+}
+
+static int fetch(void *context, const struct rf_page_record *record)
+{
+	struct target *target = context;
+	const struct rf_image_remote_pages *head = &record->head.remote;
+	const unsigned char *from = sample_remote + (head->remote_address - SAMPLE_REMOTE);
+
+	target->fault = judge_record(target, record);
+	if (target->fault)
+		return -EUCLEAN;
+	if (target->reading->is_road_lost ||
+	    !has_remote(head, (size_t)record->data_pages * SAMPLE_PAGE)) {
+		target->reading->is_road_lost = true;
+		return 0;
+	}
+	for (uint32_t i = 0; i < record->data_count; i++) {
+		memcpy(record->data[i].iov_base, from, record->data[i].iov_len);
+		from += record->data[i].iov_len;
+	}
+	if (rf_page_record_digest(record) != record->payload_digest)
+		return rf_report(&target->reading->report, EBADMSG, "remote pages are damaged");
+	target->fetched_pages += record->data_pages;
+	return 0;
+}
+
+static int await_stream(void *context)
+{
+	struct target *target = context;
+
+	if (!target->is_open)
+		target->fault = "a road that is not open is waited for";
+	return 0;
+}
+
+static int finish_road(void *context, uint64_t *pages)
+{
+	struct target *target = context;
+
+	*pages = target->fetched_pages;
+	return 0;
+}
+
+bool sample_has_road;
+
 static int open_stream(const unsigned char *stream, size_t bytes)
 {
 	static int fd = -1;
@@ -882,6 +1018,11 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 {
 	static unsigned char *scratch;
 	struct target target = { .reading = reading };
+	const struct rf_page_road road = { .open = open_road,
+					   .fetch = fetch,
+					   .await_stream = await_stream,
+					   .finish = finish_road,
+					   .context = &target };
 	static struct rf_reader reader;
 	int fd = open_stream(stream, bytes);
 	int answer;
@@ -895,6 +1036,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 				&reading->report);
 	if (answer < 0)
 		abort();
+	reader.road = sample_has_road ? &road : NULL;
 	answer = rf_reader_forecast(&reader, &reading->forecast);
 	if (answer == 0) {
 		*fault = judge_forecast(&reading->forecast);

@@ -32,7 +32,14 @@ struct sample_record {
 	uint32_t bytes;
 	unsigned char *payload;
 	int64_t sequence_error; /* added to the sequence number */
+	uint32_t remote_bytes;	/* of sample_remote, which the digest covers, too */
 };
+
+/* What REMOTE_PAGES name, from SAMPLE_REMOTE on. */
+#define SAMPLE_REMOTE UINT64_C(0x7f0000000000)
+#define SAMPLE_REMOTE_KEY 0x4711u
+#define SAMPLE_REMOTE_PAGES 2u
+extern unsigned char sample_remote[SAMPLE_REMOTE_PAGES * SAMPLE_PAGE];
 
 struct sample {
 	struct sample_record records[SAMPLE_RECORDS];
@@ -43,6 +50,9 @@ struct sample {
 void sample_make(struct sample *sample);
 void sample_copy(struct sample *copy, const struct sample *sample);
 void sample_free(struct sample *sample);
+
+/* Adds a ROAD, and REMOTE_PAGES with two runs of a page each: of the heap and of the stack. */
+void sample_add_road(struct sample *sample);
 
 /* The n-th record of a type, and its payload; there must be one. */
 struct sample_record *sample_find(struct sample *sample, uint16_t type, unsigned nth);
@@ -71,6 +81,9 @@ unsigned sample_index(struct sample *sample, uint16_t type, unsigned nth);
 /* Lets END count the records that there are now. */
 void sample_recount(struct sample *sample);
 
+struct rf_image_road *sample_road(struct sample *sample);
+struct rf_image_remote_pages *sample_remote_pages(struct sample *sample);
+
 /* Bytes of the stream, to be freed. */
 unsigned char *sample_encode(const struct sample *sample, size_t *bytes);
 
@@ -82,11 +95,15 @@ struct sample_reading {
 	bool is_layout_read; /* then the image keeps to the rules, or the reader is wrong */
 	uint64_t located;    /* runs for which memory was asked */
 	size_t consumed;     /* bytes taken from the stream */
+	bool is_road_lost;   /* pages were not there; then they do not count */
 	unsigned char *pages[SAMPLE_MAPPINGS]; /* data pages of the good sample, where asked for */
 };
 
 /* Gives back what the last reading holds. */
 void sample_forget(struct sample_reading *reading);
+
+/* Whether readings have a road; one that reads sample_remote. */
+extern bool sample_has_road;
 
 /*
  * Reads a stream; 0 or the reader's answer.  What is accepted is held against the format's rules

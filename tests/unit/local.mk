@@ -22,6 +22,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
+	%D%/test_image_road \
 	%D%/test_info \
 	%D%/test_job \
 	%D%/test_key \
@@ -108,6 +109,12 @@ endif
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_image_road_SOURCES = %D%/test_image_road.c \
+	%D%/image_sample.c %D%/image_sample.h
+%C%_test_image_road_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_image_road_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_image_road_LDADD = $(rf_unit_ldadd)
 
 %C%_test_info_SOURCES = %D%/test_info.c \
 	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
