@@ -8,12 +8,15 @@
 #include <dirent.h>
 #include <stdint.h>
 
+#include "rfork/report.h"
 #include "rfork/sys.h"
 
 #define DEVICES "/sys/class/infiniband"
 
 /* As much as the first entries take: ".", ".." and a device. */
 #define LISTED_BYTES 1024
+
+#define NAME_BYTES 64 /* the kernel's IB_DEVICE_NAME_MAX */
 
 static bool lists_device(const char *listed, long bytes)
 {
@@ -42,4 +45,17 @@ bool rf_rdma_has_device(void)
 	} while (bytes > 0 && !found);
 	rf_sys_close(fd);
 	return found;
+}
+
+bool rf_rdma_has_device_named(const char *name)
+{
+	char path[sizeof(DEVICES) + 1 + NAME_BYTES];
+	int fd;
+
+	rf_format(path, sizeof(path), "%s/%s", DEVICES, name);
+	fd = rf_sys_open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	rf_sys_close(fd);
+	return true;
 }

@@ -10,4 +10,7 @@
 /* Whether the kernel lists one.  Opens a descriptor for a moment; no malloc and no errno. */
 bool rf_rdma_has_device(void);
 
+/* The same for a device of that name. */
+bool rf_rdma_has_device_named(const char *name);
+
 #endif

@@ -32,6 +32,8 @@ enum {
 	OPTION_MAX_CHILDREN,
 	OPTION_DEAD_AFTER,
 	OPTION_DAEMON,
+	OPTION_RDMA_DEVICE,
+	OPTION_NO_RDMA,
 	OPTION_INSECURE_PLAINTEXT,
 };
 
@@ -48,6 +50,8 @@ static const struct argp_option options[] = {
 	{ "dead-after", OPTION_DEAD_AFTER, "S", 0,
 	  "Give up a caller whose machine has been silent for S seconds", 0 },
 	{ "daemon", OPTION_DAEMON, NULL, 0, "Go to the background once ready", 0 },
+	{ "rdma-device", OPTION_RDMA_DEVICE, "NAME", 0, "Fetch pages by this RDMA device only", 0 },
+	{ "no-rdma", OPTION_NO_RDMA, NULL, 0, "Fetch no pages by RDMA", 0 },
 	{ "insecure-plaintext", OPTION_INSECURE_PLAINTEXT, NULL, 0,
 	  "Allow listening beyond loopback without encryption", 0 },
 	{ 0 },
@@ -221,6 +225,16 @@ static int take_number(unsigned *to, const char *option, const char *text, unsig
 	return 0;
 }
 
+/* It may come later; but what cannot be a name is a mistake. */
+static int take_device(struct rf_config *config, const char *name, struct rf_report *report)
+{
+	if (!*name || strchr(name, '/') || strlen(name) >= sizeof(config->rdma_device))
+		return rf_report(report, EINVAL, "%s is no name of an RDMA device",
+				 *name ? name : "\"\"");
+	memcpy(config->rdma_device, name, strlen(name) + 1);
+	return 0;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	struct parsing *parsing = state->input;
@@ -245,6 +259,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 				    RF_DEAD_AFTER_MAX_S, report);
 	case OPTION_DAEMON:
 		config->daemon = true;
+		return 0;
+	case OPTION_RDMA_DEVICE:
+		return -take_device(config, argument, report);
+	case OPTION_NO_RDMA:
+		config->no_rdma = true;
 		return 0;
 	case OPTION_INSECURE_PLAINTEXT:
 		config->insecure_plaintext = true;
@@ -288,6 +307,8 @@ int rf_config_parse(struct rf_config *config, int argc, char **argv, struct rf_r
 	error = argp_parse(&argp, argc, argv, 0, NULL, &parsing);
 	if (error)
 		return rf_report(report, error, "the command line: %m");
+	if (config->no_rdma && config->rdma_device[0])
+		return rf_report(report, EINVAL, "--no-rdma leaves no use for --rdma-device");
 	error = add_defaults(config, report);
 	for (size_t i = 0; i < config->listen_count && error == 0; i++)
 		error = rf_config_allow_address(config, &config->listen[i].address.any, geteuid(),

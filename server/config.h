@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "rfork/report.h"
+#include "server/shell_protocol.h"
 
 #define RF_LISTEN_MAX 16
 #define RF_CHILDREN_DEFAULT 1024u
@@ -39,6 +40,8 @@ struct rf_config {
 	const char *user;	  /* NULL = none */
 	unsigned max_children;
 	unsigned dead_after_s;
+	char rdma_device[RF_RDMA_DEVICE_BYTES]; /* "" = any */
+	bool no_rdma;
 	bool daemon;
 	bool insecure_plaintext;
 	bool activated; /* sockets came from a service manager: no default addresses */

@@ -59,7 +59,7 @@ EXTRA_DIST += %D%/rfork-server.service.in
 # one in $(pkglibexecdir).
 
 pkglibexec_PROGRAMS += %D%/rfork-shell
-%C%_rfork_shell_SOURCES = \
+rf_shell_sources = \
 	%D%/shell.c %D%/shell.h \
 	%D%/shell_descriptors.c \
 	%D%/shell_files.c \
@@ -67,6 +67,7 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	%D%/shell_memory.c \
 	%D%/shell_overlay.c \
 	%D%/shell_protocol.h \
+	%D%/shell_road.h \
 	rfork/digest.c \
 	rfork/frame.c \
 	rfork/io.c \
@@ -78,6 +79,7 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 	rfork/vdso.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)
+%C%_rfork_shell_SOURCES = $(rf_shell_sources) %D%/shell_no_road.c
 %C%_rfork_shell_CFLAGS = $(AM_CFLAGS) -fPIE
 %C%_rfork_shell_CCASFLAGS = -g
 %C%_rfork_shell_LDADD =
@@ -87,3 +89,26 @@ pkglibexec_PROGRAMS += %D%/rfork-shell
 # line for the object's whole rule.
 rf_shell_blob_object = rfork/x86_64/%C%_rfork_shell-restore_jump.o
 $(rf_shell_blob_object): rfork/restorer/restorer.bin
+
+# -- rfork-shell-rdma --------------------------------------------------------------------
+# The same with another road for pages.  Dynamic, as providers of RDMA devices are loaded at run time; executed
+# in rfork-shell's place where a caller has pages to be fetched.
+
+if RDMA
+pkglibexec_PROGRAMS += %D%/rfork-shell-rdma
+%C%_rfork_shell_rdma_SOURCES = $(rf_shell_sources) \
+	%D%/road.c %D%/road.h \
+	%D%/road_connect.c \
+	%D%/road_events.c \
+	%D%/road_memory.c \
+	%D%/road_read.c
+%C%_rfork_shell_rdma_CPPFLAGS = $(AM_CPPFLAGS) $(VERBS_CFLAGS) $(RDMACM_CFLAGS)
+%C%_rfork_shell_rdma_CFLAGS = $(AM_CFLAGS) -fPIE
+%C%_rfork_shell_rdma_CCASFLAGS = -g
+%C%_rfork_shell_rdma_LDADD = $(RDMACM_LIBS) $(VERBS_LIBS)
+%C%_rfork_shell_rdma_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro -Wl,-z,now \
+	-o $@
+
+rf_shell_rdma_blob_object = rfork/x86_64/%C%_rfork_shell_rdma-restore_jump.o
+$(rf_shell_rdma_blob_object): rfork/restorer/restorer.bin
+endif

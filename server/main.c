@@ -21,6 +21,7 @@
 #include "server/monitor.h"
 #include "server/privilege.h"
 #include "server/sessions.h"
+#include "server/shell_protocol.h"
 #include "server/spawn.h"
 
 #define EXIT_USAGE 2
@@ -71,12 +72,28 @@ static void raise_file_limit(const struct rf_config *config, rlim_t *found)
 		       (unsigned long)limit.rlim_cur, config->max_children);
 }
 
+/* The shell that fetches pages by RDMA.  A build may lack it, and then so does the node; but not if
+ * the administrator has named a device. */
+static int find_rdma_shell(struct server *s, struct rf_report *report)
+{
+	struct rf_report missing = { 0 };
+	int program = -1;
+
+	if (!s->config.no_rdma)
+		program = rf_spawn_find_shell(RF_SHELL_RDMA_NAME, &missing);
+	if (program < 0 && s->config.rdma_device[0])
+		return rf_report(report, missing.error, "%s", missing.sentence);
+	s->sessions.setup.rdma_program = program < 0 ? -1 : program;
+	s->sessions.setup.rdma_device = s->config.rdma_device;
+	return 0;
+}
+
 static int prepare_sessions(struct server *s, struct rf_report *report)
 {
-	int shell = rf_spawn_find_shell(report);
+	int shell = rf_spawn_find_shell(RF_SHELL_NAME, report);
 
-	if (shell < 0)
-		return shell;
+	if (shell < 0 || find_rdma_shell(s, report) < 0)
+		return -report->error;
 	s->sessions.config = &s->config;
 	s->sessions.poll = s->monitor.poll;
 	s->sessions.setup.shell_program = shell;

@@ -26,6 +26,7 @@
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "rfork/machine_facts.h"
+#include "rfork/rdma_device.h"
 #include "rfork/restore_plan.h"
 #include "server/descendants.h"
 #include "server/descriptor.h"
@@ -42,6 +43,8 @@
 /* Beyond what rfork-shell gets as 3 to 7, so that starting it disturbs neither. */
 #define CHANNEL_FD 16
 #define PROGRAM_FD 17
+#define RDMA_PROGRAM_FD 18
+#define FIRST_OTHER_FD 19
 
 #define SESSION_FILES (RF_CHANNELS_MAX + 64)
 /* signalfd, epoll, sock_diag, and one to look into /proc. */
@@ -52,6 +55,9 @@
 #endif
 
 #define REFUSAL_TIMEOUT_MS 2000
+
+/* ld.so(8) */
+#define EXIT_NOT_LOADED 127
 
 struct session {
 	const struct rf_session_setup *setup;
@@ -66,21 +72,25 @@ struct session {
 	struct rf_pty *pty;
 	bool has_terminal; /* the caller */
 	struct rf_frame_terminal terminal;
+	bool has_road; /* pages may come by RDMA */
 	int reserved[RESERVED_FDS];
 };
 
 static int move_descriptors(const struct rf_session_setup *setup)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int channel = fcntl(setup->channel, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
-	int program = fcntl(setup->shell_program, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+	int channel = fcntl(setup->channel, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
+	int program = fcntl(setup->shell_program, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
+	int rdma = setup->rdma_program < 0
+			   ? fcntl(null, F_DUPFD_CLOEXEC, FIRST_OTHER_FD)
+			   : fcntl(setup->rdma_program, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
 
-	if (null < 0 || channel < 0 || program < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	if (null < 0 || channel < 0 || program < 0 || rdma < 0 || dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(null, STDOUT_FILENO) < 0 || dup3(channel, CHANNEL_FD, O_CLOEXEC) < 0 ||
-	    dup3(program, PROGRAM_FD, O_CLOEXEC) < 0)
+	    dup3(program, PROGRAM_FD, O_CLOEXEC) < 0 || dup3(rdma, RDMA_PROGRAM_FD, O_CLOEXEC) < 0)
 		return -errno;
 	if (close_range(STDERR_FILENO + 1, CHANNEL_FD - 1, 0) < 0 ||
-	    close_range(PROGRAM_FD + 1, ~0u, 0) < 0)
+	    close_range(FIRST_OTHER_FD, ~0u, 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -272,7 +282,7 @@ static int receive_terminal(struct session *session, const struct rf_machine_fac
 {
 	int error;
 
-	if (caller->flags & ~RF_FACTS_TERMINAL)
+	if (caller->flags & ~(RF_FACTS_TERMINAL | RF_FACTS_RDMA))
 		return rf_report(report, EBADMSG, "the caller sent unknown flags");
 	session->has_terminal = caller->flags & RF_FACTS_TERMINAL;
 	if (!session->has_terminal)
@@ -283,6 +293,15 @@ static int receive_terminal(struct session *session, const struct rf_machine_fac
 			   session->terminal.number || session->terminal.reserved))
 		return rf_report(report, EBADMSG, "the caller sent a malformed terminal");
 	return error;
+}
+
+/* Whether pages could come by RDMA.  Devices come and go. */
+static bool has_rdma(const struct rf_session_setup *setup)
+{
+	if (setup->rdma_program < 0)
+		return false;
+	return setup->rdma_device[0] ? rf_rdma_has_device_named(setup->rdma_device)
+				     : rf_rdma_has_device();
 }
 
 static int exchange_facts(struct session *session, int64_t deadline_ns, struct rf_report *report)
@@ -299,25 +318,48 @@ static int exchange_facts(struct session *session, int64_t deadline_ns, struct r
 	if (error < 0)
 		return error;
 	session->has_terminal = session->has_terminal && rf_pty_is_open(session->pty);
-	welcome.flags = session->has_terminal ? RF_FACTS_TERMINAL : 0;
+	session->has_road = caller.flags & RF_FACTS_RDMA && has_rdma(session->setup);
+	welcome.flags = (session->has_terminal ? RF_FACTS_TERMINAL : 0) |
+			(session->has_road ? RF_FACTS_RDMA : 0);
 	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, &welcome,
 			      sizeof(welcome), deadline_ns);
 	return error < 0 ? rf_report(report, -error, "welcoming the caller: %m") : 0;
 }
 
-static int order_shell(struct session *session, struct rf_report *report)
+static int send_order(const struct session *session, struct rf_shell_order *order, int attached,
+		      struct rf_report *report)
 {
-	struct rf_shell_order order = { .version = RF_SHELL_ORDER_VERSION,
-					.connection_id = session->handover.connection_id,
-					.has_terminal = session->has_terminal,
-					.facts = *session->setup->facts };
-	struct iovec iov = { &order, sizeof(order) };
-	int error = rf_descriptor_send(session->shell.socket, &iov, 1, session->connection);
+	struct iovec iov = { order, sizeof(*order) };
+	int error;
+
+	order->version = RF_SHELL_ORDER_VERSION;
+	error = rf_descriptor_send(session->shell.socket, &iov, 1, attached);
 
 	/* the spare may have died since it was made */
 	return error < 0 ? rf_report(report, ECONNRESET, "the shell is gone: %s",
 				     strerrordesc_np(-error))
 			 : 0;
+}
+
+/* The shell that waits is the one for pages that come by the connection. */
+static int change_shell(const struct session *session, struct rf_report *report)
+{
+	struct rf_shell_order order = { .kind = RF_SHELL_CHANGE_PROGRAM };
+
+	return send_order(session, &order, RDMA_PROGRAM_FD, report);
+}
+
+static int order_shell(const struct session *session, struct rf_report *report)
+{
+	struct rf_shell_order order = { .kind = RF_SHELL_BECOME_IMAGE,
+					.connection_id = session->handover.connection_id,
+					.has_terminal = session->has_terminal,
+					.facts = *session->setup->facts };
+
+	if (session->has_road)
+		rf_format(order.rdma_device, sizeof(order.rdma_device), "%s",
+			  session->setup->rdma_device);
+	return send_order(session, &order, session->connection, report);
 }
 
 static int out_of_descriptors(struct rf_report *report)
@@ -411,8 +453,13 @@ static int judge_report(struct session *session, const struct rf_shell_report *s
 			 shell_report->kind);
 }
 
-static int report_death(int status, struct rf_report *report)
+static int report_death(const struct session *session, int status, struct rf_report *report)
 {
+	/* the dynamic linker has said why, to nobody */
+	if (session->has_road && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_LOADED)
+		return rf_report(report, ENODEV,
+				 "%s cannot be loaded: the node lacks libibverbs or librdmacm",
+				 RF_SHELL_RDMA_NAME);
 	if (WIFSIGNALED(status))
 		return rf_report(report, ECONNRESET, "the shell died by signal %d",
 				 WTERMSIG(status));
@@ -451,7 +498,7 @@ static int await_shell(struct session *session, struct rf_report *report)
 		if (number == SIGCHLD &&
 		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
 			session->shell.pid = 0;
-			return report_death(status, report);
+			return report_death(session, status, report);
 		}
 		if (number == SIGTERM || polled[2].revents)
 			return rf_report(report, ECONNRESET, "the server ends");
@@ -501,6 +548,8 @@ static int hand_over(struct session *session, struct rf_report *report)
 		return rf_report(report, EAGAIN, "node is full: %u children",
 				 session->handover.full);
 	error = exchange_facts(session, deadline_ns, report);
+	if (error == 0 && session->has_road)
+		error = change_shell(session, report);
 	if (error < 0)
 		return error;
 	/* From here on SIGTERM and the end of the listener are events of the loops. */
@@ -517,7 +566,7 @@ static int hand_over(struct session *session, struct rf_report *report)
 static int reserve_descriptors(struct session *session, struct rf_report *report)
 {
 	for (unsigned i = 0; i < RESERVED_FDS; i++) {
-		session->reserved[i] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, PROGRAM_FD + 1);
+		session->reserved[i] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, FIRST_OTHER_FD);
 		if (session->reserved[i] < 0)
 			return rf_report(report, errno, "descriptors of a session: %m");
 	}

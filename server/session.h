@@ -16,6 +16,8 @@
 struct rf_session_setup {
 	int channel;	   /* to the listener */
 	int shell_program; /* O_PATH */
+	int rdma_program;  /* rfork-shell-rdma, O_PATH; -1 = pages come by the connection only */
+	const char *rdma_device; /* "" = any */
 	pid_t listener;
 	rlim_t files; /* soft limit of open files, as the server found it */
 	const struct rf_target_user *user;

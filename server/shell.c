@@ -13,11 +13,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "rfork/io.h"
 #include "rfork/restore_plan.h"
 #include "rfork/sys.h"
 #include "server/shell_protocol.h"
+#include "server/shell_road.h"
 
 /* Room for the kernel's limit of mappings; only what is used is touched. */
 #define MAPS_BUFFER_BYTES ((size_t)32 << 20)
@@ -59,11 +61,11 @@ static int prepare(struct rf_shell *shell)
 	return error < 0 ? rf_report(&shell->report, -error, "the mappings of the shell: %m") : 0;
 }
 
-/* Waits for the order; 0, or -ECONNRESET if the session has no more use for this shell. */
-static int receive_order(struct rf_shell *shell)
+/* Waits for an order, and takes what is attached; 0, or -ECONNRESET if the session has no more use for
+ * this shell. */
+static int receive_order(struct rf_shell *shell, struct rf_shell_order *order, int *attached)
 {
-	struct rf_shell_order order;
-	struct iovec iov = { &order, sizeof(order) };
+	struct iovec iov = { order, sizeof(*order) };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
@@ -81,17 +83,48 @@ static int receive_order(struct rf_shell *shell)
 	if (got <= 0)
 		return -ECONNRESET;
 	header = CMSG_FIRSTHDR(&message);
-	if (got != (ssize_t)sizeof(order) || order.version != RF_SHELL_ORDER_VERSION || !header ||
+	if (got != (ssize_t)sizeof(*order) || order->version != RF_SHELL_ORDER_VERSION || !header ||
 	    header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 		return rf_report(&shell->report, EPROTONOSUPPORT,
 				 "rfork-shell and rfork-server are of different versions");
-	memcpy(&shell->connection, CMSG_DATA(header), sizeof(int));
-	shell->facts = order.facts;
-	shell->has_terminal = order.has_terminal;
-	shell->vdso.digest = order.facts.vdso_digest;
-	shell->reader.fd = shell->connection;
-	shell->reader.min_address = order.facts.min_address;
-	shell->reader.max_address = order.facts.max_address;
+	memcpy(attached, CMSG_DATA(header), sizeof(int));
+	return 0;
+}
+
+/* The program that has another road for pages takes this one's place, and waits for the next
+ * order. */
+static int change_program(struct rf_shell *shell, int program)
+{
+	static char *const arguments[] = { (char *)RF_SHELL_RDMA_NAME, NULL };
+	int error = (int)rf_syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
+
+	return rf_report(&shell->report, -error, "%s cannot be executed: %m", RF_SHELL_RDMA_NAME);
+}
+
+static void accept_order(struct rf_shell *shell, const struct rf_shell_order *order, int connection)
+{
+	shell->connection = connection;
+	shell->facts = order->facts;
+	shell->has_terminal = order->has_terminal;
+	shell->vdso.digest = order->facts.vdso_digest;
+	shell->reader.fd = connection;
+	shell->reader.min_address = order->facts.min_address;
+	shell->reader.max_address = order->facts.max_address;
+	shell->reader.road = rf_shell_road(shell, order->rdma_device);
+}
+
+/* Waits until it is to become an image; 0, or as receive_order(). */
+static int await_order(struct rf_shell *shell)
+{
+	struct rf_shell_order order;
+	int attached = -1, error = receive_order(shell, &order, &attached);
+
+	if (error < 0)
+		return error;
+	order.rdma_device[sizeof(order.rdma_device) - 1] = '\0';
+	if (order.kind == RF_SHELL_CHANGE_PROGRAM)
+		return change_program(shell, attached);
+	accept_order(shell, &order, attached);
 	return 0;
 }
 
@@ -138,7 +171,7 @@ int main(void)
 	int error = prepare(&shell);
 
 	if (error == 0) {
-		error = receive_order(&shell);
+		error = await_order(&shell);
 		if (error == -ECONNRESET)
 			return EXIT_SUCCESS;
 	}

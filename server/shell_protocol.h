@@ -5,7 +5,9 @@
  * The session executes rfork-shell with the descriptors below and no others, as
  * the target user, in a process group of its own, with a parent-death signal.
  * When a caller has authenticated and both sides' facts fit, the session sends one
- * struct rf_shell_order with the connection attached (SCM_RIGHTS).  The shell
+ * struct rf_shell_order with the connection attached (SCM_RIGHTS).  Where pages may come by RDMA, another
+ * order goes before it, with rfork-shell-rdma attached: the shell executes that program, which finds
+ * everything as the shell did, the next order included.  The shell
  * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
  * one struct rf_shell_stream for each channel above RF_CHANNEL_TERMINAL, with the session's
  * end attached, and for a datagram socket a second one with the child's end.  Its answer is one
@@ -21,7 +23,10 @@
 #include "rfork/protocol.h"
 #include "rfork/restore_plan.h"
 
-#define RF_SHELL_ORDER_VERSION 2u
+/* Beside rfork-shell: the same, linked with the libraries of RDMA. */
+#define RF_SHELL_RDMA_NAME "rfork-shell-rdma"
+
+#define RF_SHELL_ORDER_VERSION 3u
 
 /* Descriptors at the shell's start.  0 to 2 are /dev/null. */
 #define RF_SHELL_SESSION_FD 3
@@ -43,15 +48,24 @@ struct rf_shell_stream {
 	uint32_t channel;
 	uint32_t stream; /* RF_STREAM_*, of the child's end */
 	uint32_t end;	 /* enum rf_shell_end */
-	uint32_t inode;	 /* of the child's socket, if it is a listening one: its name comes, O_PATH */
+	uint32_t inode; /* of the child's socket, if it is a listening one: its name comes, O_PATH */
 };
+
+enum rf_shell_order_kind {
+	RF_SHELL_BECOME_IMAGE = 0,   /* the connection is attached */
+	RF_SHELL_CHANGE_PROGRAM = 1, /* the program is attached; only version and kind count */
+};
+
+/* The kernel's IB_DEVICE_NAME_MAX. */
+#define RF_RDMA_DEVICE_BYTES 64
 
 struct rf_shell_order {
 	uint32_t version;
+	uint32_t kind; /* enum rf_shell_order_kind */
 	uint32_t connection_id;
-	uint32_t has_terminal; /* RF_SHELL_TERMINAL_FD is the child's */
-	uint32_t reserved;
-	struct rf_machine_facts facts; /* of this node: collected once, by the listener */
+	uint32_t has_terminal;			/* RF_SHELL_TERMINAL_FD is the child's */
+	struct rf_machine_facts facts;		/* of this node: collected once, by the listener */
+	char rdma_device[RF_RDMA_DEVICE_BYTES]; /* the only one to be used; "" = any */
 };
 
 #endif

@@ -27,7 +27,6 @@
 #define RF_SHELL_DIRECTORY "/usr/local/libexec/rfork"
 #endif
 
-#define SHELL_NAME "rfork-shell"
 /* Above every number that the shell gets. */
 #define SPARE_FD 16
 
@@ -52,9 +51,9 @@ static int open_program(const char *path)
 	return -EACCES;
 }
 
-int rf_spawn_find_shell(struct rf_report *report)
+int rf_spawn_find_shell(const char *name, struct rf_report *report)
 {
-	char path[PATH_MAX + sizeof(SHELL_NAME)];
+	char path[PATH_MAX + NAME_MAX];
 	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
 	char *slash;
 	int fd;
@@ -62,15 +61,16 @@ int rf_spawn_find_shell(struct rf_report *report)
 	if (length > 0 && length < PATH_MAX) {
 		path[length] = '\0';
 		slash = strrchr(path, '/');
-		memcpy(slash ? slash + 1 : path, SHELL_NAME, sizeof(SHELL_NAME));
+		rf_format(slash ? slash + 1 : path, NAME_MAX, "%s", name);
 		fd = open_program(path);
 		if (fd >= 0)
 			return fd;
 	}
-	fd = open_program(RF_SHELL_DIRECTORY "/" SHELL_NAME);
+	rf_format(path, sizeof(path), "%s/%s", RF_SHELL_DIRECTORY, name);
+	fd = open_program(path);
 	if (fd < 0)
 		return rf_report(report, -fd, "%s is neither beside rfork-server nor in %s: %m",
-				 SHELL_NAME, RF_SHELL_DIRECTORY);
+				 name, RF_SHELL_DIRECTORY);
 	return fd;
 }
 
@@ -127,7 +127,7 @@ static int open_ends(struct rf_shell *shell, struct ends *ends, int terminal)
 static int become_shell(const struct ends *ends, int program_fd, pid_t session,
 			char *const environment[])
 {
-	static char *const arguments[] = { (char *)SHELL_NAME, NULL };
+	static char *const arguments[] = { (char *)RF_SHELL_NAME, NULL };
 	const struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
@@ -199,5 +199,5 @@ int rf_spawn_shell(struct rf_shell *shell, int program_fd, int terminal,
 			;
 	shell->pid = 0;
 	close_shell(shell);
-	return rf_report(report, -error, "%s cannot be started: %m", SHELL_NAME);
+	return rf_report(report, -error, "%s cannot be started: %m", RF_SHELL_NAME);
 }

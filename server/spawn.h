@@ -18,9 +18,11 @@ struct rf_shell {
 	int standard[RF_CHANNELS_STANDARD]; /* our ends of channels 0 to 2, O_NONBLOCK */
 };
 
-/* Opens the program, beside the server's own or where it is installed; O_PATH.  A descriptor,
- * or a negative errno with a report. */
-int rf_spawn_find_shell(struct rf_report *report);
+#define RF_SHELL_NAME "rfork-shell"
+
+/* Opens one of the shell's programs, beside the server's own or where it is installed; O_PATH.  A
+ * descriptor, or a negative errno with a report. */
+int rf_spawn_find_shell(const char *name, struct rf_report *report);
 
 /* Starts the program.  terminal: what becomes RF_SHELL_TERMINAL_FD, or -1; stays the caller's.  0, or a negative errno with a report and nothing left behind. */
 int rf_spawn_shell(struct rf_shell *shell, int program_fd, int terminal,

@@ -20,7 +20,11 @@ compile() {
 
 cd "$RFORK_SOURCE"
 count=0
+has_verbs=no
+echo '#include <infiniband/verbs.h>' | $CC -x c -fsyntax-only - 2>/dev/null && has_verbs=yes
 while read -r header; do
+	# A build without RDMA has no use for these.
+	[[ $has_verbs == yes ]] || ! grep -q '^#include <infiniband/' "$header" || continue
 	# Code of the library is compiled as gnu11 with the features its files ask for.
 	compile "$header" c gnu11 -D_GNU_SOURCE
 	count=$((count + 1))

@@ -8,6 +8,7 @@ rf_build_checks = \
 	%D%/every_header_compiles_alone.sh \
 	%D%/library_has_no_stack_protector.sh \
 	%D%/man_pages_are_clean.sh \
+	%D%/only_rdma_programs_need_verbs.sh \
 	%D%/only_rfork_is_exported.sh \
 	%D%/restorer_is_freestanding.sh \
 	%D%/start_is_freestanding.sh \

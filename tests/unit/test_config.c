@@ -197,6 +197,29 @@ START_TEST(arguments_and_too_many_addresses_are_refused)
 }
 END_TEST
 
+START_TEST(rdma_is_chosen_or_left_alone)
+{
+	char name[80];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_int_eq(PARSE("--rdma-device", "mlx5_0"), 0);
+	ck_assert_str_eq(config.rdma_device, "mlx5_0");
+	ck_assert(!config.no_rdma);
+	set_up();
+	ck_assert_int_eq(PARSE("--no-rdma"), 0);
+	ck_assert(config.no_rdma);
+	ck_assert_int_eq(PARSE("--rdma-device", "rxe0", "--no-rdma"), -EINVAL);
+	set_up();
+	ck_assert_int_eq(PARSE("--rdma-device", ""), -EINVAL);
+	set_up();
+	ck_assert_int_eq(PARSE("--rdma-device", "../rxe0"), -EINVAL);
+	set_up();
+	ck_assert_int_eq(PARSE("--rdma-device", name), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(report.sentence, "RDMA device"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -207,6 +230,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, default_is_loopback_only);
+	tcase_add_test(tcase, rdma_is_chosen_or_left_alone);
 	tcase_add_test(tcase, activated_server_has_no_default_address);
 	tcase_add_test(tcase, addresses_have_ports_brackets_and_paths);
 	tcase_add_test(tcase, malformed_addresses_are_refused);
