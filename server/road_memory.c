@@ -55,7 +55,7 @@ static int make_bounce(struct rf_road *road, size_t slot_bytes)
 	}
 	if (error < 0)
 		drop_bounce(bounce);
-	return error;
+	return error == -EPERM ? -ENOMEM : error; /* a limit of 0 is called so */
 }
 
 /* The soft limit serves, too, where that is all there is. */

@@ -4,3 +4,19 @@
 
 EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent %D%/kernel.sh \
 	%D%/programs.sh
+
+# Programs for guests; elsewhere they are skipped, as there is no device.
+if RDMA
+rf_rdma_programs = \
+	%D%/lost_roads_are_told \
+	%D%/remote_pages_are_placed
+check_PROGRAMS += $(rf_rdma_programs)
+endif
+rf_page_source_sources = %D%/page_source.c %D%/page_source.h
+rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
+
+%C%_lost_roads_are_told_SOURCES = %D%/lost_roads_are_told.c $(rf_page_source_sources)
+%C%_lost_roads_are_told_LDADD = $(rf_rdma_ldadd)
+
+%C%_remote_pages_are_placed_SOURCES = %D%/remote_pages_are_placed.c $(rf_page_source_sources)
+%C%_remote_pages_are_placed_LDADD = $(rf_rdma_ldadd)

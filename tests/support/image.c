@@ -112,14 +112,19 @@ static void do_nothing(void)
 {
 }
 
-void image_record_move(struct image *image, const struct node *node)
+void image_record_work(struct image *image, const struct node *node, void (*child)(void))
 {
 	struct proxy proxy;
 	char path[96];
 
 	snprintf(path, sizeof(path), "%s/record", node->directory);
-	test_expect_exit(move_recorded(&proxy, node, path, do_nothing), 23);
+	test_expect_exit(move_recorded(&proxy, node, path, child), 23);
 	load_recorded(image, &proxy, path);
+}
+
+void image_record_move(struct image *image, const struct node *node)
+{
+	image_record_work(image, node, do_nothing);
 }
 
 void image_record_child(struct image *image, const struct node *node, void (*child)(void))

@@ -27,6 +27,9 @@ struct image {
 /* Moves a child that exits with 23, and keeps what the caller sent. */
 void image_record_move(struct image *image, const struct node *node);
 
+/* The same with a child that does something first. */
+void image_record_work(struct image *image, const struct node *node, void (*child)(void));
+
 /* The same with a child that may live for ever: it is ended once it runs. */
 void image_record_child(struct image *image, const struct node *node, void (*child)(void));
 

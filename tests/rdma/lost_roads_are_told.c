@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: whatever a caller does wrong about page connections, the node says so and nothing of it
+ * reaches the child: a wrong key, an address outside of the region, connections that end in the middle or
+ * are never accepted make the road lost, by name, and the pages that come by the stream instead make the
+ * process whole; data that are not those of the digest are the end of the image.  The node serves on.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/rdma/page_source.h"
+
+#define BYTES (12ul << 20)
+#define SOURCE_BYTES (32ul << 20)
+
+static unsigned char *memory;
+static uint64_t expected;
+
+static void build(void)
+{
+	memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(memory != MAP_FAILED);
+	test_fill(memory, BYTES, 1);
+	expected = test_digest(memory, BYTES);
+}
+
+static void verify(void)
+{
+	if (test_digest(memory, BYTES) != expected)
+		_exit(1);
+}
+
+static void take_wrong_key(struct rf_image_remote_pages *head, unsigned nth)
+{
+	if (nth == 5)
+		head->remote_key ^= 0x5a5a00;
+}
+
+static void go_beyond_the_region(struct rf_image_remote_pages *head, unsigned nth)
+{
+	if (nth == 5)
+		head->remote_address += SOURCE_BYTES;
+}
+
+static void go_before_the_region(struct rf_image_remote_pages *head, unsigned nth)
+{
+	if (nth == 0)
+		head->remote_address -= SOURCE_BYTES;
+}
+
+static void expect_loss(const struct image *image, const struct node *node, const char *what,
+			const struct page_faults *faults, const char *sentence)
+{
+	struct page_source source;
+	struct page_outcome outcome;
+
+	page_source_open(&source, SOURCE_BYTES, 2);
+	page_source_offer(&source, image, node, faults, &outcome);
+	dprintf(2, "%s: %d, %s; %s\n", what, outcome.result, outcome.loss.sentence,
+		outcome.report.sentence);
+	CHECK(outcome.loss.error);
+	CHECK(strstr(outcome.loss.sentence, sentence));
+	CHECK_EQUAL(outcome.result, 0);
+	page_source_close(&source);
+}
+
+static void expect_damage(const struct image *image, const struct node *node)
+{
+	const struct page_faults faults = { .is_damaged = true };
+	struct page_source source;
+	struct page_outcome outcome;
+
+	page_source_open(&source, SOURCE_BYTES, 2);
+	page_source_offer(&source, image, node, &faults, &outcome);
+	CHECK_EQUAL(outcome.result, EBADMSG);
+	CHECK(strstr(outcome.report.sentence, "digest"));
+	CHECK_EQUAL(outcome.taken, 0);
+	page_source_close(&source);
+}
+
+int main(void)
+{
+	const struct page_faults wrong_key = { .break_record = take_wrong_key };
+	const struct page_faults beyond = { .break_record = go_beyond_the_region };
+	const struct page_faults before = { .break_record = go_before_the_region };
+	const struct page_faults ends = { .hang_up_after = 6 };
+	const struct page_faults alone = { .is_alone = true };
+	struct image image;
+	struct node node;
+
+	test_begin();
+	if (!getenv("RFORK_VM_ADDRESS"))
+		test_skip("no RDMA device: run by tests/rdma/vm");
+	node_start(&node, NULL);
+	build();
+	image_record_work(&image, &node, verify);
+	expect_loss(&image, &node, "wrong key", &wrong_key, "remote access error");
+	expect_loss(&image, &node, "beyond the region", &beyond, "remote access error");
+	expect_loss(&image, &node, "before the region", &before, "remote access error");
+	expect_loss(&image, &node, "connections end", &ends, "");
+	expect_loss(&image, &node, "nobody accepts", &alone, "cannot be made");
+	expect_damage(&image, &node);
+	node_expect_service(&node);
+	node_stop(&node);
+	image_free(&image);
+	return test_end();
+}
