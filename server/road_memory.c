@@ -16,8 +16,10 @@
 #define PAGE_BYTES 4096u
 #define BOUNCE_SLOT_BYTES ((size_t)256 << 10)
 
-/* From here on registering costs less than copying and the faults that come with it. */
-#define DIRECT_BYTES ((size_t)64 << 10)
+/* From here on registering, with what a device has to do for it, costs less than copying into memory that
+ * is touched for the first time: 94 us of the kernel against 114 us for 256 KiB, and a saving of a
+ * few us below, which the device eats up. */
+#define DIRECT_BYTES ((size_t)256 << 10)
 
 /* -- the bounce buffer ------------------------------------------------------------------------ */
 
