@@ -150,6 +150,23 @@ void page_source_accept(struct page_source *source)
 		take_event(source);
 }
 
+void page_source_await_removal(struct page_source *source)
+{
+	enum rdma_cm_event_type type = RDMA_CM_EVENT_TIMEWAIT_EXIT;
+
+	while (type != RDMA_CM_EVENT_DEVICE_REMOVAL) {
+		struct rdma_cm_event *event;
+
+		CHECK_EQUAL(rf_io_wait(source->events->fd, POLLIN,
+				       rf_io_deadline_ns(TEST_DEADLINE_MS)),
+			    0);
+		CHECK_CALL(rdma_get_cm_event(source->events, &event));
+		type = event->event;
+		rdma_ack_cm_event(event);
+	}
+	page_source_hang_up(source);
+}
+
 /* -- an image by that road ---------------------------------------------------------------- */
 
 struct offer {
@@ -274,6 +291,8 @@ static void send_pages(struct offer *offer, const struct image *image)
 		send_remote(offer, &image->records[i]);
 		if (faults->hang_up_after && outcome->remote == faults->hang_up_after)
 			page_source_hang_up(offer->source);
+		if (faults->surprise && outcome->remote == faults->surprise_after)
+			faults->surprise(offer->source);
 		while (has_frame(offer) && take_frame(offer))
 			;
 		if (outcome->result)

@@ -37,6 +37,9 @@ void page_source_accept(struct page_source *source);
 /* Closes them, as a process does that ends. */
 void page_source_hang_up(struct page_source *source);
 
+/* Waits until the kernel says that the device goes, and lets go of the connections. */
+void page_source_await_removal(struct page_source *source);
+
 /* What became of an image by such a road. */
 struct page_outcome {
 	struct rf_report loss;	 /* what ROAD said; error 0 = it stood to the end */
@@ -50,9 +53,12 @@ struct page_outcome {
 struct page_faults {
 	void (*break_record)(struct rf_image_remote_pages *head, unsigned nth);
 	unsigned hang_up_after; /* records; 0 = never */
-	bool is_alone;		/* nobody accepts connections */
-	bool gives_up;		/* a lost road is the end: nothing is sent again */
-	bool is_damaged;	/* a byte changes after the digest was made */
+	/* comes after `surprise_after` records */
+	void (*surprise)(struct page_source *source);
+	unsigned surprise_after;
+	bool is_alone;	 /* nobody accepts connections */
+	bool gives_up;	 /* a lost road is the end: nothing is sent again */
+	bool is_damaged; /* a byte changes after the digest was made */
 };
 
 /* Offers the image; pages of a lost road are sent again by the stream. */
