@@ -9,7 +9,8 @@ EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent 
 if RDMA
 rf_rdma_programs = \
 	%D%/lost_roads_are_told \
-	%D%/remote_pages_are_placed
+	%D%/remote_pages_are_placed \
+	%D%/roads_are_offered_with_devices
 check_PROGRAMS += $(rf_rdma_programs)
 endif
 rf_page_source_sources = %D%/page_source.c %D%/page_source.h
@@ -20,3 +21,5 @@ rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
 
 %C%_remote_pages_are_placed_SOURCES = %D%/remote_pages_are_placed.c $(rf_page_source_sources)
 %C%_remote_pages_are_placed_LDADD = $(rf_rdma_ldadd)
+
+%C%_roads_are_offered_with_devices_LDADD = $(rf_integration_ldadd)

@@ -236,6 +236,8 @@ void image_duplicate(struct image *image, unsigned index)
 	image->count++;
 }
 
+struct rf_machine_facts image_welcome;
+
 int image_connect(const struct node *node, const struct rf_machine_facts *request,
 		  struct rf_report *report)
 {
@@ -243,7 +245,6 @@ int image_connect(const struct node *node, const struct rf_machine_facts *reques
 	struct rf_frame_hello hello = { .version_min = RF_PROTOCOL_VERSION,
 					.version_max = RF_PROTOCOL_VERSION };
 	struct rf_frame_challenge challenge;
-	struct rf_machine_facts welcome;
 	unsigned char proof[RF_PROOF_BYTES];
 	int fd = proxy_connect(node->port);
 
@@ -266,8 +267,8 @@ int image_connect(const struct node *node, const struct rf_machine_facts *reques
 		CHECK_EQUAL(rf_frame_send(fd, RF_FRAME_TERMINAL, 0, 0, &image_terminal,
 					  sizeof(image_terminal), deadline_ns),
 			    0);
-	if (rf_frame_expect(fd, RF_FRAME_WELCOME, &welcome, sizeof(welcome), deadline_ns,
-			    "the node", report)) {
+	if (rf_frame_expect(fd, RF_FRAME_WELCOME, &image_welcome, sizeof(image_welcome),
+			    deadline_ns, "the node", report)) {
 		close(fd);
 		return -1;
 	}

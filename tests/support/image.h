@@ -73,7 +73,8 @@ void image_expect_refusal(const struct image *image, const struct node *node, co
 /* What is sent behind a request that has RF_FACTS_TERMINAL. */
 extern struct rf_frame_terminal image_terminal;
 
-/* A connection that has authenticated and sent REQUEST; WELCOME has been read. */
+/* A connection that has authenticated and sent REQUEST; WELCOME has been read, to image_welcome. */
+extern struct rf_machine_facts image_welcome;
 int image_connect(const struct node *node, const struct rf_machine_facts *request,
 		  struct rf_report *report);
 
