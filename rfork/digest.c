@@ -7,6 +7,7 @@
 #include "rfork/digest.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #define XXH_STATIC_LINKING_ONLY
@@ -33,6 +34,29 @@ uint64_t rf_digest64_iov(const struct iovec *iov, int count)
 }
 
 #define PIECE_BYTES ((size_t)8192)
+
+uint64_t rf_digest64_copy(const struct iovec *iov, int count, void *copy, const struct iovec *data,
+			  int data_count)
+{
+	unsigned char *to = copy;
+	XXH3_state_t state;
+
+	XXH3_64bits_reset(&state);
+	for (int i = 0; i < count; i++)
+		XXH3_64bits_update(&state, iov[i].iov_base, iov[i].iov_len);
+	for (int i = 0; i < data_count; i++) {
+		const unsigned char *from = data[i].iov_base;
+		size_t left = data[i].iov_len;
+
+		for (size_t piece; left; left -= piece, from += piece, to += piece) {
+			piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+			memcpy(to, from, piece);
+			XXH3_64bits_update(&state, to, piece);
+		}
+	}
+	return XXH3_64bits_digest(&state);
+}
+
 /* So often, in bytes, the clock is looked at. */
 #define CLOCK_BYTES ((uint64_t)1 << 20)
 

@@ -16,6 +16,11 @@ uint64_t rf_digest64(const void *data, size_t bytes);
 /* XXH3-64, seed 0, of the concatenation of count buffers. */
 uint64_t rf_digest64_iov(const struct iovec *iov, int count);
 
+/* The same of two lists of buffers, one behind the other; what the second holds is copied to `copy` on
+ * the way, so that it comes from memory but once. */
+uint64_t rf_digest64_copy(const struct iovec *iov, int count, void *copy, const struct iovec *data,
+			  int data_count);
+
 /*
  * XXH3-128 (low, high), seed 0, of `bytes` bytes of a file from offset, or to the file's end if
  * that comes first.  fd may be open for O_DIRECT if offset is page aligned.  0, -ETIMEDOUT at the

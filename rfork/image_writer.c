@@ -26,6 +26,7 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->data_pages = 0;
 	writer->used = 0;
 	writer->pages = (struct rf_image_pages){ 0 };
+	writer->carrier = NULL;
 	writer->keeps_zeros = false;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
@@ -123,37 +124,82 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 	return 0;
 }
 
-/* Sends the buffered records and the gathered PAGES record in one system call. */
-static int send_pages(struct rf_image_writer *writer)
+/* Sends the buffered records and one of pages in one system call: PAGES with its data, or, with a
+ * digest, REMOTE_PAGES without. */
+static int put_pages(struct rf_image_writer *writer, const void *head, size_t head_bytes,
+		     const struct rf_image_carried *record, const uint64_t *remote_digest)
 {
 	struct iovec iov[4 + RF_PAGES_MAX_RUNS];
 	struct iovec *payload = iov + 2;
 	struct rf_record_header header;
-	size_t bytes = sizeof(writer->pages) + writer->pages.runs * sizeof(writer->runs[0]);
+	size_t run_bytes = record->run_count * sizeof(record->runs[0]);
 	size_t buffered = writer->used;
-	int count = 0;
+	int count = 2;
 
-	payload[count++] = (struct iovec){ &writer->pages, sizeof(writer->pages) };
-	payload[count++] =
-		(struct iovec){ writer->runs, writer->pages.runs * sizeof(writer->runs[0]) };
-	for (uint32_t i = 0; i < writer->pages.runs; i++) {
-		size_t run_bytes = (size_t)writer->runs[i].pages * PAGE_BYTES;
-
-		if (writer->runs[i].kind != RF_RUN_DATA)
-			continue;
-		payload[count++] = (struct iovec){ (void *)writer->run_data[i], run_bytes };
-		bytes += run_bytes;
+	payload[0] = (struct iovec){ (void *)head, head_bytes };
+	payload[1] = (struct iovec){ (void *)record->runs, run_bytes };
+	if (remote_digest) {
+		header = make_header(writer, RF_RECORD_REMOTE_PAGES, head_bytes + run_bytes,
+				     *remote_digest);
+	} else {
+		memcpy(payload + 2, record->data,
+		       (size_t)record->data_count * sizeof(record->data[0]));
+		count += record->data_count;
+		header = make_header(writer, RF_RECORD_PAGES,
+				     head_bytes + run_bytes + record->data_bytes,
+				     rf_digest64_iov(payload, count));
 	}
-	header = make_header(writer, RF_RECORD_PAGES, bytes, rf_digest64_iov(payload, count));
 	iov[0] = (struct iovec){ writer->buffer, buffered };
 	iov[1] = (struct iovec){ &header, sizeof(header) };
 	writer->used = 0;
+	return put(writer, iov, count + 2);
+}
+
+int rf_image_write_again(struct rf_image_writer *writer, const struct rf_image_carried *record)
+{
+	const struct rf_image_pages head = { .runs = record->run_count };
+
+	return put_pages(writer, &head, sizeof(head), record, NULL);
+}
+
+/* Lists where the data of the gathered runs lie. */
+static struct rf_image_carried gather(const struct rf_image_writer *writer,
+				      struct iovec data[RF_PAGES_MAX_RUNS])
+{
+	struct rf_image_carried record = { .runs = writer->runs,
+					   .run_count = writer->pages.runs,
+					   .data = data };
+
+	for (uint32_t i = 0; i < writer->pages.runs; i++) {
+		size_t bytes = (size_t)writer->runs[i].pages * PAGE_BYTES;
+
+		if (writer->runs[i].kind != RF_RUN_DATA)
+			continue;
+		data[record.data_count++] = (struct iovec){ (void *)writer->run_data[i], bytes };
+		record.data_bytes += bytes;
+	}
+	return record;
+}
+
+/* Sends the gathered pages, by whatever road. */
+static int send_pages(struct rf_image_writer *writer)
+{
+	struct iovec data[RF_PAGES_MAX_RUNS];
+	struct rf_image_carried record = gather(writer, data);
+	const struct rf_image_carrier *carrier = record.data_bytes ? writer->carrier : NULL;
+	struct rf_image_remote_pages remote = { .runs = record.run_count };
+	uint64_t digest;
+	int error = carrier ? carrier->carry(carrier->context, &record, &remote, &digest) : 0;
+
+	if (error < 0)
+		return error;
 	writer->data_pages += writer->gathered_pages;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
-	count = put(writer, iov, count + 2);
+	error = error ? put_pages(writer, &remote, sizeof(remote), &record, &digest)
+		      : put_pages(writer, &writer->pages, sizeof(writer->pages), &record, NULL);
 	writer->pages.runs = 0;
-	return count;
+	return error;
 }
 
 int rf_image_writer_flush(struct rf_image_writer *writer)

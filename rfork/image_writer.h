@@ -17,6 +17,27 @@
 
 #define RF_WRITER_BUFFER_BYTES 65536u
 
+/* A record of pages that is about to be written. */
+struct rf_image_carried {
+	const struct rf_image_run *runs;
+	uint32_t run_count;
+	const struct iovec *data; /* of the runs of kind DATA, in their order */
+	int data_count;
+	size_t data_bytes;
+};
+
+/*
+ * Another road for pages than the stream: where their data are to be had, until the other side has
+ * taken them.  `carry` returns 1 when it has filled the head of a REMOTE_PAGES record and the digest
+ * of that, the runs and the data; 0 when the pages are to go by the stream after all; or a negative
+ * errno.  It may hear the other side, and write records, before it returns 0 or 1.
+ */
+struct rf_image_carrier {
+	int (*carry)(void *context, const struct rf_image_carried *record,
+		     struct rf_image_remote_pages *head, uint64_t *digest);
+	void *context;
+};
+
 /* Lives in the ghost's arena: nothing of it is in the image. */
 struct rf_image_writer {
 	int fd;
@@ -30,7 +51,8 @@ struct rf_image_writer {
 	/* the PAGES record that is being gathered */
 	struct rf_image_pages pages;
 	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
-	bool may_join;	  /* the next pages may continue the last run */
+	const struct rf_image_carrier *carrier; /* NULL: all goes by the stream */
+	bool may_join;				/* the next pages may continue the last run */
 	bool keeps_zeros; /* pages of zeros are data: beneath them is a file */
 	uint32_t gathered_pages;
 	uint32_t bounced_pages;
@@ -81,6 +103,10 @@ int rf_image_write_guard(struct rf_image_writer *writer, uint64_t address, uint6
 
 /* Sends all that was appended. */
 int rf_image_writer_flush(struct rf_image_writer *writer);
+
+/* Sends a record of pages that has been written before and did not arrive: END does not count it again.
+ * What was appended to be gathered stays so. */
+int rf_image_write_again(struct rf_image_writer *writer, const struct rf_image_carried *record);
 
 /* Appends END and sends it. */
 int rf_image_write_end(struct rf_image_writer *writer);

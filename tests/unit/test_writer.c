@@ -53,9 +53,9 @@ static void read_bytes(void *buffer, size_t bytes)
 	position += (off_t)bytes;
 }
 
-/* Reads the next record and checks all that holds for every record; the caller frees the
- * payload. */
-static unsigned char *next_record(struct rf_record_header *header)
+/* Reads the next record and checks what holds for every one but for the payload's digest; the caller
+ * frees the payload. */
+static unsigned char *next_unchecked(struct rf_record_header *header)
 {
 	unsigned char *payload;
 
@@ -66,6 +66,13 @@ static unsigned char *next_record(struct rf_record_header *header)
 	ck_assert_uint_le(header->length_bytes, RF_RECORD_MAX_BYTES);
 	payload = malloc(header->length_bytes + 1);
 	read_bytes(payload, header->length_bytes);
+	return payload;
+}
+
+static unsigned char *next_record(struct rf_record_header *header)
+{
+	unsigned char *payload = next_unchecked(header);
+
 	ck_assert_uint_eq(header->payload_digest, rf_digest64(payload, header->length_bytes));
 	return payload;
 }
@@ -291,6 +298,110 @@ START_TEST(data_need_not_lie_where_they_belong)
 }
 END_TEST
 
+/* Carries two records, then loses the second one, and all that would follow. */
+struct test_carrier {
+	unsigned char slots[2][RF_PAGES_MAX_DATA_PAGES * PAGE];
+	struct rf_image_run runs[RF_PAGES_MAX_RUNS]; /* of the second */
+	uint32_t run_count;
+	size_t bytes;
+	int calls;
+};
+
+static int carry_two(void *context, const struct rf_image_carried *record,
+		     struct rf_image_remote_pages *head, uint64_t *digest)
+{
+	struct test_carrier *carrier = context;
+	int call = carrier->calls++;
+	struct iovec parts[] = { { head, sizeof(*head) },
+				 { (void *)record->runs,
+				   record->run_count * sizeof(record->runs[0]) } };
+	struct iovec data = { carrier->slots[1], carrier->bytes };
+	const struct rf_image_carried lost = { .runs = carrier->runs,
+					       .run_count = carrier->run_count,
+					       .data = &data,
+					       .data_count = 1,
+					       .data_bytes = carrier->bytes };
+
+	if (call > 2)
+		return 0;
+	if (call == 2)
+		return rf_image_write_again(writer, &lost);
+	head->remote_key = 7;
+	head->remote_address = 1000 + (uint64_t)call;
+	carrier->run_count = record->run_count;
+	carrier->bytes = record->data_bytes;
+	memcpy(carrier->runs, record->runs, record->run_count * sizeof(record->runs[0]));
+	*digest =
+		rf_digest64_copy(parts, 2, carrier->slots[call], record->data, record->data_count);
+	return 1;
+}
+
+/* A record whose data are in a slot; how many pages, which must be those of memory. */
+static uint64_t check_remote(const unsigned char *slot, uint64_t address)
+{
+	struct rf_record_header header;
+	unsigned char *payload = next_unchecked(&header);
+	struct rf_image_remote_pages *remote = (struct rf_image_remote_pages *)payload;
+	struct rf_image_run *run = (struct rf_image_run *)(remote + 1);
+	struct iovec parts[] = { { payload, header.length_bytes }, { (void *)slot, 0 } };
+	uint64_t pages = 0;
+
+	ck_assert_uint_eq(header.type, RF_RECORD_REMOTE_PAGES);
+	ck_assert_uint_eq(header.length_bytes, sizeof(*remote) + remote->runs * sizeof(*run));
+	ck_assert_uint_eq(remote->remote_key, 7);
+	ck_assert_uint_eq(remote->remote_address, address);
+	for (uint32_t i = 0; i < remote->runs; i++) {
+		ck_assert_mem_eq((void *)run[i].address, slot + pages * PAGE, run[i].pages * PAGE);
+		pages += run[i].pages;
+	}
+	parts[1].iov_len = pages * PAGE;
+	ck_assert_uint_eq(header.payload_digest, rf_digest64_iov(parts, 2));
+	free(payload);
+	return pages;
+}
+
+START_TEST(carried_pages_are_counted_once)
+{
+	struct test_carrier *carrier = calloc(1, sizeof(*carrier));
+	const struct rf_image_carrier way = { .carry = carry_two, .context = carrier };
+	struct rf_record_header header;
+	unsigned char *memory = map(1000), *payload;
+	uint64_t pages = 0, left = 1000;
+
+	for (size_t i = 0; i < 1000; i++) /* with a hole here and there */
+		if (i % 10)
+			memset(memory + i * PAGE, (int)i | 1, PAGE);
+		else
+			left--;
+	writer->carrier = &way;
+	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 1000), 0);
+	ck_assert_int_eq(rf_image_write_end(writer), 0);
+	pages = check_remote(carrier->slots[0], 1000);
+	ck_assert_uint_eq(pages, RF_PAGES_MAX_DATA_PAGES);
+	pages += check_remote(carrier->slots[1], 1001);
+	/* the second comes again as it was, then the others */
+	payload = next_record(&header);
+	ck_assert_uint_eq(header.type, RF_RECORD_PAGES);
+	ck_assert_mem_eq(payload + sizeof(struct rf_image_pages) +
+				 carrier->run_count * sizeof(struct rf_image_run),
+			 carrier->slots[1], carrier->bytes);
+	free(payload);
+	while (pages < left) {
+		payload = next_record(&header);
+		ck_assert_uint_eq(header.type, RF_RECORD_PAGES);
+		for (uint32_t i = 0; i < ((struct rf_image_pages *)payload)->runs; i++)
+			pages += ((struct rf_image_run *)(payload + 8))[i].pages;
+		free(payload);
+	}
+	ck_assert_uint_eq(pages, left);
+	payload = next_record(&header);
+	ck_assert_uint_eq(header.type, RF_RECORD_END);
+	ck_assert_uint_eq(((struct rf_image_end *)payload)->data_pages, left);
+	free(payload);
+	free(carrier);
+}
+END_TEST
+
 START_TEST(lost_reader_is_an_error)
 {
 	unsigned char *memory = map(4);
@@ -324,6 +435,7 @@ int main(void)
 	tcase_add_test(tcase, hole_is_a_guard_or_nothing);
 	tcase_add_test(tcase, zeros_over_a_file_are_data);
 	tcase_add_test(tcase, data_need_not_lie_where_they_belong);
+	tcase_add_test(tcase, carried_pages_are_counted_once);
 	tcase_add_test(tcase, lost_reader_is_an_error);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
