@@ -37,8 +37,9 @@ static uint16_t default_port(void)
 
 /* -- the road of the pages ------------------------------------------------------------------ */
 
-/* Of less than this the pages have arrived by the connection before another road is made. */
-#define ROAD_WORTH_BYTES ((uint64_t)16 << 20)
+/* Of less than this the pages have arrived by the connection before another road is made: see
+ * bench/README.md. */
+#define ROAD_WORTH_BYTES ((uint64_t)64 << 20)
 
 static uint64_t road_worth_bytes(void)
 {
@@ -97,6 +98,21 @@ static int choose_road(enum rf_road_wish *road, const char *host,
 		*road = RF_ROAD_UNWANTED;
 	}
 	return 0;
+}
+
+#ifndef RF_PAGES_DIRECTORY
+#define RF_PAGES_DIRECTORY "/usr/local/libexec/rfork"
+#endif
+
+/* Where the ghost finds its helper; read here, where there is an environment. */
+static const char *find_helper(struct rf_arena *arena)
+{
+	const char *given = secure_getenv("RFORK_PAGES_HELPER");
+	const char *path = given && *given ? given : RF_PAGES_DIRECTORY "/rfork-pages";
+	size_t bytes = strlen(path) + 1;
+	char *copy = rf_arena_take(arena, bytes);
+
+	return copy ? memcpy(copy, path, bytes) : NULL;
 }
 
 /* Takes the node's answer. */
@@ -256,6 +272,12 @@ struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 	if (!order)
 		return NULL;
 	order->road = road;
+	if (road != RF_ROAD_UNWANTED)
+		order->pages_helper = find_helper(&flight->arena);
+	if (road != RF_ROAD_UNWANTED && !order->pages_helper) {
+		rf_report(report, ENAMETOOLONG, "RFORK_PAGES_HELPER: %m");
+		return NULL;
+	}
 	if (authenticate(flight, &hello, facts, order, options, report) < 0)
 		return NULL;
 	return order;

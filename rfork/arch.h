@@ -49,6 +49,15 @@ void rf_arch_thread_from_context(struct rf_image_thread *thread,
  */
 long rf_arch_start_thread(void *stack_top, void (*entry)(void *), void *argument, int *running);
 
+/*
+ * Starts another process, as clone(2) does with such flags (CLONE_VM among them, and nothing that
+ * takes a further argument), that calls entry(argument) on the stack that ends at stack_top
+ * (16-byte aligned), and then exits: for frozen code, and for what must not share a stack with its
+ * parent.  Its pid, or a negative errno.  (thread.S)
+ */
+long rf_arch_start_process(unsigned long flags, void *stack_top, void (*entry)(void *),
+			   void *argument);
+
 /* -- the ghost (signal_return.S) ---------------------------------------------------- */
 
 /* The restorer of a signal action, sigreturn(2): only the kernel jumps to it. */

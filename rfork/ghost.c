@@ -58,6 +58,12 @@ int rf_ghost_check_frozen(struct rf_ghost *ghost)
 	return rf_report(&ghost->report, EIO, "the image changed while it was sent");
 }
 
+void *rf_ghost_take(struct rf_ghost *ghost, size_t bytes)
+{
+	return ghost->snapshot ? rf_snapshot_take(ghost->snapshot, bytes)
+			       : rf_arena_take(&ghost->order->arena, bytes);
+}
+
 /* -- its own image ----------------------------------------------------------------------------- */
 
 static int write_own_layout(void *context, struct rf_image_writer *writer)
@@ -186,6 +192,7 @@ static int hand_over(struct rf_ghost *ghost)
 
 static void close_image(struct rf_ghost *ghost)
 {
+	rf_ghost_road_end(ghost);
 	rf_fdproof_release(&ghost->order->fds);
 	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
 		rf_pagemap_close(&ghost->snapshot->pagemap);
@@ -240,6 +247,7 @@ static struct rf_ghost *make_ghost(struct rf_ghost_order *order)
 		return NULL;
 	ghost->order = order;
 	ghost->writer = order->writer;
+	ghost->road.helper.socket = -1;
 	ghost->relay.channels =
 		rf_arena_take(arena, count_channels(&order->fds) * sizeof(*ghost->relay.channels));
 	ghost->relay.tools.buffer = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
@@ -345,6 +353,7 @@ int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *ca
 		error = prepare_relay(ghost);
 	if (error == 0)
 		error = rf_ghost_await_child(ghost);
+	rf_ghost_road_end(ghost);
 	if (error == 0) {
 		disguise(ghost);
 		rf_ghost_relay(&ghost->relay);

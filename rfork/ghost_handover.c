@@ -45,9 +45,11 @@ static unsigned known_flags(unsigned type)
 /* Receives a frame of the hand-over; a refusal becomes its error. */
 static int receive(struct rf_ghost *ghost, struct rf_frame_header *header)
 {
-	int error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
-				     RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
+	int error = rf_ghost_road_wait(ghost);
 
+	if (error == 0)
+		error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
+					 RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
 	if (error < 0)
 		return connection_error(ghost, error);
 	if (header->channel || header->flags & ~known_flags(header->type))
@@ -62,6 +64,8 @@ static int sending_failed(struct rf_ghost *ghost, int error)
 {
 	struct rf_frame_header header;
 
+	if (ghost->report.error)
+		return -ghost->report.error;
 	if (error == -ETIMEDOUT)
 		return connection_error(ghost, error);
 	if (error != -EPIPE && error != -ECONNRESET)
@@ -71,33 +75,58 @@ static int sending_failed(struct rf_ghost *ghost, int error)
 	return -ghost->report.error;
 }
 
-static int send_lacking(struct rf_ghost *ghost, const struct rf_frame_header *header)
+/* Keeps what the node lacks until it is to be sent: no more than it can lack. */
+static int keep_need(struct rf_ghost *ghost, const struct rf_frame_header *header)
 {
-	const uint32_t *indexes = (const uint32_t *)ghost->frame;
+	size_t count = header->length_bytes / sizeof(*ghost->need);
 
-	if (header->type != RF_FRAME_NEED || header->length_bytes % sizeof(*indexes))
-		return connection_error(ghost, -EBADMSG);
-	for (size_t i = 0; i < header->length_bytes / sizeof(*indexes); i++) {
-		int error =
-			ghost->cargo.write_lacking(ghost->cargo.context, ghost->writer, indexes[i]);
-
-		if (error < 0)
-			return error == -EBADMSG ? connection_error(ghost, error)
-						 : sending_failed(ghost, error);
-	}
+	if (header->length_bytes % sizeof(*ghost->need) || ghost->is_need_complete ||
+	    count > ghost->cargo.file_mappings - ghost->need_count)
+		return -EBADMSG;
+	memcpy(ghost->need + ghost->need_count, ghost->frame, header->length_bytes);
+	ghost->need_count += count;
+	ghost->is_need_complete = header->flags & RF_NEED_LAST;
 	return 0;
+}
+
+int rf_ghost_hear(struct rf_ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error = receive(ghost, &header);
+
+	if (error < 0)
+		return error;
+	switch (header.type) {
+	case RF_FRAME_NEED:
+		error = keep_need(ghost, &header);
+		break;
+	case RF_FRAME_ROAD:
+	case RF_FRAME_TAKEN:
+		error = rf_ghost_road_hear(ghost, &header);
+		break;
+	default:
+		error = -EBADMSG;
+	}
+	return error < 0 ? connection_error(ghost, error) : 0;
+}
+
+static int send_lacking(struct rf_ghost *ghost, uint32_t index)
+{
+	int error = ghost->cargo.write_lacking(ghost->cargo.context, ghost->writer, index);
+
+	if (error == -EBADMSG)
+		return connection_error(ghost, error);
+	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 
 static int send_what_node_needs(struct rf_ghost *ghost)
 {
-	struct rf_frame_header header;
-	int error;
+	int error = 0;
 
-	do {
-		error = receive(ghost, &header);
-		if (error == 0)
-			error = send_lacking(ghost, &header);
-	} while (error == 0 && !(header.flags & RF_NEED_LAST));
+	while (error == 0 && (ghost->need_sent < ghost->need_count || !ghost->is_need_complete))
+		error = ghost->need_sent < ghost->need_count
+				? send_lacking(ghost, ghost->need[ghost->need_sent++])
+				: rf_ghost_hear(ghost);
 	return error;
 }
 
@@ -112,10 +141,16 @@ static unsigned expected_flags(const struct rf_ghost *ghost)
 int rf_ghost_await_child(struct rf_ghost *ghost)
 {
 	struct rf_frame_header header;
-	int error = receive(ghost, &header);
+	int error;
 
+	do {
+		error = receive(ghost, &header);
+		/* a road that ends with the image it was made for is no loss */
+		if (error == 0 && header.type == RF_FRAME_ROAD)
+			error = rf_ghost_road_hear(ghost, &header);
+	} while (error == 0 && header.type == RF_FRAME_ROAD);
 	if (error < 0)
-		return error;
+		return connection_error(ghost, error);
 	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running) ||
 	    header.flags != expected_flags(ghost))
 		return connection_error(ghost, -EBADMSG);
@@ -162,24 +197,42 @@ static int send_pages(struct rf_ghost *ghost)
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 
+/* All up to LAYOUT, and where else pages are to be had.  The node maps what the layout says while pages
+ * are read and digested here. */
+static int send_layout(struct rf_ghost *ghost)
+{
+	int error = rf_ghost_road_begin(ghost);
+
+	if (error == 0)
+		error = ghost->cargo.write_layout(ghost->cargo.context, ghost->writer);
+	if (error == 0)
+		error = rf_image_writer_flush(ghost->writer);
+	if (error == 0)
+		error = rf_ghost_road_offer(ghost);
+	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
 int rf_ghost_send_image(struct rf_ghost *ghost)
 {
 	bool need_first = expects_long_need(ghost);
-	int error = ghost->cargo.write_layout(ghost->cargo.context, ghost->writer);
+	int error;
 
-	/* The node maps what the layout says while the pages are read and digested here. */
+	ghost->need = rf_ghost_take(ghost, ghost->cargo.file_mappings * sizeof(*ghost->need));
+	if (!ghost->need)
+		return rf_report(&ghost->report, ENOMEM, "no room to send the image");
+	error = send_layout(ghost);
 	if (error == 0)
-		error = rf_image_writer_flush(ghost->writer);
-	if (error < 0)
-		return sending_failed(ghost, error);
-	error = need_first ? send_what_node_needs(ghost) : send_pages(ghost);
+		error = need_first ? send_what_node_needs(ghost) : send_pages(ghost);
 	if (error == 0)
 		error = need_first ? send_pages(ghost) : send_what_node_needs(ghost);
+	if (error == 0)
+		error = rf_image_writer_flush(ghost->writer);
+	if (error == 0)
+		error = rf_ghost_road_settle(ghost);
 	/* before END: a child of a changed image must not start */
 	if (error == 0)
 		error = rf_ghost_check_frozen(ghost);
-	if (error < 0)
-		return error;
-	error = rf_image_write_end(ghost->writer);
+	if (error == 0)
+		error = rf_image_write_end(ghost->writer);
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside the ghost, until the child runs: what its parts share.  ghost.c has its life,
- * ghost_originals.c its descriptors, ghost_handover.c what it says to the node and hears.  All
- * run frozen: no malloc, no stdio, no errno, no write outside the arena.
+ * ghost_originals.c its descriptors, ghost_handover.c what it says to the node and hears,
+ * ghost_road.c the other road of its pages.  All run frozen: no malloc, no stdio, no errno, no write outside the arena.
  */
 #ifndef RF_GHOST_PARTS_H
 #define RF_GHOST_PARTS_H
 
 #include "rfork/ghost.h"
 #include "rfork/ghost_relay.h"
+#include "rfork/ghost_road.h"
 
 struct rf_ghost {
 	struct rf_ghost_order *order;
@@ -23,6 +24,10 @@ struct rf_ghost {
 	struct rf_image_writer *writer;
 	struct rf_ghost_cargo cargo; /* what is sent: the snapshot, or an image at rest */
 	unsigned char *frame;	     /* RF_FRAME_MAX_BYTES */
+	uint32_t *need;		     /* mappings that the node lacks, as it has named them */
+	size_t need_count, need_sent;
+	bool is_need_complete;
+	struct rf_ghost_road road;
 	uint64_t digest;
 };
 
@@ -46,6 +51,9 @@ void rf_ghost_close_originals(struct rf_ghost *ghost);
 /* Sends the cargo, and whatever of it the node lacks, to END. */
 int rf_ghost_send_image(struct rf_ghost *ghost);
 
+/* Receives a frame of those that come before RUNNING, and acts upon it. */
+int rf_ghost_hear(struct rf_ghost *ghost);
+
 /* Waits for RUNNING. */
 int rf_ghost_await_child(struct rf_ghost *ghost);
 
@@ -55,6 +63,9 @@ int rf_ghost_let_go(struct rf_ghost *ghost);
 
 /* Lets the child outlive us. */
 int rf_ghost_detach(struct rf_ghost *ghost);
+
+/* ghost.c: memory that is needed until the child runs; NULL when there is none. */
+void *rf_ghost_take(struct rf_ghost *ghost, size_t bytes);
 
 /* ghost.c: -EIO with ghost->report if the image has changed while it was sent. */
 int rf_ghost_check_frozen(struct rf_ghost *ghost);

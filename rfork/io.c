@@ -49,10 +49,16 @@ void rf_io_spin(int fd, int64_t longest_ns)
 int rf_io_wait(int fd, short events, int64_t deadline_ns)
 {
 	struct pollfd pollfd = { .fd = fd, .events = events };
+
+	return rf_io_wait_any(&pollfd, 1, deadline_ns);
+}
+
+int rf_io_wait_any(struct pollfd *fds, nfds_t count, int64_t deadline_ns)
+{
 	int ready;
 
 	do
-		ready = rf_sys_poll(&pollfd, 1, milliseconds_until(deadline_ns));
+		ready = rf_sys_poll(fds, count, milliseconds_until(deadline_ns));
 	while (ready == -EINTR);
 	if (ready == 0)
 		return -ETIMEDOUT;

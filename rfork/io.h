@@ -6,6 +6,7 @@
 #ifndef RF_IO_H
 #define RF_IO_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -25,6 +26,9 @@ void rf_io_spin(int fd, int64_t longest_ns);
 
 /* Waits until fd has one of `events`; 0, -ETIMEDOUT or another negative errno. */
 int rf_io_wait(int fd, short events, int64_t deadline_ns);
+
+/* The same for any of several. */
+int rf_io_wait_any(struct pollfd *fds, nfds_t count, int64_t deadline_ns);
 
 /*
  * Reads exactly `bytes`.  0, -ECONNRESET at end of file before the last byte, -ETIMEDOUT at

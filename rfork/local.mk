@@ -47,6 +47,7 @@ rf_capture_sources = \
 	%D%/ghost_channel.c %D%/ghost_channel.h \
 	%D%/ghost_handover.c \
 	%D%/ghost_link.c %D%/ghost_link.h \
+	%D%/ghost_helper.c %D%/ghost_helper.h \
 	%D%/ghost_memory.c %D%/ghost_memory.h \
 	%D%/ghost_message.c %D%/ghost_message.h \
 	%D%/ghost_originals.c \
@@ -54,6 +55,7 @@ rf_capture_sources = \
 	%D%/ghost_peers.c %D%/ghost_peers.h \
 	%D%/ghost_pipe.c %D%/ghost_pipe.h \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
+	%D%/ghost_road.c %D%/ghost_road.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
 	%D%/ghost_terminal.c %D%/ghost_terminal.h \
 	%D%/held.c %D%/held.h \
@@ -69,6 +71,7 @@ rf_capture_sources = \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/own_image.c %D%/own_image.h \
+	%D%/pages_protocol.h \
 	%D%/pagemap.c %D%/pagemap.h \
 	%D%/pagemap_scan.h \
 	%D%/pending.c %D%/pending.h \
@@ -144,7 +147,8 @@ noinst_LTLIBRARIES += %D%/librfork_common.la %D%/librfork_capture.la
 %C%_librfork_common_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_common_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 %C%_librfork_capture_la_SOURCES = $(rf_capture_sources)
-%C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
+	-DRF_PAGES_DIRECTORY='"$(pkglibexecdir)"'
 %C%_librfork_capture_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 
 # The compiler's dependencies do not see .incbin; through a variable, as in server/local.mk.
@@ -170,7 +174,8 @@ $(rf_start_blob_sanitized): %D%/start/start.bin
 %C%_librfork_common_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_common_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 %C%_librfork_capture_sanitized_la_SOURCES = $(rf_capture_sources)
-%C%_librfork_capture_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
+%C%_librfork_capture_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
+	-DRF_PAGES_DIRECTORY='"$(pkglibexecdir)"'
 %C%_librfork_capture_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 rf_checked_common = %D%/librfork_common_sanitized.la
 rf_checked_capture = %D%/librfork_capture_sanitized.la

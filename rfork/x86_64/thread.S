@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Another thread of a frozen process, on memory outside the image: without a C library's knowledge
- * of it.  Called by holder_write.c.  Contract in rfork/arch.h.
+ * Another thread of a frozen process, or another process with its memory, on a stack outside the
+ * image: without a C library's knowledge of it.  Called by holder_write.c and ghost_helper.c.
+ * Contract in rfork/arch.h.
  */
 
 /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM, PARENT_SETTID, CHILD_CLEARTID */
@@ -38,4 +39,23 @@ rf_arch_start_thread:
 	hlt
 	.cfi_endproc
 	.size	rf_arch_start_thread, . - rf_arch_start_thread
+	.globl	rf_arch_start_process
+	.hidden	rf_arch_start_process
+	.type	rf_arch_start_process, @function
+rf_arch_start_process:
+	.cfi_startproc
+	/* rdi flags, rsi stack top, rdx entry, rcx its argument */
+	leaq	-16(%rsi), %rsi
+	movq	%rdx, 0(%rsi)
+	movq	%rcx, 8(%rsi)
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	xorl	%r8d, %r8d
+	movl	$56, %eax		/* clone */
+	syscall
+	testq	%rax, %rax
+	jz	1b
+	ret
+	.cfi_endproc
+	.size	rf_arch_start_process, . - rf_arch_start_process
 	.section .note.GNU-stack, "", @progbits

@@ -13,7 +13,7 @@
 #include "tests/support/footprint.h"
 #include "tests/support/node.h"
 
-#define BYTES ((size_t)32 << 20)
+#define BYTES ((size_t)96 << 20)
 
 static void expect_refusal(const struct node *node)
 {

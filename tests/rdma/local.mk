@@ -9,6 +9,7 @@ EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent 
 if RDMA
 rf_rdma_programs = \
 	%D%/lost_roads_are_told \
+	%D%/pages_go_by_rdma \
 	%D%/remote_pages_are_placed \
 	%D%/roads_are_offered_with_devices
 check_PROGRAMS += $(rf_rdma_programs)
@@ -23,3 +24,5 @@ rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
 %C%_remote_pages_are_placed_LDADD = $(rf_rdma_ldadd)
 
 %C%_roads_are_offered_with_devices_LDADD = $(rf_integration_ldadd)
+
+%C%_pages_go_by_rdma_LDADD = $(rf_integration_ldadd)

@@ -43,6 +43,9 @@ rf_unit_tests = \
 	%D%/test_write_tracker \
 	%D%/test_writer \
 	%D%/test_xsave
+if RDMA
+rf_unit_tests += %D%/test_pages_hello
+endif
 
 check_PROGRAMS += $(rf_unit_tests)
 TESTS += $(rf_unit_tests)
@@ -214,6 +217,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_write_tracker_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_write_tracker_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_write_tracker_LDADD = $(rf_unit_ldadd)
+
+%C%_test_pages_hello_SOURCES = %D%/test_pages_hello.c rdma/pages_hello.c rdma/pages.h
+%C%_test_pages_hello_CPPFLAGS = $(rf_unit_cppflags) $(VERBS_CFLAGS) $(RDMACM_CFLAGS)
+%C%_test_pages_hello_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_pages_hello_LDADD = $(rf_unit_ldadd)
 
 %C%_test_writer_SOURCES = %D%/test_writer.c
 %C%_test_writer_CPPFLAGS = $(rf_unit_cppflags)
