@@ -95,7 +95,7 @@ struct rfork_options {
  *   EKEYREJECTED    the key differs from the server's, or the key file is
  *                   malformed or can be read by others
  *   EPROTONOSUPPORT no common protocol version
- *   ENOEXEC         the node's CPU, kernel or vdso cannot run the image
+ *   ENOEXEC         the node's CPU or kernel cannot run the image
  *   ENOTSUP         the process holds something that cannot travel
  *   EBADMSG         the stream was corrupted on its way
  *   EAGAIN          the node runs its maximum of children, or fork() said so

@@ -230,6 +230,23 @@ uint64_t rf_arch_build_signal_frame(void *buffer, uint64_t address,
  * -EBADMSG with a report. */
 int rf_arch_check_thread(const struct rf_image_thread *thread, struct rf_report *report);
 
+/* -- the vdso of another kernel (vdso.c) ------------------------------------------------------ */
+
+#define RF_ARCH_VDSO_ENTRY_BYTES 32u
+
+/* A function's name without what only some of its names begin with. */
+const char *rf_arch_vdso_name(const char *symbol);
+
+/* How many bytes at a function's entry must stay what they are. */
+size_t rf_arch_vdso_landing(const unsigned char *code, size_t bytes);
+
+/* Each writes the code of an entry and returns its bytes.  A jump to any address, that changes no
+ * register; one to a place `distance` bytes from its own beginning; what does the same as the
+ * function of that name (rf_arch_vdso_name) by a system call, or fails with ENOSYS. */
+size_t rf_arch_vdso_jump(unsigned char entry[RF_ARCH_VDSO_ENTRY_BYTES], uint64_t target);
+size_t rf_arch_vdso_near_jump(unsigned char entry[RF_ARCH_VDSO_ENTRY_BYTES], int32_t distance);
+size_t rf_arch_vdso_stub(unsigned char entry[RF_ARCH_VDSO_ENTRY_BYTES], const char *name);
+
 /* Leaves the shell: sets the stack pointer and jumps to the restorer at `entry` with `plan`. */
 _Noreturn void rf_arch_jump(uint64_t entry, uint64_t plan, uint64_t stack_top);
 

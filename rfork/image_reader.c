@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "rfork/arch.h"
+#include "rfork/digest.h"
 #include "rfork/image_record.h"
+#include "rfork/vdso_mark.h"
 
 #define PAGE_BYTES 4096u
 
@@ -39,6 +41,7 @@ void rf_image_release(struct rf_image *image)
 	for (uint32_t i = 0; i < image->threads_read; i++)
 		free(image->threads[i].xsave);
 	free(image->threads);
+	free(image->vdso_code);
 	for (uint32_t i = 0; i < image->files_read; i++)
 		free(image->files[i].path);
 	free(image->files);
@@ -192,6 +195,22 @@ static int take_vdso(struct rf_reader *reader, struct rf_image *image, size_t by
 	return codes == 1 ? 0 : rf_record_corrupt(reader, "there is not one vdso");
 }
 
+static int take_vdso_code(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	const struct rf_image_vdso_area *code =
+		rf_vdso_code_area(image->vdso_areas, image->vdso.areas);
+
+	if (!code || bytes > RF_IMAGE_MAX_VDSO_CODE_BYTES || bytes != code->end - code->start)
+		return rf_record_corrupt(reader, "VDSO_CODE has another length than VDSO says");
+	if (rf_digest64(reader->payload, bytes) != image->vdso.digest)
+		return rf_record_corrupt(reader, "VDSO_CODE is of another digest than VDSO says");
+	image->vdso_code = malloc(bytes);
+	if (!image->vdso_code)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	memcpy(image->vdso_code, reader->payload, bytes);
+	return 0;
+}
+
 static int take_layout(struct rf_reader *reader, struct rf_image *image, size_t bytes)
 {
 	if (bytes)
@@ -218,6 +237,7 @@ static const struct {
 	{ rf_record_take_timers, RF_RECORD_TIMERS, false, false },
 	{ rf_record_take_pending, RF_RECORD_PENDING, false, true },
 	{ take_vdso, RF_RECORD_VDSO, false, false },
+	{ take_vdso_code, RF_RECORD_VDSO_CODE, false, false },
 	{ rf_record_take_file, RF_RECORD_FILE, false, true },
 	{ rf_record_take_pipe, RF_RECORD_PIPE, false, true },
 	{ rf_record_take_descriptor, RF_RECORD_DESCRIPTOR, false, true },
@@ -274,8 +294,8 @@ size_t rf_record_least_left(const struct rf_reader *reader, const struct rf_imag
 static bool is_out_of_place(uint16_t type)
 {
 	return type == RF_RECORD_PAGES || type == RF_RECORD_END || type == RF_RECORD_FORECAST ||
-	       type == RF_RECORD_SEGMENTS || type == RF_RECORD_CHUNKS ||
-	       type == RF_RECORD_ROAD || type == RF_RECORD_REMOTE_PAGES;
+	       type == RF_RECORD_SEGMENTS || type == RF_RECORD_CHUNKS || type == RF_RECORD_ROAD ||
+	       type == RF_RECORD_REMOTE_PAGES;
 }
 
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)

@@ -44,6 +44,7 @@ struct rf_image {
 	struct rf_reader_thread *threads; /* head.threads; the first is the main thread */
 	struct rf_image_vdso vdso;
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
+	unsigned char *vdso_code; /* the pages of the area of kind CODE; NULL = not known */
 	struct rf_reader_file *files;
 	struct rf_image_descriptor *descriptors;
 	struct rf_image_mapping *mappings;

@@ -25,6 +25,7 @@ rf_common_sources = \
 	%D%/sys.h \
 	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \
+	%D%/vdso_mark.c %D%/vdso_mark.h \
 	%D%/zero_page.h \
 	%D%/x86_64/cpu.c \
 	%D%/x86_64/features.h \
@@ -128,6 +129,10 @@ rf_restore_sources = \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/plan_errands.c %D%/plan_errands.h \
 	%D%/restore_plan.h \
+	%D%/restore_vdso.c %D%/restore_vdso.h \
+	%D%/vdso_redirect.c %D%/vdso_redirect.h \
+	%D%/vdso_symbols.c %D%/vdso_symbols.h \
+	%D%/x86_64/vdso.c \
 	%D%/x86_64/signal_frame.c \
 	%D%/x86_64/xsave.c
 

@@ -83,6 +83,30 @@ static uint64_t find_gap(const struct rf_image *image, const struct rf_maps *she
 	return low < max_address && max_address - low >= bytes ? low : 0;
 }
 
+uint64_t rf_plan_find_far_place(const struct rf_image *image, uint64_t min_address,
+				uint64_t max_address, uint64_t bytes)
+{
+	const struct rf_maps nothing = { 0 };
+	struct taken taken = { .image = image, .shell = &nothing };
+	uint64_t low = min_address, best = min_address, largest = 0;
+	uint64_t start, end;
+	bool is_taken;
+
+	do {
+		is_taken = next_taken(&taken, &start, &end);
+		if (!is_taken || start > max_address)
+			start = max_address;
+		if (start > low && start - low > largest) {
+			best = low;
+			largest = start - low;
+		}
+		low = end;
+	} while (is_taken && start < max_address);
+	if (largest < bytes + 2 * PAGE_BYTES)
+		return 0;
+	return (best + (largest - bytes) / 2) & ~(uint64_t)(PAGE_BYTES - 1);
+}
+
 /* A large mapping is staged at home's offset within a huge page, or the kernel would split its huge
  * pages to move it. */
 static uint64_t staged_bytes(const struct rf_image_mapping *mapping)

@@ -39,6 +39,14 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,
 		  uint64_t max_address, struct rf_report *report);
 
+/*
+ * Finds a place in the image, whatever the shell has there, for what stays beside the process as
+ * long as that lives: in the middle of the largest gap, far from heap and stack, which grow.  0 if
+ * there is none of so many bytes.
+ */
+uint64_t rf_plan_find_far_place(const struct rf_image *image, uint64_t min_address,
+				uint64_t max_address, uint64_t bytes);
+
 /* Facts of the shell that end with it. */
 struct rf_plan_shell {
 	const struct rf_vdso *vdso;

@@ -97,6 +97,7 @@ static int complete_order(struct rf_ghost_order *order, const struct rf_machine_
 
 	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
 	order->request.same_boot = is_same_boot(node, here);
+	order->request.node_vdso = node->vdso_digest;
 	if (order->request.same_boot)
 		return 0;
 	digests = rf_state_digests();

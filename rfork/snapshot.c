@@ -29,6 +29,8 @@
 #define MAPS_TEXT_BYTES ((size_t)24 << 10)
 #define MAPS_SURVEYED 160u
 #define FDS_SURVEYED 1024u
+/* The snapshot's own memory. */
+#define ARENAS 2u
 
 void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes)
 {
@@ -294,26 +296,44 @@ static int take_pieces(struct rf_snapshot *snapshot, const struct rf_map *map, u
 	return 0;
 }
 
-/* Takes what of [start, end) lies outside the arenas from number `arena` on, which the kernel may
+/* What is no memory of the image, by number: the arenas, and what stands for a vdso.  False behind the
+ * last. */
+static bool find_hole(const struct rf_snapshot *snapshot, uint32_t hole, uint64_t *start,
+		      uint64_t *end)
+{
+	const struct rf_arena *arenas[ARENAS] = { snapshot->arena, &snapshot->large };
+	const struct rf_vdso_mark *mark = &snapshot->mark;
+
+	if (hole < ARENAS) {
+		*start = (uintptr_t)arenas[hole]->base;
+		*end = *start + arenas[hole]->bytes;
+		return true;
+	}
+	hole -= ARENAS;
+	if (!snapshot->is_redirected || hole > mark->vdso.areas)
+		return false;
+	*start = hole < mark->vdso.areas ? mark->areas[hole].start : mark->start;
+	*end = hole < mark->vdso.areas ? mark->areas[hole].end : mark->end;
+	return true;
+}
+
+/* Takes what of [start, end) lies outside the holes from number `hole` on, which the kernel may
  * have joined to a mapping. */
 static int take_outside(struct rf_snapshot *snapshot, const struct rf_map *map, uint64_t start,
-			uint64_t end, int arena, const struct rf_snapshot_request *request,
+			uint64_t end, uint32_t hole, const struct rf_snapshot_request *request,
 			struct rf_report *report)
 {
-	const struct rf_arena *arenas[] = { snapshot->arena, &snapshot->large };
 	uint64_t hole_start, hole_end;
 	int error;
 
-	if (arena == sizeof(arenas) / sizeof(arenas[0]))
+	if (!find_hole(snapshot, hole, &hole_start, &hole_end))
 		return take_pieces(snapshot, map, start, end, request, report);
-	hole_start = (uintptr_t)arenas[arena]->base;
-	hole_end = hole_start + arenas[arena]->bytes;
 	if (start >= end || end <= hole_start || start >= hole_end)
-		return take_outside(snapshot, map, start, end, arena + 1, request, report);
-	error = take_outside(snapshot, map, start, hole_start, arena + 1, request, report);
+		return take_outside(snapshot, map, start, end, hole + 1, request, report);
+	error = take_outside(snapshot, map, start, hole_start, hole + 1, request, report);
 	if (error < 0)
 		return error;
-	return take_outside(snapshot, map, hole_end, end, arena + 1, request, report);
+	return take_outside(snapshot, map, hole_end, end, hole + 1, request, report);
 }
 
 static int take_map(struct rf_snapshot *snapshot, const struct rf_map *map,
@@ -337,16 +357,25 @@ static int read_maps(struct rf_snapshot *snapshot)
 	return buffer ? rf_maps_read(&snapshot->maps, buffer, MAPS_LARGE_BYTES) : -ENOMEM;
 }
 
+static void find_mark(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request)
+{
+	snapshot->is_redirected = rf_vdso_mark_find_own(&snapshot->mark, &snapshot->maps,
+							request->ranges.auxv,
+							request->ranges.process.auxv_bytes);
+}
+
 /* Makes the tables from snapshot->maps. */
 static int take_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request,
 			 struct rf_report *report)
 {
 	size_t capacity;
 
+	find_mark(snapshot, request);
 	/* only who looks at an image at rest is interested in names */
 	rf_own_image_find(&snapshot->own, request->rest ? snapshot->arena : NULL);
-	/* two may be split for the arenas, and each at either end of what has a name */
-	capacity = snapshot->maps.count + 2 + 2 * snapshot->own.mapping_count;
+	/* some may be split for the holes, and each at either end of what has a name */
+	capacity = snapshot->maps.count + ARENAS + 2 * snapshot->own.mapping_count +
+		   (snapshot->is_redirected ? snapshot->mark.vdso.areas + 1 : 0);
 	snapshot->file_capacity =
 		snapshot->maps.count + request->fds->count + snapshot->own.file_count;
 	snapshot->mappings = rf_snapshot_take(snapshot, capacity * sizeof(*snapshot->mappings));
@@ -393,8 +422,9 @@ int rf_snapshot_survey(struct rf_snapshot *snapshot, struct rf_arena *arena,
 }
 
 /* Takes the survey's tables over, if there is one and the list of mappings is still the same. */
-static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot *survey)
+static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot_request *request)
 {
+	const struct rf_snapshot *survey = request->survey;
 	char *text;
 
 	if (!survey)
@@ -405,6 +435,10 @@ static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot 
 	    memcmp(text, survey->maps_text, survey->maps_text_bytes) != 0)
 		return false;
 	snapshot->maps = survey->maps;
+	find_mark(snapshot, request);
+	/* the caller may not have been permitted to read the auxiliary vector */
+	if (snapshot->is_redirected != survey->is_redirected)
+		return false;
 	snapshot->files = survey->files;
 	snapshot->file_count = survey->file_count;
 	snapshot->file_capacity = survey->file_capacity;
@@ -436,7 +470,7 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 {
 	int error = 0;
 
-	if (!adopt_survey(snapshot, request->survey)) {
+	if (!adopt_survey(snapshot, request)) {
 		error = read_maps(snapshot);
 		if (error < 0)
 			return rf_report(report, error == -ENOBUFS ? ENOTSUP : -error,
@@ -451,17 +485,35 @@ static int collect_mappings(struct rf_snapshot *snapshot, const struct rf_snapsh
 
 /* -- the whole -------------------------------------------------------------------------- */
 
+/* Of a process that came from another kernel: what it had there. */
+static void take_original_vdso(struct rf_snapshot *snapshot)
+{
+	const struct rf_vdso_mark *mark = &snapshot->mark;
+
+	snapshot->vdso = mark->vdso;
+	memcpy(snapshot->vdso_areas, mark->areas, sizeof(mark->areas));
+	snapshot->vdso_code = (const void *)(uintptr_t)mark->code;
+}
+
 static int collect_vdso(struct rf_snapshot *snapshot, struct rf_report *report)
 {
+	const struct rf_image_vdso_area *code;
 	struct rf_vdso vdso;
-	int error = rf_vdso_find(&vdso, &snapshot->maps);
+	int error;
 
+	if (snapshot->is_redirected) {
+		take_original_vdso(snapshot);
+		return 0;
+	}
+	error = rf_vdso_find(&vdso, &snapshot->maps);
 	if (error < 0)
 		return rf_report(report, ENOTSUP,
 				 "the vdso of this process cannot be described: %s",
 				 strerrordesc_np(-error));
 	snapshot->vdso = (struct rf_image_vdso){ .digest = vdso.digest, .areas = vdso.count };
 	memcpy(snapshot->vdso_areas, vdso.areas, vdso.count * sizeof(vdso.areas[0]));
+	code = rf_vdso_code_area(vdso.areas, vdso.count);
+	snapshot->vdso_code = code ? (const void *)(uintptr_t)code->start : NULL;
 	return 0;
 }
 
@@ -563,6 +615,28 @@ static int write_rest(struct rf_image_writer *writer, const struct rf_snapshot_r
 	return error;
 }
 
+/* The code is for whoever has another: an image at rest may go to anybody. */
+static int write_vdso(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
+		      const struct rf_snapshot_request *request)
+{
+	const struct rf_image_vdso_area *code =
+		rf_vdso_code_area(snapshot->vdso_areas, snapshot->vdso.areas);
+	struct iovec vdso[] = {
+		{ &snapshot->vdso, sizeof(snapshot->vdso) },
+		{ snapshot->vdso_areas, snapshot->vdso.areas * sizeof(snapshot->vdso_areas[0]) },
+	};
+	int error;
+
+	if (!code)
+		return 0;
+	error = rf_image_write(writer, RF_RECORD_VDSO, vdso, 2);
+	if (error < 0 || snapshot->vdso.digest == request->node_vdso ||
+	    code->end - code->start > RF_IMAGE_MAX_VDSO_CODE_BYTES)
+		return error;
+	return write_one(writer, RF_RECORD_VDSO_CODE, snapshot->vdso_code,
+			 (size_t)(code->end - code->start));
+}
+
 static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			 const struct rf_snapshot_request *request)
 {
@@ -570,10 +644,6 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 		{ &snapshot->process, sizeof(snapshot->process) },
 		{ (void *)snapshot->auxv, snapshot->process.auxv_bytes },
 		{ snapshot->cwd, snapshot->process.cwd_bytes },
-	};
-	struct iovec vdso[] = {
-		{ &snapshot->vdso, sizeof(snapshot->vdso) },
-		{ snapshot->vdso_areas, snapshot->vdso.areas * sizeof(snapshot->vdso_areas[0]) },
 	};
 	int error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
 
@@ -588,9 +658,7 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 		error = rf_timers_write(request->timers, writer);
 	if (error == 0 && request->pending)
 		error = rf_pending_write(request->pending, writer);
-	if (error < 0 || !snapshot->vdso.areas)
-		return error;
-	return rf_image_write(writer, RF_RECORD_VDSO, vdso, 2);
+	return error < 0 ? error : write_vdso(snapshot, writer, request);
 }
 
 static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *writer,

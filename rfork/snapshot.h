@@ -26,6 +26,7 @@
 #include "rfork/report.h"
 #include "rfork/statefile_writer.h"
 #include "rfork/timers.h"
+#include "rfork/vdso_mark.h"
 
 struct rf_snapshot_file {
 	struct rf_image_file image;
@@ -58,6 +59,7 @@ struct rf_snapshot_rest {
 struct rf_snapshot_request {
 	uint32_t flags;	      /* RFORK_* */
 	bool same_boot;	      /* the node runs on this very kernel */
+	uint64_t node_vdso;   /* the digest of the node's vdso; 0 = unknown */
 	uint8_t boot_id[16];  /* of this machine */
 	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
 	const struct rf_fdtable *fds;
@@ -84,6 +86,9 @@ struct rf_snapshot {
 	struct rf_image_thread thread;
 	struct rf_image_vdso vdso;
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
+	const void *vdso_code;
+	struct rf_vdso_mark mark; /* of a redirected vdso, which is no memory of the image */
+	bool is_redirected;
 	struct rf_snapshot_file *files;
 	size_t file_count, file_capacity;
 	const char *last_path; /* what last_status is of; NULL = nothing */

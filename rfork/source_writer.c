@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rfork/vdso_mark.h"
+
 static int write_one(struct rf_image_writer *writer, enum rf_record_type type, const void *data,
 		     size_t bytes)
 {
@@ -69,6 +71,15 @@ static int write_threads(const struct rf_image *image, struct rf_image_writer *w
 	return error;
 }
 
+static int write_vdso_code(const struct rf_image *image, struct rf_image_writer *writer)
+{
+	const struct rf_image_vdso_area *code =
+		rf_vdso_code_area(image->vdso_areas, image->vdso.areas);
+
+	return write_one(writer, RF_RECORD_VDSO_CODE, image->vdso_code,
+			 (size_t)(code->end - code->start));
+}
+
 static int write_process(const struct rf_image *image, struct rf_image_writer *writer)
 {
 	struct iovec process[] = {
@@ -93,6 +104,8 @@ static int write_process(const struct rf_image *image, struct rf_image_writer *w
 		error = write_two(writer, RF_RECORD_VDSO, &image->vdso, sizeof(image->vdso),
 				  image->vdso_areas,
 				  image->vdso.areas * sizeof(image->vdso_areas[0]));
+	if (error >= 0 && image->vdso_code)
+		error = write_vdso_code(image, writer);
 	return error;
 }
 

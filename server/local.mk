@@ -77,6 +77,7 @@ rf_shell_sources = \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_timers.c rfork/restore_timers.h \
 	rfork/vdso.c \
+	rfork/vdso_mark.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)
 %C%_rfork_shell_SOURCES = $(rf_shell_sources) %D%/shell_no_road.c

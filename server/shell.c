@@ -141,14 +141,16 @@ static int overlay(struct rf_shell *shell)
 	rf_io_spin(shell->connection, IMAGE_NS);
 	error = rf_reader_layout(&shell->reader, &shell->image);
 	shell->layout_ns = rf_io_now_ns();
-	if (error == 0 && !rf_plan_vdso_fits(&shell->image, &shell->vdso))
-		error = rf_report(
-			&shell->report, ENOEXEC,
-			"the vdso of the image is of another kernel build than the node's");
+	if (error == 0)
+		error = rf_restore_vdso(&shell->foreign_vdso, &shell->image, &shell->vdso,
+					&shell->facts, &shell->report);
 	if (error == 0)
 		error = rf_shell_map_image(shell);
 	if (error == 0)
 		error = rf_shell_receive_pages(shell);
+	if (error == 0)
+		error = rf_restore_vdso_fill(&shell->foreign_vdso, &shell->image, &shell->places,
+					     &shell->report);
 	if (error == 0)
 		error = rf_shell_make_descriptors(shell);
 	return error == 0 ? rf_shell_become_image(shell) : error;

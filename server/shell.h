@@ -15,6 +15,7 @@
 #include "rfork/protocol.h"
 #include "rfork/report.h"
 #include "rfork/restore_pipes.h"
+#include "rfork/restore_vdso.h"
 #include "rfork/vdso.h"
 
 /* A file of the image on this node.  Zeroed = not looked at yet. */
@@ -44,8 +45,9 @@ struct rf_shell_forecast {
 struct rf_shell {
 	struct rf_machine_facts facts; /* of this node */
 	struct rf_vdso vdso;
-	bool has_terminal; /* descriptor RF_SHELL_TERMINAL_FD is the child's */
-	bool has_mm_map;   /* prctl(PR_SET_MM_MAP) works here */
+	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
+	bool has_terminal;		     /* descriptor RF_SHELL_TERMINAL_FD is the child's */
+	bool has_mm_map;		     /* prctl(PR_SET_MM_MAP) works here */
 	void *maps_buffer;
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */

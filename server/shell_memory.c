@@ -124,15 +124,17 @@ static int ask_for_lacking(struct rf_shell *shell, const struct rf_shell_memory 
 {
 	uint32_t *lacking = malloc(shell->image.head.mappings * sizeof(*lacking));
 	size_t count = 0;
+	uint32_t added = 0; /* mappings so far that the ghost does not know */
 	int error = lacking ? 0 : rf_report(&shell->report, ENOMEM, "no memory to place the image");
 
 	for (uint32_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
 		struct rf_image_mapping *mapping = &shell->image.mappings[i];
 
+		added += mapping->kind == RF_MAPPING_OF_VDSO;
 		if (mapping->kind != RF_MAPPING_FILE || rf_shell_confirmed(shell, i))
 			continue;
 		if (!rf_shell_has_file(shell, memory, mapping)) {
-			lacking[count++] = i;
+			lacking[count++] = i - added;
 			error = take_contents(shell, mapping);
 		} else if (mapping->file >= OPEN_FILES_KEPT) {
 			rf_shell_close_file(&memory->files[mapping->file]);

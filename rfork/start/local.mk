@@ -32,6 +32,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/statefile.c \
 	rfork/statefile_image.c \
 	rfork/vdso.c \
+	rfork/vdso_mark.c \
 	rfork/x86_64/cpu.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 
 #include "rfork/arch.h"
 #include "rfork/boot_id.h"
@@ -144,27 +143,13 @@ static int compare_cpu(struct rf_start *start)
 	return rf_report(&start->report, ENOEXEC, "this machine's CPU or kernel lacks %s", missing);
 }
 
-static int compare_vdso(struct rf_start *start)
-{
-	struct rf_machine_facts *facts = &start->file.image.facts;
-	struct utsname names = { 0 };
-
-	if (rf_plan_vdso_fits(&start->file.image, &start->vdso))
-		return 0;
-	rf_syscall(SYS_uname, &names);
-	facts->kernel_release[sizeof(facts->kernel_release) - 1] = '\0';
-	return rf_report(&start->report, ENOEXEC,
-			 "the program ran on another kernel build (%s) than this one (%s): its "
-			 "vdso differs",
-			 facts->kernel_release[0] ? facts->kernel_release : "of unknown release",
-			 names.release);
-}
-
 static int check_machine(struct rf_start *start)
 {
 	int error = compare_cpu(start);
 
-	return error < 0 ? error : compare_vdso(start);
+	return error < 0 ? error
+			 : rf_restore_vdso(&start->foreign_vdso, &start->file.image, &start->vdso,
+					   &start->facts, &start->report);
 }
 
 /* -- the image --------------------------------------------------------------------------------- */
@@ -211,6 +196,9 @@ static int build_image(struct rf_start *start)
 				     page_align(start->arguments.strings_bytes);
 	if (error == 0)
 		error = rf_start_map_image(start);
+	if (error == 0)
+		error = rf_restore_vdso_fill(&start->foreign_vdso, &start->file.image,
+					     &start->places, &start->report);
 	if (error == 0)
 		error = rf_start_make_descriptors(start);
 	if (error == 0)

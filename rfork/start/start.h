@@ -13,6 +13,7 @@
 #include "rfork/plan_builder.h"
 #include "rfork/report.h"
 #include "rfork/restore_pipes.h"
+#include "rfork/restore_vdso.h"
 #include "rfork/statefile_image.h"
 #include "rfork/vdso.h"
 
@@ -36,6 +37,7 @@ struct rf_start {
 	uint64_t memory_start, memory_bytes;
 	struct rf_maps maps; /* of this program */
 	struct rf_vdso vdso;
+	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	struct rf_places places;
 	int64_t started_ns;
 	int report_fd; /* standard error, above all numbers of the image */

@@ -176,10 +176,17 @@ static void expect_foreign_kernel(const char *path)
 {
 	unsigned char *copy = copy_whole();
 	struct rf_record_header *header = find_record(copy, RF_RECORD_VDSO);
+	struct rf_record_header *code = find_record(copy, RF_RECORD_VDSO_CODE);
 	struct rf_image_vdso *vdso = (struct rf_image_vdso *)(header + 1);
 
 	vdso->digest ^= 1;
 	seal(header);
+	store(path, copy, whole_bytes);
+	restart_expect_refusal(path, "VDSO_CODE");
+	memset(code + 1, 0, code->length_bytes);
+	vdso->digest = rf_digest64(code + 1, code->length_bytes);
+	seal(header);
+	seal(code);
 	store(path, copy, whole_bytes);
 	restart_expect_refusal(path, "another kernel build");
 	free(copy);

@@ -261,6 +261,7 @@ rf_integration_tests = \
 	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/waiting_processes_go_on_by_one_word \
 	%D%/what_is_there_is_seen_at_once \
+	%D%/vdso_of_another_kernel_is_redirected \
 	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
 	%D%/writable_files_are_known_by_a_lock \
@@ -295,6 +296,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/process.c tests/support/process.h \
 	tests/support/target.c tests/support/target.h \
 	tests/support/undump.c tests/support/undump.h \
+	tests/support/vdso.c tests/support/vdso.h \
 	tests/support/terminal.c tests/support/terminal.h \
 	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
@@ -611,6 +613,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_waiting_processes_go_on_by_one_word_LDADD = $(rf_integration_ldadd)
 %C%_what_is_there_is_seen_at_once_LDADD = $(rf_integration_ldadd)
+%C%_vdso_of_another_kernel_is_redirected_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)
