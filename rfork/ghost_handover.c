@@ -45,11 +45,9 @@ static unsigned known_flags(unsigned type)
 /* Receives a frame of the hand-over; a refusal becomes its error. */
 static int receive(struct rf_ghost *ghost, struct rf_frame_header *header)
 {
-	int error = rf_ghost_road_wait(ghost);
+	int error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
+				     RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
 
-	if (error == 0)
-		error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
-					 RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
 	if (error < 0)
 		return connection_error(ghost, error);
 	if (header->channel || header->flags & ~known_flags(header->type))
@@ -92,8 +90,11 @@ static int keep_need(struct rf_ghost *ghost, const struct rf_frame_header *heade
 int rf_ghost_hear(struct rf_ghost *ghost)
 {
 	struct rf_frame_header header;
-	int error = receive(ghost, &header);
+	int error = rf_ghost_road_wait(ghost);
 
+	if (error <= 0)
+		return error < 0 ? connection_error(ghost, error) : 0;
+	error = receive(ghost, &header);
 	if (error < 0)
 		return error;
 	switch (header.type) {

@@ -51,7 +51,7 @@ void rf_ghost_close_originals(struct rf_ghost *ghost);
 /* Sends the cargo, and whatever of it the node lacks, to END. */
 int rf_ghost_send_image(struct rf_ghost *ghost);
 
-/* Receives a frame of those that come before RUNNING, and acts upon it. */
+/* Waits for something of what comes before RUNNING, from the node or the helper, and acts upon it. */
 int rf_ghost_hear(struct rf_ghost *ghost);
 
 /* Waits for RUNNING. */

@@ -128,21 +128,18 @@ static int hear_helper(struct rf_ghost *ghost)
 
 int rf_ghost_road_wait(struct rf_ghost *ghost)
 {
-	int error = 0;
+	struct pollfd fds[2] = {
+		{ .fd = ghost->order->connection, .events = POLLIN },
+		{ .fd = ghost->road.helper.socket, .events = POLLIN },
+	};
+	int error;
 
-	while (error == 0 && ghost->road.helper.socket >= 0) {
-		struct pollfd fds[2] = {
-			{ .fd = ghost->order->connection, .events = POLLIN },
-			{ .fd = ghost->road.helper.socket, .events = POLLIN },
-		};
-
-		error = rf_io_wait_any(fds, 2, ghost->order->deadline_ns);
-		if (error == 0 && fds[1].revents)
-			error = hear_helper(ghost);
-		if (fds[0].revents)
-			break;
-	}
-	return error;
+	if (ghost->road.helper.socket < 0)
+		return 1;
+	error = rf_io_wait_any(fds, 2, ghost->order->deadline_ns);
+	if (error == 0 && fds[1].revents)
+		error = hear_helper(ghost);
+	return error < 0 ? error : fds[0].revents != 0;
 }
 
 /* -- the beginning ------------------------------------------------------------------------------ */

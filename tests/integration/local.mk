@@ -130,6 +130,7 @@ rf_integration_tests = \
 	%D%/long_messages_follow_short_ones \
 	%D%/losing_the_link_ends_the_child \
 	%D%/lost_output_is_told \
+	%D%/lost_roads_send_pages_again \
 	%D%/malloc_works_after_the_move \
 	%D%/many_connections_are_accepted \
 	%D%/many_descendants_end_at_once \
@@ -289,6 +290,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
 	tests/support/restart.c tests/support/restart.h \
+	tests/support/road_node.c tests/support/road_node.h \
 	tests/support/scripted_node.c tests/support/scripted_node.h \
 	tests/support/screen.c tests/support/screen.h \
 	tests/support/stream.c tests/support/stream.h \
@@ -314,6 +316,10 @@ check_PROGRAMS += %D%/debuggee
 check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+# What lost_roads_send_pages_again gives to ghosts for rfork-pages.
+check_PROGRAMS += tests/support/page_helper
+tests_support_page_helper_SOURCES = tests/support/page_helper.c rfork/pages_protocol.h
 
 # What every_kind_restarts_two_hundred_times restarts; not a script of libtool's, whose cores would be bash's.
 check_PROGRAMS += tests/support/resumer tests/support/resumer_static
@@ -482,6 +488,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_long_messages_follow_short_ones_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)
+%C%_lost_roads_send_pages_again_LDADD = $(rf_integration_ldadd)
 %C%_malloc_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_many_connections_are_accepted_LDADD = $(rf_integration_ldadd)
 %C%_many_descendants_end_at_once_LDADD = $(rf_integration_ldadd)

@@ -48,7 +48,7 @@ static void read_frame(int fd, unsigned type, void *payload, size_t bytes)
 	CHECK_EQUAL(test_read(fd, payload, bytes), bytes);
 }
 
-static void shake_hands(int fd, const unsigned char *key)
+void scripted_node_shake_hands(int fd, const unsigned char key[32])
 {
 	struct rf_frame_challenge challenge = { .version = RF_PROTOCOL_VERSION };
 	struct rf_frame_terminal terminal;
@@ -101,7 +101,7 @@ static _Noreturn void become_node(int listener, const unsigned char *key, bool s
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	fd = CHECK_CALL(accept(listener, NULL, NULL));
 	close(listener);
-	shake_hands(fd, key);
+	scripted_node_shake_hands(fd, key);
 	scripted_node_put(fd, RF_FRAME_NEED, RF_NEED_LAST, 0, NULL, 0);
 	skip_image(fd);
 	if (says_running)
