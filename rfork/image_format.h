@@ -49,6 +49,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_ID_BYTES 16u
 #define RF_IMAGE_MAX_CHAIN 4096u
 #define RF_IMAGE_MAX_VDSO_CODE_BYTES 65536u
+#define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62) /* 146 years */
 #define RF_ROAD_TOKEN_BYTES 32u
 #define RF_ROAD_MAX_CONNECTIONS 16u
 #define RF_FORECAST_MAX_FILES 128u
@@ -290,9 +291,9 @@ struct rf_image_remote_pages {
 };
 
 struct rf_image_clocks {
-	int64_t monotonic_ns;
-	int64_t boottime_ns;
-	int64_t realtime_ns;
+	uint64_t monotonic_ns;
+	uint64_t boottime_ns;
+	uint64_t time_namespace; /* inode number; 0 = unknown */
 };
 
 struct rf_image_forecast {
@@ -365,7 +366,7 @@ struct rf_statefile_note {
 	uint64_t file_bytes;
 	uint8_t id[RF_IMAGE_ID_BYTES];
 	uint64_t head_digest; /* of the head, where this description counts as zero */
-	uint64_t digest; /* of what precedes it */
+	uint64_t digest;      /* of what precedes it */
 };
 
 enum rf_segment_kind {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads what an image says besides the process itself: where it comes from, on which machine the
- * process ran, which locks it held, what it has lost.  A part of the reader of images, and under
- * its rules.
+ * process ran and what its clocks showed, which locks it held, what it has lost.  A part of the
+ * reader of images, and under its rules.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -82,6 +82,20 @@ int rf_record_take_machine(struct rf_reader *reader, struct rf_image *image, siz
 	    !has_end(facts->program, sizeof(facts->program)))
 		return rf_record_corrupt(reader, "MACHINE has a field out of range");
 	image->has_facts = true;
+	return 0;
+}
+
+int rf_record_take_clocks(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	struct rf_image_clocks *clocks = &image->clocks;
+
+	if (bytes != sizeof(*clocks))
+		return rf_record_corrupt(reader, "CLOCKS has another length");
+	memcpy(clocks, reader->payload, bytes);
+	if (clocks->monotonic_ns > RF_IMAGE_MAX_CLOCK_NS ||
+	    clocks->boottime_ns > RF_IMAGE_MAX_CLOCK_NS)
+		return rf_record_corrupt(reader, "a clock is out of range");
+	image->has_clocks = true;
 	return 0;
 }
 

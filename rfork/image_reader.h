@@ -56,6 +56,8 @@ struct rf_image {
 	char *parent_path;	       /* NULL = the image is whole */
 	struct rf_machine_facts facts; /* names end in it */
 	bool has_facts;
+	struct rf_image_clocks clocks;
+	bool has_clocks;
 	struct rf_image_lock *locks;
 	uint32_t lock_count;
 	char *lost;				       /* lines of text; NULL = nothing */

@@ -9,6 +9,7 @@ rf_common_sources = \
 	%D%/arch.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/boot_id.c %D%/boot_id.h \
+	%D%/clocks.c %D%/clocks.h \
 	%D%/digest.c %D%/digest.h \
 	%D%/file_identity.h \
 	%D%/frame.c %D%/frame.h \

@@ -13,6 +13,7 @@
 
 #include <rfork.h>
 
+#include "rfork/clocks.h"
 #include "rfork/digest.h"
 #include "rfork/digest_cache.h"
 #include "rfork/file_identity.h"
@@ -539,6 +540,7 @@ int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *are
 	int error;
 
 	snapshot->arena = arena;
+	rf_clocks_read(&snapshot->clocks);
 	rf_procstate_sigactions(snapshot->sigactions);
 	rf_procstate_thread(&snapshot->thread, context, request->signal_mask);
 	snapshot->auxv = request->ranges.auxv;
@@ -645,8 +647,11 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 		{ (void *)snapshot->auxv, snapshot->process.auxv_bytes },
 		{ snapshot->cwd, snapshot->process.cwd_bytes },
 	};
-	int error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
+	int error =
+		write_one(writer, RF_RECORD_CLOCKS, &snapshot->clocks, sizeof(snapshot->clocks));
 
+	if (error == 0)
+		error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
 	if (error < 0)
 		return error;
 	error = write_one(writer, RF_RECORD_SIGACTIONS, snapshot->sigactions,

@@ -84,6 +84,7 @@ struct rf_snapshot {
 	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
 	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
 	struct rf_image_thread thread;
+	struct rf_image_clocks clocks;
 	struct rf_image_vdso vdso;
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];
 	const void *vdso_code;

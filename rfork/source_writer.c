@@ -57,6 +57,9 @@ static int write_head(const struct rf_source *source, struct rf_image_writer *wr
 				  origin.path_bytes);
 	if (error >= 0 && source->has_facts)
 		error = write_one(writer, RF_RECORD_MACHINE, &source->facts, sizeof(source->facts));
+	if (error >= 0 && source->image.has_clocks)
+		error = write_one(writer, RF_RECORD_CLOCKS, &source->image.clocks,
+				  sizeof(source->image.clocks));
 	return error;
 }
 

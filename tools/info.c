@@ -69,6 +69,11 @@ static void print_time(int64_t time_ns)
 		printf("%s UTC", text);
 }
 
+static void print_seconds(uint64_t time_ns)
+{
+	printf("%lu.%03lu s", time_ns / 1000000000, time_ns / 1000000 % 1000);
+}
+
 static void print_process(const struct rf_source *source)
 {
 	print_label("Process");
@@ -115,6 +120,18 @@ static void print_machine(const struct rf_source *source)
 	text_print(stdout, facts->kernel_release);
 	printf(", x86_64\n");
 	print_features(facts);
+}
+
+static void print_clocks(const struct rf_image *image)
+{
+	if (!image->has_clocks)
+		return;
+	print_label("Clocks");
+	printf("monotonic ");
+	print_seconds(image->clocks.monotonic_ns);
+	printf(", boottime ");
+	print_seconds(image->clocks.boottime_ns);
+	putchar('\n');
 }
 
 static void print_chain(const struct rf_source *source)
@@ -304,11 +321,6 @@ static void print_locks(const struct rf_source *source)
 
 /* -- signals and timers ------------------------------------------------------------------------ */
 
-static void print_seconds(uint64_t time_ns)
-{
-	printf("%lu.%03lu s", time_ns / 1000000000, time_ns / 1000000 % 1000);
-}
-
 static void print_timer(const struct rf_image_timer *timer)
 {
 	printf("  %-14s  ", describe_timer_kind(timer));
@@ -441,6 +453,7 @@ static void print_source(const struct rf_source *source)
 	printf(": %s\n", describe_source(source));
 	print_process(source);
 	print_machine(source);
+	print_clocks(&source->image);
 	print_chain(source);
 	print_actions(&source->image, "Caught", 0);
 	print_actions(&source->image, "Ignored", 1);

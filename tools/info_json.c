@@ -63,6 +63,19 @@ static void write_machine(struct json *json, const struct rf_source *source)
 	json_close(json, '{');
 }
 
+static void write_clocks(struct json *json, const struct rf_image *image)
+{
+	if (!image->has_clocks) {
+		json_string(json, "clocks", NULL);
+		return;
+	}
+	json_open(json, "clocks", '{');
+	json_number(json, "monotonic_ns", image->clocks.monotonic_ns);
+	json_number(json, "boottime_ns", image->clocks.boottime_ns);
+	json_number(json, "time_namespace", image->clocks.time_namespace);
+	json_close(json, '{');
+}
+
 static void write_process(struct json *json, const struct rf_source *source)
 {
 	const struct rf_image_process *process = &source->image.process;
@@ -299,6 +312,7 @@ void undump_info_json(const struct rf_source *source)
 	json_open(&json, NULL, '{');
 	write_origin(&json, source);
 	write_machine(&json, source);
+	write_clocks(&json, &source->image);
 	write_process(&json, source);
 	write_memory(&json, source);
 	write_files(&json, &source->image);

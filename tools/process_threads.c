@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rfork/arch.h"
+#include "rfork/clocks.h"
 #include "rfork/sys.h"
 #include "rfork/timer_value.h"
 #include "rfork/timers.h"
@@ -311,6 +312,37 @@ static int ask_brk(struct rf_process *process, struct rf_report *report)
 	return error;
 }
 
+/* It may be in another time namespace than we are. */
+static int ask_clock(struct rf_process *process, clockid_t clock, uint64_t *now_ns,
+		     bool *is_answered, struct rf_report *report)
+{
+	struct timespec now;
+	int error = ask(process, 0, is_answered, &now, sizeof(now), report, SYS_clock_gettime,
+			(uint64_t)clock, answer_address(process, 0), 0);
+
+	if (error == 0 && *is_answered)
+		*now_ns = rf_timer_timespec_ns(&now);
+	return error;
+}
+
+static int ask_clocks(struct rf_process *process, struct rf_report *report)
+{
+	struct rf_image *image = &process->source->image;
+	struct rf_image_clocks *clocks = &image->clocks;
+	bool has_monotonic = false, has_boottime = false;
+	char path[32];
+	int error =
+		ask_clock(process, CLOCK_MONOTONIC, &clocks->monotonic_ns, &has_monotonic, report);
+
+	if (error == 0)
+		error = ask_clock(process, CLOCK_BOOTTIME, &clocks->boottime_ns, &has_boottime,
+				  report);
+	rf_format(path, sizeof(path), "/proc/%d/ns/time", (int)process->tracees.pid);
+	clocks->time_namespace = rf_clocks_namespace(path);
+	image->has_clocks = has_monotonic && has_boottime;
+	return error;
+}
+
 /* -- timers ------------------------------------------------------------------------------------ */
 
 static int ask_itimers(struct rf_process *process, struct rf_timers *timers,
@@ -447,6 +479,8 @@ static int ask_all(struct rf_process *process, struct rf_report *report)
 		error = ask_actions(process, report);
 	if (error == 0)
 		error = ask_brk(process, report);
+	if (error == 0)
+		error = ask_clocks(process, report);
 	return error < 0 ? error : ask_timers(process, report);
 }
 
@@ -458,6 +492,7 @@ static int lose_answers(struct rf_process *process, struct rf_report *report)
 	if (rf_source_lose(source, "signal actions") < 0 ||
 	    rf_source_lose(source, "alternate signal stacks") < 0 ||
 	    rf_source_lose(source, "timers") < 0 ||
+	    rf_source_lose(source, "what its clocks showed") < 0 ||
 	    rf_source_lose(source, "where thread ids are stored") < 0)
 		return rf_report(report, ENOMEM, "no memory");
 	return 0;

@@ -188,9 +188,13 @@ static void append_origin(struct sample *sample)
 						  .kernel_release = "6.18.0-sample",
 						  .host_name = "somewhere",
 						  .program = "sample" };
+	const struct rf_image_clocks clocks = { .monotonic_ns = UINT64_C(7200000000123),
+						.boottime_ns = UINT64_C(9000000000456),
+						.time_namespace = UINT64_C(4026531834) };
 
 	append_optional(sample, RF_RECORD_ORIGIN, &origin, sizeof(origin));
 	append_optional(sample, RF_RECORD_MACHINE, &machine, sizeof(machine));
+	append_optional(sample, RF_RECORD_CLOCKS, &clocks, sizeof(clocks));
 }
 
 static void append_locks(struct sample *sample)
@@ -771,6 +775,9 @@ static const char *judge_origin(const struct rf_image *image)
 	     image->facts.cpu_words > 16 || !memchr(image->facts.kernel_release, 0, 64) ||
 	     !memchr(image->facts.host_name, 0, 64) || !memchr(image->facts.program, 0, 44)))
 		return "the machine is wrong";
+	if (image->has_clocks && (image->clocks.monotonic_ns > UINT64_C(1) << 62 ||
+				  image->clocks.boottime_ns > UINT64_C(1) << 62))
+		return "the clocks are wrong";
 	if (image->lost && (!*image->lost || image->lost[strlen(image->lost) - 1] != '\n'))
 		return "what is lost is no text";
 	return image->lock_count > 32768 ? "too many locks" : NULL;

@@ -132,6 +132,7 @@ START_TEST(people_are_told_the_same)
 		"4711 (sam\"p\\le), captured 2026-11-26 00:00:00 UTC",
 		"/home/user, umask 022",
 		"somewhere, Linux 6.18.0-sample",
+		"monotonic 7200.000 s, boottime 9000.000 s",
 		"pni sse sse2\n",
 		"x87, SSE, AVX\n",
 		"p.state\n",

@@ -120,6 +120,10 @@ START_TEST(what_an_image_says_besides_is_read)
 	ck_assert_ptr_null(reading.image.parent_path);
 	ck_assert(reading.image.has_facts);
 	ck_assert_str_eq(reading.image.facts.host_name, "somewhere");
+	ck_assert(reading.image.has_clocks);
+	ck_assert_uint_eq(reading.image.clocks.monotonic_ns, UINT64_C(7200000000123));
+	ck_assert_uint_eq(reading.image.clocks.boottime_ns, UINT64_C(9000000000456));
+	ck_assert_uint_eq(reading.image.clocks.time_namespace, UINT64_C(4026531834));
 	ck_assert_uint_eq(reading.image.lock_count, 2);
 	ck_assert_uint_eq(reading.image.locks[0].start, 100);
 	ck_assert_str_eq(reading.image.lost, "descriptor 5: /dev/sample\nthe rest of it\n");
@@ -522,7 +526,7 @@ static bool may_be_missing(uint16_t type)
 {
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
 	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
-	       type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
+	       type == RF_RECORD_CLOCKS || type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
 }
 
 START_TEST(no_record_may_be_missing)
@@ -603,6 +607,11 @@ static void parent(const char *path)
 static struct rf_machine_facts *machine(void)
 {
 	return sample_payload(&sample, RF_RECORD_MACHINE, 0);
+}
+
+static struct rf_image_clocks *clocks(void)
+{
+	return sample_payload(&sample, RF_RECORD_CLOCKS, 0);
 }
 
 static struct rf_image_lock *lock(unsigned nth)
@@ -1038,6 +1047,10 @@ CORRUPT(too_many_cpu_words, machine()->cpu_words = 17)
 CORRUPT(endless_kernel, memset(machine()->kernel_release, 'k', 64))
 CORRUPT(endless_host, memset(machine()->host_name, 'h', 64))
 CORRUPT(endless_program, memset(machine()->program, 'p', 44))
+CORRUPT(cut_clocks, resize(RF_RECORD_CLOCKS, -8))
+CORRUPT(longer_clocks, resize(RF_RECORD_CLOCKS, 8))
+CORRUPT(monotonic_of_centuries, clocks()->monotonic_ns = (UINT64_C(1) << 62) + 1)
+CORRUPT(boottime_of_centuries, clocks()->boottime_ns = UINT64_MAX)
 CORRUPT(no_lock, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 0))
 CORRUPT(cut_locks, resize(RF_RECORD_LOCKS, -1))
 CORRUPT(too_many_locks, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 32769 * 32))

@@ -81,6 +81,8 @@ START_TEST(layout_reads_back_as_the_same)
 	ck_assert_mem_eq(&after.head, &before.image.head, sizeof(after.head));
 	ck_assert_mem_eq(&after.process, &before.image.process, sizeof(after.process));
 	ck_assert_str_eq(after.cwd, before.image.cwd);
+	ck_assert(after.has_clocks);
+	ck_assert_mem_eq(&after.clocks, &before.image.clocks, sizeof(after.clocks));
 	EXPECT_ARRAY(auxv, before.image.process.auxv_bytes);
 	EXPECT_ARRAY(sigactions, RF_IMAGE_SIGNALS);
 	EXPECT_ARRAY(descriptors, before.image.head.descriptors);

@@ -136,6 +136,7 @@ START_TEST(good_statefile_is_read)
 	ck_assert_ptr_null(source.parent_path);
 	ck_assert(source.has_facts);
 	ck_assert_str_eq(source.facts.kernel_release, "6.18.0-sample");
+	ck_assert_uint_eq(source.image.clocks.monotonic_ns, UINT64_C(7200000000123));
 	ck_assert_uint_eq(source.lock_count, 2);
 	ck_assert_str_eq(source.lost, "descriptor 5: /dev/sample\nthe rest of it\n");
 	ck_assert_str_eq(source.path, path);
