@@ -129,6 +129,7 @@ rf_restore_sources = \
 	%D%/page_road.h \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/plan_errands.c %D%/plan_errands.h \
+	%D%/restore_clocks.c %D%/restore_clocks.h \
 	%D%/restore_plan.h \
 	%D%/restore_vdso.c %D%/restore_vdso.h \
 	%D%/vdso_redirect.c %D%/vdso_redirect.h \

@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rfork/clocks.h"
 #include "rfork/io.h"
+#include "rfork/restore_clocks.h"
 #include "rfork/restore_plan.h"
 #include "rfork/sys.h"
 #include "server/shell_protocol.h"
@@ -46,6 +48,7 @@ static int prepare(struct rf_shell *shell)
 
 	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
 			    mm_map_bytes == sizeof(struct prctl_mm_map);
+	shell->time_namespace = rf_clocks_namespace(RF_CLOCKS_OWN);
 	shell->maps_bytes = MAPS_BUFFER_BYTES;
 	shell->maps_buffer = mmap(NULL, shell->maps_bytes, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -128,6 +131,14 @@ static int await_order(struct rf_shell *shell)
 	return 0;
 }
 
+/* From here on the clock may be another.  Before it, nothing was timed that still counts. */
+static void go_on_in_time(struct rf_shell *shell)
+{
+	if (!rf_restore_clocks_are_same(&shell->image, rf_shell_is_same_boot(shell, &shell->image),
+					shell->time_namespace, shell->layout_ns))
+		shell->layout_ns = rf_restore_clocks(&shell->image, shell->layout_ns);
+}
+
 static int overlay(struct rf_shell *shell)
 {
 	int error;
@@ -144,8 +155,10 @@ static int overlay(struct rf_shell *shell)
 	if (error == 0)
 		error = rf_restore_vdso(&shell->foreign_vdso, &shell->image, &shell->vdso,
 					&shell->facts, &shell->report);
-	if (error == 0)
+	if (error == 0) {
+		go_on_in_time(shell);
 		error = rf_shell_map_image(shell);
+	}
 	if (error == 0)
 		error = rf_shell_receive_pages(shell);
 	if (error == 0)

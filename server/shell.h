@@ -48,6 +48,7 @@ struct rf_shell {
 	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	bool has_terminal;		     /* descriptor RF_SHELL_TERMINAL_FD is the child's */
 	bool has_mm_map;		     /* prctl(PR_SET_MM_MAP) works here */
+	uint64_t time_namespace;
 	void *maps_buffer;
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */
@@ -57,12 +58,15 @@ struct rf_shell {
 	struct rf_shell_forecast forecast;
 	struct rf_image image;
 	struct rf_restore_pipe pipes[RF_IMAGE_MAX_PIPES];
-	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC */
+	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC as it is now */
 	struct rf_places places;
 	struct rf_report report;
 };
 
 /* shell_files.c */
+
+/* Whether an image, or a forecast, is of this very boot of this machine. */
+bool rf_shell_is_same_boot(const struct rf_shell *shell, const struct rf_image *image);
 
 /* Opens the mapping's file as the mapping needs it, once; its descriptor or a negative errno. */
 int rf_shell_open_file(const struct rf_shell_memory *memory,

@@ -46,7 +46,7 @@ int rf_shell_open_file(const struct rf_shell_memory *memory, const struct rf_ima
 	return file->fd;
 }
 
-static bool is_same_boot(const struct rf_shell *shell, const struct rf_image *image)
+bool rf_shell_is_same_boot(const struct rf_shell *shell, const struct rf_image *image)
 {
 	static const uint8_t unknown[sizeof(shell->facts.boot_id)];
 
@@ -57,7 +57,7 @@ static bool is_same_boot(const struct rf_shell *shell, const struct rf_image *im
 static bool is_same_object(const struct rf_shell *shell, const struct rf_image *image,
 			   const struct rf_image_file *file, const struct stat *status)
 {
-	return is_same_boot(shell, image) && status->st_dev == file->device &&
+	return rf_shell_is_same_boot(shell, image) && status->st_dev == file->device &&
 	       status->st_ino == file->inode && ((status->st_mode ^ file->mode) & S_IFMT) == 0;
 }
 

@@ -22,6 +22,7 @@ noinst_PROGRAMS += %D%/start.elf
 	%D%/self.c \
 	%D%/start.h \
 	rfork/boot_id.c \
+	rfork/clocks.c \
 	rfork/digest.c \
 	rfork/io.c \
 	rfork/maps.c \

@@ -13,7 +13,9 @@
 
 #include "rfork/arch.h"
 #include "rfork/boot_id.h"
+#include "rfork/clocks.h"
 #include "rfork/io.h"
+#include "rfork/restore_clocks.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_timers.h"
 #include "rfork/start/runtime.h"
@@ -110,12 +112,19 @@ static void reset_signals(void)
  * common case, and each question to the CPU leaves a virtual machine: together they cost a
  * twentieth of a start.
  */
-static bool is_same_machine(const struct rf_image *image)
+static bool is_same_machine(const struct rf_start *start)
+{
+	const struct rf_image *image = &start->file.image;
+
+	return start->is_same_boot && rf_arch_facts_hold(&image->facts);
+}
+
+static bool is_same_boot(const struct rf_image *image)
 {
 	static const uint8_t unknown[RF_BOOT_ID_BYTES];
 	uint8_t boot_id[RF_BOOT_ID_BYTES];
 
-	if (!image->has_facts || !rf_arch_facts_hold(&image->facts))
+	if (!image->has_facts)
 		return false;
 	rf_boot_id_read(boot_id);
 	return memcmp(boot_id, unknown, sizeof(boot_id)) != 0 &&
@@ -124,7 +133,8 @@ static bool is_same_machine(const struct rf_image *image)
 
 static void find_facts(struct rf_start *start)
 {
-	if (is_same_machine(&start->file.image))
+	start->is_same_boot = is_same_boot(&start->file.image);
+	if (is_same_machine(start))
 		start->facts = start->file.image.facts;
 	else
 		rf_arch_machine_facts(&start->facts);
@@ -181,6 +191,17 @@ static int read_image(struct rf_start *start)
 	return error;
 }
 
+static void go_on_in_time(struct rf_start *start)
+{
+	const struct rf_image *image = &start->file.image;
+	uint64_t time_namespace =
+		image->has_clocks && start->is_same_boot ? rf_clocks_namespace(RF_CLOCKS_OWN) : 0;
+
+	if (!rf_restore_clocks_are_same(image, start->is_same_boot, time_namespace,
+					start->started_ns))
+		start->started_ns = rf_restore_clocks(image, start->started_ns);
+}
+
 static uint64_t page_align(uint64_t bytes)
 {
 	return (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
@@ -192,6 +213,8 @@ static int build_image(struct rf_start *start)
 
 	if (error == 0)
 		error = check_machine(start);
+	if (error == 0)
+		go_on_in_time(start);
 	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts) +
 				     page_align(start->arguments.strings_bytes);
 	if (error == 0)

@@ -33,14 +33,15 @@ struct rf_start {
 	struct rf_start_arguments arguments;
 	int fd; /* of the own file */
 	struct rf_statefile file;
+	bool is_same_boot;	       /* as the image says */
 	struct rf_machine_facts facts; /* of this machine, as far as they matter here */
 	uint64_t memory_start, memory_bytes;
 	struct rf_maps maps; /* of this program */
 	struct rf_vdso vdso;
 	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	struct rf_places places;
-	int64_t started_ns;
-	int report_fd; /* standard error, above all numbers of the image */
+	int64_t started_ns; /* CLOCK_MONOTONIC as it is now */
+	int report_fd;	    /* standard error, above all numbers of the image */
 	struct rf_report report;
 };
 

@@ -37,7 +37,10 @@ rf_integration_tests = \
 	%D%/child_has_no_terminal_of_the_server \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
+	%D%/clocks_are_the_nodes_without_privilege \
+	%D%/clocks_come_home_with_a_process \
 	%D%/clocks_go_on \
+	%D%/clocks_go_on_with_privilege \
 	%D%/closed_ends_show_before_signals \
 	%D%/closed_listener_refuses_clients \
 	%D%/closed_reader_is_sigpipe \
@@ -79,6 +82,7 @@ rf_integration_tests = \
 	%D%/equal_files_go_by_digest \
 	%D%/every_kind_restarts_two_hundred_times \
 	%D%/executable_resumes_the_program \
+	%D%/executables_go_on_in_time \
 	%D%/executables_run_in_bare_places \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
@@ -277,6 +281,7 @@ TESTS += $(rf_integration_tests)
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
 	tests/support/checkpoint.c tests/support/checkpoint.h tests/support/checkpoint_read.c \
+	tests/support/clocks.c tests/support/clocks.h \
 	tests/support/core_threads.c tests/support/core_threads.h \
 	tests/support/cores.c tests/support/cores.h \
 	tests/support/fake_node.c tests/support/fake_node.h \
@@ -395,7 +400,10 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
+%C%_clocks_are_the_nodes_without_privilege_LDADD = $(rf_integration_ldadd)
+%C%_clocks_come_home_with_a_process_LDADD = $(rf_integration_ldadd)
 %C%_clocks_go_on_LDADD = $(rf_integration_ldadd)
+%C%_clocks_go_on_with_privilege_LDADD = $(rf_integration_ldadd)
 %C%_closed_ends_show_before_signals_LDADD = $(rf_integration_ldadd)
 %C%_closed_listener_refuses_clients_LDADD = $(rf_integration_ldadd)
 %C%_closed_reader_is_sigpipe_LDADD = $(rf_integration_ldadd)
@@ -437,6 +445,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
+%C%_executables_go_on_in_time_LDADD = $(rf_integration_ldadd)
 %C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
