@@ -17,6 +17,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/io.h"
+#include "rfork/map_proof.h"
 #include "rfork/refusals.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
@@ -90,6 +91,7 @@ static void refuse_mappings(struct look *look)
 {
 	const struct rf_holder_order *order = look->order;
 	bool by_reference = !(order->request.flags & RFORK_SELF_CONTAINED);
+	struct rf_map_proof proof = { 0 };
 
 	for (size_t i = 0; i < order->kept.maps.count; i++) {
 		const struct rf_map *map = &order->kept.maps.entries[i];
@@ -100,7 +102,7 @@ static void refuse_mappings(struct look *look)
 		if (map->kind != RF_MAP_FILE || rf_rest_is_lost(map))
 			continue;
 		found = !map->deleted && !rf_map_is_shared_memory(map) &&
-			rf_sys_stat(map->path, &status) == 0 && rf_map_is_at(map, &status);
+			rf_sys_stat(map->path, &status) == 0 && rf_map_proof(&proof, map, &status);
 		plan = rf_map_plan(map, found ? &status : NULL, by_reference);
 		if (plan.refusal)
 			rf_refuse(&look->refusals, "mapping %lx-%lx (%s%s): %s", map->start,

@@ -18,6 +18,7 @@ rf_common_sources = \
 	%D%/key.c %D%/key.h \
 	%D%/link_watch.c %D%/link_watch.h \
 	%D%/machine_facts.c %D%/machine_facts.h \
+	%D%/map_proof.c %D%/map_proof.h \
 	%D%/maps.c %D%/maps.h \
 	%D%/protocol.h \
 	%D%/rdma_device.c %D%/rdma_device.h \

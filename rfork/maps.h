@@ -76,12 +76,13 @@ struct rf_map_plan {
 
 /*
  * Decides that.  status: of what lies at its path now, NULL where that is nothing or another file
- * (rf_map_is_at()).  by_reference: files may go by name where they can.
+ * (rf_map_proof()).  by_reference: files may go by name where they can.
  */
 struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *status,
 			       bool by_reference);
 
-/* Whether a file that was found at the mapping's path is the mapped one. */
+/* Whether a file that was found at the mapping's path is the mapped one, as far as the numbers tell
+ * (map_proof.h). */
 bool rf_map_is_at(const struct rf_map *map, const struct stat *status);
 
 /* Whether it is memory that is shared by its mapping alone: no path leads to it. */

@@ -180,7 +180,8 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 {
 	const struct stat *status = &snapshot->last_status;
 	bool found = !map->deleted && !rf_map_is_shared_memory(map) &&
-		     find_status(snapshot, map->path) && rf_map_is_at(map, status);
+		     find_status(snapshot, map->path) &&
+		     rf_map_proof(&snapshot->proof, map, status);
 	struct rf_map_plan plan =
 		rf_map_plan(map, found ? status : NULL, !(request->flags & RFORK_SELF_CONTAINED));
 	struct rf_image_file identity;

@@ -16,6 +16,7 @@
 #include "rfork/fdtable.h"
 #include "rfork/image_format.h"
 #include "rfork/image_writer.h"
+#include "rfork/map_proof.h"
 #include "rfork/maps.h"
 #include "rfork/own_image.h"
 #include "rfork/pagemap.h"
@@ -94,6 +95,7 @@ struct rf_snapshot {
 	size_t file_count, file_capacity;
 	const char *last_path; /* what last_status is of; NULL = nothing */
 	struct stat last_status;
+	struct rf_map_proof proof;
 	struct rf_snapshot_mapping *mappings;
 	size_t mapping_count;
 	struct rf_page_run *runs;

@@ -15,6 +15,7 @@
 #include "rfork/digest.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
+#include "rfork/map_proof.h"
 #include "rfork/own_image.h"
 #include "rfork/vdso.h"
 #include "tools/process_internal.h"
@@ -30,6 +31,7 @@ struct look {
 	int memory_fd;	  /* the source's */
 	const char *path; /* what status is of; NULL = nothing */
 	struct stat status;
+	struct rf_map_proof proof;
 	struct rf_own_image own; /* of a process that was restarted from an executable */
 	struct rf_report *report;
 };
@@ -222,7 +224,7 @@ static const struct stat *find_status(struct look *look, const struct rf_map *ma
 		if (!look->path)
 			return NULL;
 	}
-	return rf_map_is_at(map, &look->status) ? &look->status : NULL;
+	return rf_map_proof(&look->proof, map, &look->status) ? &look->status : NULL;
 }
 
 static int refer(struct look *look, struct rf_image_mapping *mapping, const struct rf_map *map)

@@ -92,6 +92,7 @@ rf_integration_tests = \
 	%D%/fifty_children_at_once \
 	%D%/files_may_be_written_meanwhile \
 	%D%/files_of_another_machine_are_refused_by_name \
+	%D%/files_of_overlays_go_by_reference \
 	%D%/files_open_for_reading_go_by_digest \
 	%D%/files_stay_open_until_the_node_has_them \
 	%D%/files_without_a_path_are_refused \
@@ -455,6 +456,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
 %C%_files_of_another_machine_are_refused_by_name_LDADD = $(rf_integration_ldadd)
+%C%_files_of_overlays_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_files_open_for_reading_go_by_digest_LDADD = $(rf_integration_ldadd)
 %C%_files_stay_open_until_the_node_has_them_LDADD = $(rf_integration_ldadd)
 %C%_files_without_a_path_are_refused_LDADD = $(rf_integration_ldadd)
