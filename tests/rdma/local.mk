@@ -8,14 +8,18 @@ EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent 
 # Programs for guests; elsewhere they are skipped, as there is no device.
 if RDMA
 rf_rdma_programs = \
+	%D%/faults_reach_the_caller \
 	%D%/lost_roads_are_told \
 	%D%/pages_go_by_rdma \
 	%D%/remote_pages_are_placed \
-	%D%/roads_are_offered_with_devices
+	%D%/roads_are_offered_with_devices \
+	%D%/strangers_read_no_pages
 check_PROGRAMS += $(rf_rdma_programs)
 endif
 rf_page_source_sources = %D%/page_source.c %D%/page_source.h
 rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
+
+%C%_faults_reach_the_caller_LDADD = $(rf_integration_ldadd)
 
 %C%_lost_roads_are_told_SOURCES = %D%/lost_roads_are_told.c $(rf_page_source_sources)
 %C%_lost_roads_are_told_LDADD = $(rf_rdma_ldadd)
@@ -26,3 +30,5 @@ rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
 %C%_roads_are_offered_with_devices_LDADD = $(rf_integration_ldadd)
 
 %C%_pages_go_by_rdma_LDADD = $(rf_integration_ldadd)
+
+%C%_strangers_read_no_pages_LDADD = $(rf_rdma_ldadd)
