@@ -149,6 +149,20 @@ bool rf_arch_ask_c_library(struct rf_arch_c_library *library);
  */
 void rf_arch_drop_masked(struct rf_machine_facts *facts, const struct rf_arch_c_library *library);
 
+/* -- the dynamic linker of the process (resolver.c) ---------------------------------- */
+
+/*
+ * Whether the process, which started on a machine with these facts, or was prepared for one by
+ * rf_arch_widen_resolver(), can bind functions on the node, or be prepared for it there.  0, or -ENOEXEC
+ * with a report.
+ */
+int rf_arch_check_resolver(const struct rf_machine_facts *started,
+			   const struct rf_machine_facts *node, struct rf_report *report);
+
+/* Prepares the calling process, which comes from such a machine, for this one; the facts are then
+ * those of this one, as far as they matter. */
+void rf_arch_widen_resolver(struct rf_machine_facts *started);
+
 /* -- vector state of other machines (xsave.c) ---------------------------------------- */
 
 /*

@@ -98,6 +98,7 @@ rf_capture_sources = \
 	%D%/x86_64/c_library.c \
 	%D%/x86_64/capture.S \
 	%D%/x86_64/registers.c \
+	%D%/x86_64/resolver.c \
 	%D%/x86_64/signal_return.S \
 	%D%/x86_64/thread.S
 

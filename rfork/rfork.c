@@ -259,6 +259,8 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 	if (error == 0)
 		error = rf_approach_agree(flight, options, order, here, &node, report);
 	if (error == 0)
+		error = rf_state_check_resolver(&node, report);
+	if (error == 0)
 		error = lose_terminal(flight, order, &node, report);
 	if (error < 0)
 		return error;

@@ -19,13 +19,13 @@
 #include "rfork/sys.h"
 
 /*
- * The features of CPUs that the process may use: it goes on with those that it found where it
- * started, wherever it is, and so do the objects that it had loaded when it came here.  Those that
- * it has loaded since have found what is here.
+ * What the process knows of CPUs.  It goes on with the features that it found where it started, wherever
+ * it is, and so do the objects that it had loaded when it came here.  Those that it has loaded since
+ * have found what is here.
  */
-struct rf_features {
-	uint32_t cpu[RF_CPU_WORDS];
-	unsigned long long loads; /* objects that the process had loaded by then; 0 = never looked */
+struct rf_origin {
+	struct rf_machine_facts facts; /* with all features that it may use */
+	unsigned long long loads;      /* objects that it had loaded by then; 0 = never looked */
 };
 
 static struct rf_state {
@@ -35,7 +35,7 @@ static struct rf_state {
 	bool has_handlers;
 	bool has_facts;
 	struct rf_machine_facts facts;
-	struct rf_features features;
+	struct rf_origin origin;
 	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
 	pid_t node_session;
 	struct rf_restart_args restart_args;
@@ -196,8 +196,11 @@ static void add_features(struct rf_machine_facts here, unsigned long long loads)
 	if (rf_arch_ask_c_library(&library))
 		rf_arch_drop_masked(&here, &library);
 	for (size_t i = 0; i < RF_CPU_WORDS; i++)
-		state.features.cpu[i] |= here.cpu[i];
-	state.features.loads = loads;
+		here.cpu[i] |= state.origin.facts.cpu[i];
+	if (!state.origin.loads)
+		state.origin.facts = here;
+	memcpy(state.origin.facts.cpu, here.cpu, sizeof(here.cpu));
+	state.origin.loads = loads;
 }
 
 /* The caller holds the lock. */
@@ -207,14 +210,14 @@ static int find_facts(unsigned long long loads)
 	bool is_new = !state.has_facts;
 	int error = is_new ? rf_machine_facts_collect(&here) : 0;
 
-	if (error < 0 || (!is_new && state.features.loads == loads))
+	if (error < 0 || (!is_new && state.origin.loads == loads))
 		return error;
 	if (!is_new)
 		rf_arch_machine_facts(&here);
-	if (state.features.loads != loads)
+	if (state.origin.loads != loads)
 		add_features(here, loads);
 	state.facts = here;
-	memcpy(state.facts.cpu, state.features.cpu, sizeof(state.facts.cpu));
+	memcpy(state.facts.cpu, state.origin.facts.cpu, sizeof(state.facts.cpu));
 	state.has_facts = true;
 	return 0;
 }
@@ -251,9 +254,16 @@ void rf_state_reset(pid_t session)
 	state = (struct rf_state){ .lock = PTHREAD_MUTEX_INITIALIZER,
 				   .has_handlers = state.has_handlers,
 				   .node_session = session,
-				   .features = state.features,
+				   .origin = state.origin,
 				   .restart_args = state.restart_args };
 	own_flight = NULL;
+	if (state.origin.loads)
+		rf_arch_widen_resolver(&state.origin.facts);
+}
+
+int rf_state_check_resolver(const struct rf_machine_facts *node, struct rf_report *report)
+{
+	return rf_arch_check_resolver(&state.origin.facts, node, report);
 }
 
 struct rf_restart_args *rf_state_restart_args(void)

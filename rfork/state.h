@@ -12,6 +12,7 @@
 #include "rfork/arena.h"
 #include "rfork/digest_cache.h"
 #include "rfork/protocol.h"
+#include "rfork/report.h"
 #include "rfork/restart_args.h"
 
 /*
@@ -57,6 +58,10 @@ bool rf_flight_owns(int fd);
  * NULL with a negative errno in *error.
  */
 const struct rf_machine_facts *rf_state_facts(int *error);
+
+/* Whether the process can live with the vector state of a node's CPU; 0 or -ENOEXEC with a report.  After
+ * rf_state_facts(). */
+int rf_state_check_resolver(const struct rf_machine_facts *node, struct rf_report *report);
 
 /* The digests known to this process; NULL if there is no memory for them. */
 struct rf_digest_cache *rf_state_digests(void);

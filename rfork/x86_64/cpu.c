@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rfork/arch.h"
+#include "rfork/sys.h"
 #include "rfork/x86_64/features.h"
 
 /* With 4-level paging, and with 5-level paging for who does not ask for more. */
@@ -19,6 +20,9 @@
 /* FXSAVE and the header; and more than any CPU has. */
 #define XSAVE_LEAST_BYTES 576u
 #define XSAVE_MOST_BYTES (64u << 10)
+#define X87_AND_SSE UINT64_C(3)
+/* ARCH_GET_XCOMP_PERM, Linux 5.16, arch/x86/include/uapi/asm/prctl.h; missing in older headers. */
+#define GET_PERMITTED_COMPONENTS 0x1022
 
 /* Which CPUID leaf and register a word is: the order on the wire, so only ever appended to. */
 enum { EAX, EBX, ECX, EDX };
@@ -144,6 +148,42 @@ static uint64_t read_xcr0(void)
 	return (uint64_t)high << 32 | low;
 }
 
+/* A process gets state as large as that of AMX only if it has asked for it. */
+static uint64_t permitted_components(void)
+{
+	uint64_t permitted;
+
+	if (rf_syscall(SYS_arch_prctl, GET_PERMITTED_COMPONENTS, &permitted) < 0)
+		return UINT64_MAX;
+	return permitted | X87_AND_SSE;
+}
+
+static uint32_t area_bytes(uint64_t components)
+{
+	uint32_t bytes = XSAVE_LEAST_BYTES;
+
+	for (uint64_t left = components & ~X87_AND_SSE; left; left &= left - 1) {
+		uint32_t size, offset, flags, unused;
+
+		__cpuid_count(0xd, (uint32_t)__builtin_ctzll(left), size, offset, flags, unused);
+		if (offset + size > bytes)
+			bytes = offset + size;
+	}
+	return bytes;
+}
+
+void rf_vector_state(uint64_t *xcr0, uint32_t *xsave_bytes)
+{
+	uint64_t enabled = read_xcr0();
+	uint32_t eax, ebx, ecx, edx;
+
+	*xcr0 = enabled & permitted_components();
+	if (!xsave_bytes)
+		return;
+	__cpuid_count(0xd, 0, eax, ebx, ecx, edx);
+	*xsave_bytes = *xcr0 == enabled ? ebx : area_bytes(*xcr0);
+}
+
 static bool same_leaf(const struct feature_word *a, const struct feature_word *b)
 {
 	return a->leaf == b->leaf && a->subleaf == b->subleaf;
@@ -199,8 +239,6 @@ static void drop_unusable(struct rf_machine_facts *facts)
 
 void rf_arch_machine_facts(struct rf_machine_facts *facts)
 {
-	uint32_t eax, ebx, ecx, edx;
-
 	facts->architecture = RF_ARCHITECTURE_X86_64;
 	facts->max_address = MAX_ADDRESS;
 	facts->cpu_words = WORDS;
@@ -208,18 +246,16 @@ void rf_arch_machine_facts(struct rf_machine_facts *facts)
 	/* Without XSAVE the kernel saves x87 and SSE in the 512 bytes of FXSAVE. */
 	facts->xcr0 = 3;
 	facts->xsave_bytes = 512;
-	if (has_xsave(facts)) {
-		facts->xcr0 = read_xcr0();
-		__cpuid_count(0xd, 0, eax, ebx, ecx, edx);
-		facts->xsave_bytes = ebx;
-	}
+	if (has_xsave(facts))
+		rf_vector_state(&facts->xcr0, &facts->xsave_bytes);
 	drop_unusable(facts);
 }
 
 bool rf_arch_facts_hold(const struct rf_machine_facts *facts)
 {
 	return facts->architecture == RF_ARCHITECTURE_X86_64 && facts->max_address == MAX_ADDRESS &&
-	       facts->cpu_words == WORDS && has_xsave(facts) && facts->xcr0 == read_xcr0() &&
+	       facts->cpu_words == WORDS && has_xsave(facts) &&
+	       facts->xcr0 == (read_xcr0() & permitted_components()) &&
 	       facts->xsave_bytes >= XSAVE_LEAST_BYTES && facts->xsave_bytes <= XSAVE_MOST_BYTES;
 }
 

@@ -33,6 +33,7 @@ rf_unit_tests = \
 	%D%/test_reader \
 	%D%/test_reader_fuzz \
 	%D%/test_report \
+	%D%/test_resolver \
 	%D%/test_restore_clocks \
 	%D%/test_signal_frame \
 	%D%/test_source \
@@ -175,6 +176,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_report_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_report_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_report_LDADD = $(rf_unit_ldadd)
+
+%C%_test_resolver_SOURCES = %D%/test_resolver.c
+%C%_test_resolver_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_resolver_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_resolver_LDADD = $(rf_unit_ldadd) -lm
 
 %C%_test_restore_clocks_SOURCES = %D%/test_restore_clocks.c
 %C%_test_restore_clocks_CPPFLAGS = $(rf_unit_cppflags)
