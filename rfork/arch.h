@@ -217,6 +217,39 @@ int rf_arch_xsave_convert(void *to, const struct rf_xsave_layout *to_layout, con
 int rf_arch_xsave_fit(void *to, const struct rf_machine_facts *here, const void *area, size_t bytes,
 		      struct rf_report *report);
 
+/* -- signal frames of the image (handler_frames.c) ------------------------------------- */
+
+/* The image's memory, where it lies before the restorer runs. */
+struct rf_arch_memory {
+	/* these bytes of it; NULL unless they are in one mapping, private, and can be written */
+	void *(*at)(void *context, uint64_t address, uint64_t bytes);
+	/* where what can be read from an address on ends, at most so many bytes on; the address itself,
+	 * or less, if nothing can */
+	uint64_t (*end)(void *context, uint64_t address, uint64_t most);
+	void *context;
+};
+
+/* Memory that the image will have besides: where it is, and its address there (64-byte aligned). */
+struct rf_arch_spare {
+	unsigned char *memory;
+	uint64_t address;
+	uint64_t bytes, used;
+};
+
+/* What one frame takes of it at most. */
+#define RF_ARCH_SPARE_FRAME_BYTES(facts) (((uint64_t)(facts)->xsave_bytes + 4 + 63) & ~UINT64_C(63))
+
+/*
+ * Finds the frames of signal handlers on the stacks of a thread and puts what they hold of the vector
+ * state into the layout of the machine with these facts, on which this runs; into spare memory where a
+ * frame has no room.  0; -ENOEXEC with a report that names a component that is in use and is lacking, or
+ * says that there are too many; or as rf_arch_xsave_fit().
+ */
+int rf_arch_fit_signal_frames(const struct rf_image_thread *thread,
+			      const struct rf_machine_facts *here,
+			      const struct rf_arch_memory *memory, struct rf_arch_spare *spare,
+			      struct rf_report *report);
+
 /* The name of a bit of facts->cpu, or of a state component of facts->xcr0, as text for people; a
  * static buffer where it has no name here. */
 const char *rf_arch_feature_name(size_t word, unsigned bit);

@@ -132,12 +132,15 @@ rf_restore_sources = \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/plan_errands.c %D%/plan_errands.h \
 	%D%/restore_clocks.c %D%/restore_clocks.h \
+	%D%/restore_frames.c %D%/restore_frames.h \
 	%D%/restore_plan.h \
 	%D%/restore_vdso.c %D%/restore_vdso.h \
 	%D%/vdso_redirect.c %D%/vdso_redirect.h \
 	%D%/vdso_symbols.c %D%/vdso_symbols.h \
-	%D%/x86_64/vdso.c \
+	%D%/x86_64/handler_frames.c \
+	%D%/x86_64/sigframe.h \
 	%D%/x86_64/signal_frame.c \
+	%D%/x86_64/vdso.c \
 	%D%/x86_64/xsave.c
 
 # - hidden: only rfork.c defines public functions, and only it is compiled without; librfork.map

@@ -4,7 +4,8 @@
  *
  * The region, in this order: code; struct head; steps of the process and its main thread; for
  * each other thread its steps, their memory, stack and signal frame; the main thread's signal
- * frame; arguments, if there are any; the stack that the restorer begins on.
+ * frame; arguments, if there are any; the stack that the restorer begins on; spare memory for signal
+ * frames of the image, which stays if it is needed.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_region.h"
@@ -17,6 +18,7 @@
 #include "rfork/arch.h"
 #include "rfork/io.h"
 #include "rfork/plan_errands.h"
+#include "rfork/restore_frames.h"
 #include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
@@ -24,6 +26,8 @@
 /* The restorer needs far less, and no signal arrives. */
 #define THREAD_STACK_BYTES 1024u
 #define ALIGNMENT 64u
+/* Handlers that have interrupted each other. */
+#define SPARE_FRAMES 4u
 
 struct head {
 	struct rf_plan plan;
@@ -61,6 +65,18 @@ static uint64_t thread_bytes(const struct rf_image *image, uint32_t thread)
 	       errands * sizeof(struct rf_plan_errand) + THREAD_STACK_BYTES;
 }
 
+static uint64_t spare_bytes(const struct rf_machine_facts *facts)
+{
+	return align(SPARE_FRAMES * RF_ARCH_SPARE_FRAME_BYTES(facts), PAGE_BYTES);
+}
+
+/* Where what goes with the restorer ends. */
+static uint64_t region_end(const struct rf_restore *restore)
+{
+	return restore->places->region_address + restore->places->region_bytes -
+	       spare_bytes(restore->facts);
+}
+
 uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_machine_facts *facts)
 {
 	uint64_t steps = rf_plan_max_steps(image) + RF_PLAN_THREAD_STEPS;
@@ -70,7 +86,7 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_m
 	for (uint32_t i = 1; i < image->head.threads; i++)
 		bytes += sizeof(struct rf_plan_thread) + thread_bytes(image, i) +
 			 frame_bytes(image, facts, i);
-	return code_bytes() + align(bytes + 2 * ALIGNMENT, PAGE_BYTES);
+	return code_bytes() + align(bytes + 2 * ALIGNMENT, PAGE_BYTES) + spare_bytes(facts);
 }
 
 /* -- memory ----------------------------------------------------------------------------------- */
@@ -262,6 +278,22 @@ static int check_states(const struct rf_restore *restore, struct rf_report *repo
 	return error;
 }
 
+/* What handlers return to; *is_kept: some of it is in the spare memory. */
+static int fit_frames(const struct rf_restore *restore, bool *is_kept, struct rf_report *report)
+{
+	struct rf_frames frames = { .image = restore->image,
+				    .places = restore->places,
+				    .facts = restore->facts,
+				    .spare = { .address = region_end(restore),
+					       .bytes = spare_bytes(restore->facts) } };
+	int error;
+
+	frames.spare.memory = (unsigned char *)(uintptr_t)frames.spare.address;
+	error = rf_restore_frames(&frames, report);
+	*is_kept = frames.spare.used > 0;
+	return error;
+}
+
 /* -- the whole ---------------------------------------------------------------------------- */
 
 static bool is_interrupted(const struct rf_image *image)
@@ -275,14 +307,17 @@ static struct head *find_head(const struct rf_restore *restore)
 }
 
 /* What is left for the main thread to do, or is done in its name. */
-static void fill_arrival(const struct rf_restore *restore, struct head *head)
+static void fill_arrival(const struct rf_restore *restore, struct head *head, bool is_spare_kept)
 {
+	const struct rf_places *places = restore->places;
+	uint64_t end = is_spare_kept ? region_end(restore)
+				     : places->region_address + places->region_bytes;
 	const struct rf_shell_report running = { .kind = RF_SHELL_RUNNING };
 	bool is_heard = !restore->failure;
 
 	head->arrival = (struct rf_arrival){
-		.region_address = restore->places->region_address,
-		.region_bytes = restore->image->head.threads == 1 ? restore->places->region_bytes
+		.region_address = places->region_address,
+		.region_bytes = restore->image->head.threads == 1 ? end - places->region_address
 								  : 0,
 		.report_fd = is_heard ? restore->report_fd : -1,
 		.argc = restore->argc,
@@ -298,11 +333,11 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head)
 					   is_heard ? (uintptr_t)head->running : 0);
 }
 
-static void fill_head(const struct rf_restore *restore, struct head *head)
+static void fill_head(const struct rf_restore *restore, struct head *head, bool is_spare_kept)
 {
 	memcpy(head->sigactions, restore->image->sigactions, sizeof(head->sigactions));
 	fill_mm_map(head, restore->image);
-	fill_arrival(restore, head);
+	fill_arrival(restore, head, is_spare_kept);
 	head->plan.report_fd = restore->report_fd;
 	if (!restore->failure)
 		return;
@@ -318,12 +353,15 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	struct head *head = find_head(restore);
 	struct rf_step *steps = (struct rf_step *)align((uintptr_t)(head + 1), ALIGNMENT);
 	unsigned char *next;
+	bool is_spare_kept = false;
 	int error = check_states(restore, report);
 
+	if (error == 0)
+		error = fit_frames(restore, &is_spare_kept, report);
 	if (error < 0)
 		return error;
 	memcpy(code, rf_restorer_blob, (size_t)(rf_restorer_blob_end - rf_restorer_blob));
-	fill_head(restore, head);
+	fill_head(restore, head, is_spare_kept);
 	shell.actions_address = (uintptr_t)head->sigactions;
 	shell.mm_map_address = (uintptr_t)&head->mm_map;
 	shell.mm_map_bytes = sizeof(head->mm_map);
@@ -344,5 +382,5 @@ void rf_restore_leave(const struct rf_restore *restore)
 	const struct rf_places *places = restore->places;
 
 	rf_arch_jump(places->region_address, (uintptr_t)&find_head(restore)->plan,
-		     places->region_address + places->region_bytes);
+		     region_end(restore));
 }

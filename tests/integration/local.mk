@@ -264,6 +264,7 @@ rf_integration_tests = \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
 	%D%/user_is_dropped_for_good \
+	%D%/vector_registers_survive_below_a_handler \
 	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/waiting_processes_go_on_by_one_word \
 	%D%/what_is_there_is_seen_at_once \
@@ -628,6 +629,9 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
+%C%_vector_registers_survive_below_a_handler_SOURCES = \
+	%D%/vector_registers_survive_below_a_handler.c tests/support/vectors.c tests/support/vectors.h
+%C%_vector_registers_survive_below_a_handler_LDADD = $(rf_statefile_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_waiting_processes_go_on_by_one_word_LDADD = $(rf_integration_ldadd)
 %C%_what_is_there_is_seen_at_once_LDADD = $(rf_integration_ldadd)

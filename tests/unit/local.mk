@@ -23,6 +23,7 @@ rf_unit_tests = \
 	%D%/test_facts \
 	%D%/test_frame \
 	%D%/test_image_road \
+	%D%/test_handler_frames \
 	%D%/test_info \
 	%D%/test_job \
 	%D%/test_key \
@@ -120,6 +121,12 @@ endif
 %C%_test_image_road_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_image_road_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_image_road_LDADD = $(rf_unit_ldadd)
+
+%C%_test_handler_frames_SOURCES = %D%/test_handler_frames.c tests/support/vectors.c \
+	tests/support/vectors.h
+%C%_test_handler_frames_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_handler_frames_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_handler_frames_LDADD = $(rf_unit_ldadd)
 
 %C%_test_info_SOURCES = %D%/test_info.c \
 	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
