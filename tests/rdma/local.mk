@@ -32,3 +32,12 @@ rf_rdma_ldadd = $(rf_integration_ldadd) $(RDMACM_LIBS) $(VERBS_LIBS)
 %C%_pages_go_by_rdma_LDADD = $(rf_integration_ldadd)
 
 %C%_strangers_read_no_pages_LDADD = $(rf_rdma_ldadd)
+
+# What executables carry from one CPU to another.
+check_PROGRAMS += %D%/interrupted
+%C%_interrupted_SOURCES = %D%/interrupted.c tests/support/vectors.c tests/support/vectors.h
+%C%_interrupted_LDADD = $(rf_statefile_ldadd)
+%C%_interrupted_LDFLAGS = -no-install
+
+dist_check_SCRIPTS += %D%/vector_state_survives_other_cpus.sh
+TESTS += %D%/vector_state_survives_other_cpus.sh
