@@ -261,7 +261,7 @@ static int await_ready(struct rf_ghost *ghost, struct rf_pages_message *ready)
 	int error = rf_io_wait(ghost->road.helper.socket, POLLIN, ghost->order->deadline_ns);
 
 	if (error < 0)
-		return error;
+		return rf_report(&ghost->report, -error, "%s: %m", ghost->road.helper.path);
 	read_helper(&ghost->road, ready);
 	return 0;
 }

@@ -3,18 +3,22 @@
  * Claim: a ghost whose pages are read from its ring keeps to the ring, and to what the node has given
  * back of it.  A road that cannot be had, or is lost on either side at any time, costs auto:// nothing
  * but time: the pages that were under way come again by the connection, and END counts each of them
- * once.  rdma:// fails with what was the reason, and leaves nothing.
+ * once.  rdma:// fails with what was the reason, and leaves nothing: a process that was to move has not seen
+ * its helper come and go.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "rfork/image_format.h"
 #include "tests/support/footprint.h"
 #include "tests/support/node.h"
 #include "tests/support/road_node.h"
+#include "tests/support/scripted_node.h"
 
 #define BYTES ((size_t)24 << 20)
 #define SLOT_BYTES ((size_t)1 << 20)
@@ -203,6 +207,20 @@ static void take_nothing(struct road_view *view)
 	road_say_taken(view, 0);
 }
 
+static void need_too_much(struct road_view *view)
+{
+	static const uint32_t indexes[4096]; /* this process has fewer mappings */
+
+	road_take_helper(view);
+	road_say_ready(view);
+	road_read_layout(view);
+	road_read_offer(view);
+	scripted_node_put(view->connection, RF_FRAME_NEED, RF_NEED_LAST, 0, indexes,
+			  sizeof(indexes));
+	/* they are refused when they come, not when they are asked for */
+	CHECK(road_has_more(view));
+}
+
 static void answer_twice(struct road_view *view)
 {
 	open_road(view);
@@ -249,6 +267,40 @@ static void fail(void (*script)(struct road_view *), const char *helper, int err
 	footprint_expect(&before);
 }
 
+/* In a process of its own: it does not move, and has not seen its helper come and go. */
+static _Noreturn void try_to_move(const char *host)
+{
+	sigset_t signals, pending;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	CHECK_CALL(sigprocmask(SIG_BLOCK, &signals, NULL));
+	footprint_take(&before);
+	CHECK_EQUAL(rfork_move(host), -1);
+	CHECK_EQUAL(errno, EIO);
+	CHECK_CALL(sigpending(&pending));
+	CHECK(!sigismember(&pending, SIGCHLD));
+	CHECK_EQUAL(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+	CHECK_EQUAL(errno, ECHILD);
+	footprint_expect(&before);
+	_exit(42);
+}
+
+static void stay(void)
+{
+	struct road_node node;
+	char host[96];
+	pid_t pid;
+
+	road_node_start(&node, key, memory, BYTES, lose_some);
+	snprintf(host, sizeof(host), "rdma://%s", node.host);
+	pid = CHECK_CALL(fork());
+	if (!pid)
+		try_to_move(host);
+	test_expect_exit(pid, 42);
+	road_node_finish(&node);
+}
+
 int main(void)
 {
 	struct node keys; /* no server: only the key */
@@ -277,6 +329,8 @@ int main(void)
 	fail(have_no_device, NULL, ENOMEM, "the test's memory cannot be locked");
 	fail(die, NULL, ECONNRESET, "rfork-pages");
 	fail(need_nothing, "/nonexistent/rfork-pages", ENOENT, "/nonexistent/rfork-pages");
+	stay();
+	fail(need_too_much, NULL, EBADMSG, "malformed");
 	fail(take_too_much, NULL, EBADMSG, "malformed");
 	fail(take_nothing, NULL, EBADMSG, "malformed");
 	fail(answer_twice, NULL, EBADMSG, "malformed");
