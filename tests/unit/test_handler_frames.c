@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "rfork/restore_frames.h"
 #include "tests/support/vectors.h"
 
 #define ROOM_BYTES VECTORS_ROOM_BYTES
@@ -267,6 +269,48 @@ START_TEST(more_frames_than_there_is_room_for_are_refused)
 }
 END_TEST
 
+/* -- memory of an image ------------------------------------------------------------------------- */
+
+#define PAGES 8u
+
+/* Whatever is above the stack pointer: a guard page cannot be read, and has no record of its own. */
+START_TEST(memory_that_cannot_be_read_ends_a_stack)
+{
+	const uint64_t bytes = PAGES * 4096;
+	unsigned char *stack =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct rf_image_mapping mapping = { .start = (uintptr_t)stack,
+					    .end = (uintptr_t)stack + bytes,
+					    .protection = RF_PROTECTION_READ |
+							  RF_PROTECTION_WRITE };
+	struct rf_reader_thread thread = { .image.registers.rsp = (uintptr_t)stack + 64 };
+	struct rf_image image = { .head = { .threads = 1, .mappings = 1 },
+				  .mappings = &mapping,
+				  .threads = &thread };
+	struct rf_place place = { .address = mapping.start, .protection = mapping.protection };
+	struct rf_places places = { .mappings = &place };
+	struct rf_frames frames = { &image, &places, &here, spare };
+
+	if (!make_frame())
+		return;
+	ck_assert_ptr_ne(stack, MAP_FAILED);
+	memcpy(stack + 4096, made, sizeof(*made));
+	made = (struct kernel_ucontext *)(stack + 4096);
+	memcpy(stack + 8192, head_of(made), 4096);
+	made->context.fpstate = (uintptr_t)stack + 8192;
+	ck_assert_int_eq(munmap(stack + 4 * 4096, 4096), 0);
+	ck_assert_int_eq(rf_restore_frames(&frames, &report), 0);
+	ck_assert_uint_eq(head_of(made)->state_bytes, here.xsave_bytes);
+	ck_assert_uint_gt(frames.spare.used, 0);
+	/* what cannot be written is nobody's stack */
+	mapping.protection = RF_PROTECTION_READ;
+	head_of(made)->features = 3;
+	ck_assert_int_eq(rf_restore_frames(&frames, &report), 0);
+	ck_assert_uint_eq(head_of(made)->features, 3);
+	ck_assert_int_eq(munmap(stack, bytes), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("handler_frames");
@@ -283,6 +327,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_no_frame_is_left_alone);
 	tcase_add_test(tcase, lacking_components_in_use_are_named);
 	tcase_add_test(tcase, more_frames_than_there_is_room_for_are_refused);
+	tcase_add_test(tcase, memory_that_cannot_be_read_ends_a_stack);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
