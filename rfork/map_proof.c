@@ -29,8 +29,10 @@ static bool find_line(char *text, size_t bytes, uint64_t address, struct rf_map 
 			return false;
 		length = (size_t)(end + 1 - text);
 		if (rf_maps_parse(&maps, text, length, found, 1) == 0 && maps.count == 1 &&
-		    found->start == address)
+		    found->start == address) {
+			found->path = ""; /* the text does not last */
 			return true;
+		}
 		text += length;
 		bytes -= length;
 	}
@@ -63,24 +65,31 @@ static bool find_map(uint64_t address, struct rf_map *found)
 	return is_found;
 }
 
+bool rf_map_probe(int fd, struct rf_map *shown)
+{
+	long address = rf_sys_mmap(PROBE_ADDRESS, PAGE_BYTES, PROT_NONE, MAP_PRIVATE, fd, 0);
+	bool is_found;
+
+	if (address < 0)
+		return false;
+	is_found = find_map((uint64_t)address, shown);
+	rf_sys_munmap((uintptr_t)address, PAGE_BYTES);
+	return is_found;
+}
+
 /* Maps the file as it was mapped: the kernel shows both in the same way. */
 static bool is_mapped_alike(const struct rf_map *map, const struct stat *status)
 {
 	struct stat opened;
 	struct rf_map probe;
-	bool is_same = false;
-	long address;
+	bool is_same;
 	int fd = rf_sys_open(map->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return false;
-	address = rf_sys_mmap(PROBE_ADDRESS, PAGE_BYTES, PROT_NONE, MAP_PRIVATE, fd, 0);
-	if (address >= 0) {
-		is_same = rf_sys_fstat(fd, &opened) == 0 && opened.st_dev == status->st_dev &&
-			  opened.st_ino == status->st_ino && find_map((uint64_t)address, &probe) &&
-			  probe.device == map->device && probe.inode == map->inode;
-		rf_sys_munmap((uintptr_t)address, PAGE_BYTES);
-	}
+	is_same = rf_sys_fstat(fd, &opened) == 0 && opened.st_dev == status->st_dev &&
+		  opened.st_ino == status->st_ino && rf_map_probe(fd, &probe) &&
+		  probe.device == map->device && probe.inode == map->inode;
 	rf_sys_close(fd);
 	return is_same;
 }

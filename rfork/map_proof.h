@@ -24,4 +24,8 @@ struct rf_map_proof {
 /* status: of the mapping's path.  Maps a page of the file for a moment, if it must. */
 bool rf_map_proof(struct rf_map_proof *last, const struct rf_map *map, const struct stat *status);
 
+/* How the list of mappings shows a file that is open for reading: device and inode.  Maps a page of
+ * it for a moment; false where that cannot be, or there is no list. */
+bool rf_map_probe(int fd, struct rf_map *shown);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "rfork/map_proof.h"
 #include "rfork/report.h"
 #include "rfork/statefile.h"
 #include "rfork/sys.h"
@@ -107,16 +108,16 @@ static void find(struct rf_own_image *own, const char *path, struct rf_arena *ar
 	struct reading reading = { .own = own, .arena = arena };
 	struct rf_report unheard = { 0 };
 	struct rf_statefile_note note;
-	struct stat status;
+	struct rf_map shown;
 
 	memset(own, 0, sizeof(*own));
 	reading.fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 	if (reading.fd < 0)
 		return;
 	if (rf_statefile_find_note(reading.fd, path, &note, NULL, &unheard) == 0 &&
-	    rf_sys_fstat(reading.fd, &status) == 0) {
-		own->device = status.st_dev;
-		own->inode = status.st_ino;
+	    rf_map_probe(reading.fd, &shown)) {
+		own->device = shown.device;
+		own->inode = shown.inode;
 		reading.offset = note.records_offset;
 		while (arena && take_record(&reading))
 			;
