@@ -8,6 +8,7 @@
 
 #include "rfork/digest.h"
 #include "rfork/snapshot.h"
+#include "rfork/zero_page.h"
 
 #define PAGE_BYTES 4096u
 #define RUNS_KEPT 16384u
@@ -170,15 +171,32 @@ int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writ
 					    (mapping->end - mapping->start) / PAGE_BYTES, true);
 }
 
+static void add_to_digest(uint64_t *digest, uint64_t start, uint64_t end)
+{
+	const uint64_t parts[3] = { *digest, start, end };
+
+	*digest = rf_digest64(parts, sizeof(parts));
+}
+
+/* Page by page, for without PAGEMAP_SCAN the kernel's page of zeros is seen as one of the process's, and
+ * there it is wherever somebody has looked at a hole. */
 static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping,
 			const struct rf_page_run *run)
 {
 	uint64_t *digest = context;
-	uint64_t parts[3] = { *digest, run->start, run->end };
 
-	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
-		parts[0] ^= rf_digest64((const void *)run->start, run->end - run->start);
-	*digest = rf_digest64(parts, sizeof(parts));
+	if (run->kind != RF_PAGES_DIRECT || !(mapping->image.protection & RF_PROTECTION_READ)) {
+		add_to_digest(digest, run->start, run->end);
+		return 0;
+	}
+	for (uint64_t page = run->start; page < run->end; page += PAGE_BYTES) {
+		const void *data = (const void *)(uintptr_t)page;
+
+		if (mapping->image.kind != RF_MAPPING_FILE && rf_is_zero_page(data))
+			continue;
+		*digest ^= rf_digest64(data, PAGE_BYTES);
+		add_to_digest(digest, page, page + PAGE_BYTES);
+	}
 	return 0;
 }
 
