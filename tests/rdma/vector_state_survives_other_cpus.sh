@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Claim: a program goes on on a CPU with more vector state, and with less if the rest is masked, with the
-# registers that its signal handler has interrupted; what it may use and the CPU lacks is refused by name.
+# registers that its signal handler has interrupted, and may go back to where it started; what it may use
+# and the CPU lacks is refused by name.
 # Executables carry it from this machine to virtual ones and back, and from one of those to the next.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=guests.sh
@@ -101,6 +102,7 @@ shut_down
 # 2696 bytes, and no XSAVEC.  What the other CPU lacks is masked, or not.
 boot max
 expect 23 "$folder/from-haswell"
+expect 0 "$folder/from-haswell" "$folder/back-to-haswell"
 [[ -z $here ]] || expect 23 "$folder/from-here"
 masks=-AVX512F,-LZCNT
 expect 0 env GLIBC_TUNABLES=glibc.cpu.hwcaps=$masks "$program" "$folder/masked"
@@ -110,6 +112,7 @@ shut_down
 
 boot Haswell-noTSX
 expect 23 "$folder/masked"
+expect 23 "$folder/back-to-haswell"
 expect 126 "$folder/unmasked"
 expect_words mpx ospke sse4a 3dnow
 shut_down
