@@ -126,7 +126,8 @@ static void register_ring(struct pages *pages)
 	struct ibv_context *device = pages->listener->verbs;
 	size_t bytes = pages->order.ring_bytes;
 
-	pages->ring = mmap(NULL, bytes, PROT_READ, MAP_SHARED, RF_PAGES_RING_FD, 0);
+	/* before Linux 6.2 memory is pinned as if it were to be written, even for remote reads */
+	pages->ring = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, RF_PAGES_RING_FD, 0);
 	if (pages->ring == MAP_FAILED)
 		pages_lose(errno, "memory for pages: %s", strerror(errno));
 	pages->domain = ibv_alloc_pd(device);

@@ -48,13 +48,15 @@ static void expect_no_library(const struct footprint *footprint)
 static uint64_t move(const char *scheme)
 {
 	static struct footprint before;
+	/* no time is asserted under emulation */
+	const struct rfork_options options = { .size = sizeof(options), .timeout_ms = -1 };
 	uint64_t sent = count_packets();
 	char host[96];
 	pid_t pid;
 
 	snprintf(host, sizeof(host), "%s%s", scheme, node.host);
 	footprint_take(&before);
-	pid = rfork(host);
+	pid = rfork_with(host, &options);
 	if (!pid)
 		_exit(memory && test_digest(memory, BYTES) != digest ? 1 : 42);
 	if (pid < 0)
