@@ -125,8 +125,8 @@ int rf_reader_forecast(struct rf_reader *reader, struct rf_reader_forecast *fore
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
 
 /*
- * Reads PAGES records to END, putting data where `locate` says, and has those of REMOTE_PAGES put there
- * by reader->road, which is closed on success.  Guard runs are only announced.
+ * Reads PAGES records to END, putting data where `locate` says, and has those of REMOTE_PAGES put
+ * there by reader->road, which is closed on success.  Guard runs are only announced.
  * 0 or a negative errno with a report, as above.
  */
 int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages that do not come by the stream (doc/image-format.txt, 25 and 26): what the image reader asks
- * of whoever can fetch them, and what it hands over.  rfork-shell-rdma has such a road; without one
- * the records that need it are corrupt, as nobody has agreed on them.
+ * Pages that do not come by the stream (doc/image-format.txt, 25 and 26): what the image reader
+ * asks of whoever can fetch them, and what it hands over. rfork-shell-rdma has such a road;
+ * without one the records that need it are corrupt, as nobody has agreed on them.
  */
 #ifndef RF_PAGE_ROAD_H
 #define RF_PAGE_ROAD_H
@@ -45,8 +45,8 @@ struct rf_page_road {
 	int (*fetch)(void *context, const struct rf_page_record *record);
 	/* Goes on until the stream has something to read. */
 	int (*await_stream)(void *context);
-	/* END has come: waits for what is under way, and closes.  pages: of data, in all records that
-	 * were acknowledged. */
+	/* END has come: waits for what is under way, and closes. pages: of data, in all
+	 * records that were acknowledged. */
 	int (*finish)(void *context, uint64_t *pages);
 	void *context;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The road of rfork-shell-rdma, as the image reader sees it: records in, acknowledgements out.  Decides
- * about the loss of the road; its parts only note it.
+ * The road of rfork-shell-rdma, as the image reader sees it: records in, acknowledgements
+ * out.  Decides about the loss of the road; its parts only note it.
  */
 #define _GNU_SOURCE
 #include "server/road.h"

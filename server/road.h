@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the road of rfork-shell-rdma: queue pairs to the ghost's side, and READs by them, from its
- * memory to where the image's pages belong.
+ * Inside the road of rfork-shell-rdma: queue pairs to the ghost's side, and READs by them, from
+ * its memory to where the image's pages belong.
  *
- * A record goes through the road as pieces, each one READ: from a run that is long enough straight to
- * its place, which is registered for that long; from several short runs, whose data lie together at the
- * other side, by way of a slot of the bounce buffer.  Whatever goes wrong with the road makes it
- * lost (rf_road_lose()), which is not an error of the image.
+ * A record goes through the road as pieces, each one READ: from a run that is long enough
+ * straight to its place, which is registered for that long; from several short runs, whose data
+ * lie together at the other side, by way of a slot of the bounce buffer.  Whatever goes wrong
+ * with the road makes it lost (rf_road_lose()), which is not an error of the image.
  *
  * Functions return 0 or a negative errno with a report in the shell's, unless they say otherwise.
  */
@@ -60,8 +60,8 @@ struct rf_road_connection {
 	int64_t not_before_ns; /* when an idle one may try again */
 };
 
-/* Memory through which short runs go; a file without a name, so that what cannot be written to is an
- * error of a system call, and no signal. */
+/* Memory through which short runs go; a file without a name, so that what cannot be written to
+ * is an error of a system call, and no signal. */
 struct rf_road_bounce {
 	int fd;
 	char *memory;
@@ -125,8 +125,9 @@ int rf_road_wait(struct rf_road *road, int stream);
 int rf_road_open_memory(struct rf_road *road);
 void rf_road_close_memory(struct rf_road *road);
 
-/* Finds memory for the next piece of a record, from piece->offset on: sets bytes, slot, region and the
- * address for the READ.  0; -EAGAIN while others must be done first; or the road is lost. */
+/* Finds memory for the next piece of a record, from piece->offset on: sets bytes, slot, region
+ * and the address for the READ. 0; -EAGAIN while others must be done first; or the road is
+ * lost. */
 int rf_road_take_memory(struct rf_road *road, struct rf_road_piece *piece, uint64_t *address);
 
 /* Gives it back; data in the bounce buffer go to their place first. */
@@ -134,8 +135,8 @@ int rf_road_give_memory(struct rf_road *road, struct rf_road_piece *piece, bool 
 
 /* road_read.c */
 
-/* Posts a READ for a record's data from an offset on: of how many bytes; -EAGAIN while others must be
- * completed first; 0 if the road is lost. */
+/* Posts a READ for a record's data from an offset on: of how many bytes; -EAGAIN while others
+ * must be completed first; 0 if the road is lost. */
 int rf_road_read_piece(struct rf_road *road, struct rf_road_record *record, uint64_t offset);
 
 /* Holds a record against its digest if all of it has arrived. */

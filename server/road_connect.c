@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the page connections, all at a time: address, route, queue pair, connect request with the token;
- * and takes everything down again.  What fails here makes the road lost; only the caller's end is an
- * error.
+ * Makes the page connections, all at a time: address, route, queue pair, connect request with the
+ * token; and takes everything down again.  What fails here makes the road lost; only the caller's
+ * end is an error.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happens on the road: completed READs, the connection manager's news, and those of the device.
- * Sleeps rather than looks again and again.
+ * What happens on the road: completed READs, the connection manager's news, and those of the
+ * device.  Sleeps rather than looks again and again.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where READs write to: places of the image's runs, registered one by one for as long as a READ takes,
- * and the bounce buffer.  Works within the limit of locked memory of an ordinary user, which counts
- * all that is registered: where nothing more can be, pieces wait for others, and where nothing at all
- * can be, they go by the buffer.
+ * Where READs write to: places of the image's runs, registered one by one for as long as a READ
+ * takes, and the bounce buffer.  Works within the limit of locked memory of an ordinary user,
+ * which counts all that is registered: where nothing more can be, pieces wait for others, and
+ * where nothing at all can be, they go by the buffer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,9 +16,9 @@
 #define PAGE_BYTES 4096u
 #define BOUNCE_SLOT_BYTES ((size_t)256 << 10)
 
-/* From here on registering, with what a device has to do for it, costs less than copying into memory that
- * is touched for the first time: 94 us of the kernel against 114 us for 256 KiB, and a saving of a
- * few us below, which the device eats up. */
+/* From here on registering, with what a device has to do for it, costs less than copying into
+ * memory that is touched for the first time: 94 us of the kernel against 114 us for 256 KiB,
+ * and a saving of a few us below, which the device eats up. */
 #define DIRECT_BYTES ((size_t)256 << 10)
 
 /* -- the bounce buffer ------------------------------------------------------------------------ */

@@ -64,8 +64,8 @@ static int prepare(struct rf_shell *shell)
 	return error < 0 ? rf_report(&shell->report, -error, "the mappings of the shell: %m") : 0;
 }
 
-/* Waits for an order, and takes what is attached; 0, or -ECONNRESET if the session has no more use for
- * this shell. */
+/* Waits for an order, and takes what is attached; 0, or -ECONNRESET if the session has no more
+ * use for this shell. */
 static int receive_order(struct rf_shell *shell, struct rf_shell_order *order, int *attached)
 {
 	struct iovec iov = { order, sizeof(*order) };

@@ -2,18 +2,18 @@
 /*
  * Between a session and its shell: one SOCK_SEQPACKET socket pair.
  *
- * The session executes rfork-shell with the descriptors below and no others, as
- * the target user, in a process group of its own, with a parent-death signal.
- * When a caller has authenticated and both sides' facts fit, the session sends one
- * struct rf_shell_order with the connection attached (SCM_RIGHTS).  Where pages may come by RDMA, another
- * order goes before it, with rfork-shell-rdma attached: the shell executes that program, which finds
- * everything as the shell did, the next order included.  The shell
- * reads the image from it, answers NEED on it, and becomes the image.  Meanwhile it sends
- * one struct rf_shell_stream for each channel above RF_CHANNEL_TERMINAL, with the session's
- * end attached, and for a datagram socket a second one with the child's end.  Its answer is one
- * struct rf_shell_report (rfork/restore_plan.h): from the shell
- * when it gives up, from the restorer when a step fails, or from the restored thread.  A thread that
- * reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the session.
+ * The session executes rfork-shell with the descriptors below and no others, as the target user,
+ * in a process group of its own, with a parent-death signal.  When a caller has authenticated and
+ * both sides' facts fit, the session sends one struct rf_shell_order with the connection attached
+ * (SCM_RIGHTS).  Where pages may come by RDMA, another order goes before it, with
+ * rfork-shell-rdma attached: the shell executes that program, which finds everything as the shell
+ * did, the next order included.  The shell reads the image from it, answers NEED on it, and
+ * becomes the image.  Meanwhile it sends one struct rf_shell_stream for each channel above
+ * RF_CHANNEL_TERMINAL, with the session's end attached, and for a datagram socket a second one
+ * with the child's end.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from
+ * the shell when it gives up, from the restorer when a step fails, or from the restored
+ * thread.  A thread that reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the
+ * session.
  */
 #ifndef RF_SHELL_PROTOCOL_H
 #define RF_SHELL_PROTOCOL_H
@@ -39,8 +39,8 @@
 /* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
 #define RF_SO_PASSRIGHTS 83
 
-/* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the open file
- * description is the session's alone. */
+/* The session's end of a channel that the shell has made.  Close-on-exec and blocking; the
+ * open file description is the session's alone. */
 enum rf_shell_end { RF_SHELL_END_SESSION = 0, RF_SHELL_END_CHILD = 1 };
 
 struct rf_shell_stream {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: whatever a caller does wrong about page connections, the node says so and nothing of it
- * reaches the child: a wrong key, an address outside of the region, connections that end in the middle or
- * are never accepted, a device that goes or a port that fails make the road lost, by name, and the pages that come by the stream instead make the
- * process whole; data that are not those of the digest are the end of the image.  The node serves on.
+ * reaches the child: a wrong key, an address outside of the region, connections that end in the
+ * middle or are never accepted, a device that goes or a port that fails make the road lost, by
+ * name, and the pages that come by the stream instead make the process whole; data that are not
+ * those of the digest are the end of the image.  The node serves on.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The caller's side of page connections, for tests.  One thread: what the node does next is waited for, with a
- * deadline.
+ * The caller's side of page connections, for tests.  One thread: what the node does next is
+ * waited for, with a deadline.
  */
 #define _GNU_SOURCE
 #include "tests/rdma/page_source.h"

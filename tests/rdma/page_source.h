@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A caller's side of page connections for the tests of the node, written from doc/protocol.txt 8: memory
- * that can be read, a listener that knows its token; and an image, recorded before, that is offered by that
- * road, as a ghost does it or as one that is broken.
+ * A caller's side of page connections for the tests of the node, written from doc/protocol.txt 8:
+ * memory that can be read, a listener that knows its token; and an image, recorded before, that
+ * is offered by that road, as a ghost does it or as one that is broken.
  */
 #ifndef TEST_RDMA_PAGE_SOURCE_H
 #define TEST_RDMA_PAGE_SOURCE_H

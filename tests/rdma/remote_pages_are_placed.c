@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: pages that the node reads by RDMA are those of the process, whether they lie close together or
- * far apart, by one connection or by several, after requests that were rejected first, and whatever the
- * limit of locked memory is that an ordinary user has; where it leaves no room, the road is lost by name and
- * the pages come by the stream.  Nothing of the road is left in the child.
+ * Claim: pages that the node reads by RDMA are those of the process, whether they lie close
+ * together or far apart, by one connection or by several, after requests that were rejected
+ * first, and whatever the limit of locked memory is that an ordinary user has; where it leaves no
+ * room, the road is lost by name and the pages come by the stream.  Nothing of the road is left
+ * in the child.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -60,8 +61,8 @@ static void build(void)
 	expected = digest();
 }
 
-/* In the child: the memory is right, and forked as ever; there is neither device nor library that was
- * not at home. */
+/* In the child: the memory is right, and forked as ever; there is neither device nor library
+ * that was not at home. */
 static void verify(void)
 {
 	char line[512];

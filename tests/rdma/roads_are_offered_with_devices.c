@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a node offers RDMA to a caller that asks for it, and only where it has a device and the shell for
- * it, and its administrator has not chosen otherwise; a shell that cannot be executed is told to the
- * caller by name.
+ * Claim: a node offers RDMA to a caller that asks for it, and only where it has a device and the
+ * shell for it, and its administrator has not chosen otherwise; a shell that cannot be executed
+ * is told to the caller by name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unit tests of rfork/image_road.c: pages that take another road than the stream are placed, held
- * against their digest and counted; each field that is out of range is refused, and so is all of it where
- * the peers have not agreed on a road.
+ * against their digest and counted; each field that is out of range is refused, and so is all of
+ * it where the peers have not agreed on a road.
  */
 #define _GNU_SOURCE
 #include <check.h>
