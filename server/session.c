@@ -381,6 +381,10 @@ static int take_stream(const struct session *session, const struct rf_shell_stre
 		error = rf_streams_receive(session->streams, stream, fd);
 	if (error == -EMFILE || error == -ENFILE)
 		return out_of_descriptors(report);
+	if (error == -EOPNOTSUPP)
+		return rf_report(report, ENOTSUP,
+				 "the node's kernel has no unix_diag: sockets that listen, or have "
+				 "no peer, cannot go there");
 	return error < 0
 		       ? rf_report(report, -error, "channel %u from the shell: %m", stream->channel)
 		       : 0;

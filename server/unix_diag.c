@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,13 +28,6 @@ union answer {
 	struct nlmsghdr header;
 	char bytes[1024];
 };
-
-int rf_unix_diag_open(void)
-{
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
-
-	return fd < 0 ? -errno : fd;
-}
 
 /* Leaves the answer of an earlier question that failed half-way behind. */
 static int ask(int diag, uint32_t inode, uint32_t show, union answer *answer)
@@ -106,4 +100,30 @@ long rf_unix_diag_unread(int diag, uint32_t inode)
 	if (error == 0)
 		error = find_attribute(&answer, UNIX_DIAG_RQLEN, &queues, sizeof(queues));
 	return error < 0 ? error : (long)queues.udiag_rqueue;
+}
+
+/* A kernel whose module is missing says of every socket what it says of one that is gone. */
+static bool has_answers(int diag)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat status;
+	bool has;
+
+	if (fd < 0)
+		return true; /* no descriptor for a try: most kernels do */
+	has = fstat(fd, &status) == 0 && rf_unix_diag_unread(diag, (uint32_t)status.st_ino) >= 0;
+	close(fd);
+	return has;
+}
+
+int rf_unix_diag_open(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+
+	if (fd < 0)
+		return -errno;
+	if (has_answers(fd))
+		return fd;
+	close(fd);
+	return -ENOENT;
 }

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Opens the way to ask; a descriptor or a negative errno. */
+/* Opens the way to ask; a descriptor, or a negative errno: -ENOENT if the kernel answers nothing. */
 int rf_unix_diag_open(void);
 
 /* The inode of the socket to which fd is connected; 0 if it has none any more, or cannot be asked. */
