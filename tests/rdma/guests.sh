@@ -20,6 +20,7 @@ source "$guests_folder/kernel.sh"
 
 guest_accel=${RFORK_VM_ACCEL:-tcg,thread=multi}
 guest_cpu=${RFORK_VM_CPU:-max}
+guests_cpus=()        # by rank, where they differ
 guest_memory_mib=1536
 guest_processors=2
 guest_port=7433       # in the guest; listen at 10.0.2.15
@@ -58,7 +59,7 @@ guest_initrd() {
 guest_command() {
 	local rank=$1 count=$2 kernel=${vm_cache:?}/$3 cable=$guests_run/cable
 	command=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot
-		-machine q35 -accel "$guest_accel" -cpu "$guest_cpu"
+		-machine q35 -accel "$guest_accel" -cpu "${guests_cpus[rank]:-$guest_cpu}"
 		-smp "$guest_processors" -m "$guest_memory_mib" -pidfile "$guests_run/pid.$rank"
 		-kernel "$kernel/vmlinux" -initrd "$guests_run/initrd.$rank"
 		-append "console=ttyS0 quiet panic=-1 oops=panic mitigations=off rank=$rank count=$count"

@@ -80,7 +80,9 @@ static void parse(struct image *image, const unsigned char *content, size_t byte
 static pid_t move_recorded(struct proxy *proxy, const struct node *node, const char *path,
 			   void (*child)(void))
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = RFORK_CLOSE_OTHERS };
+	struct rfork_options options = { .size = sizeof(options),
+					 .flags = RFORK_CLOSE_OTHERS,
+					 .timeout_ms = TEST_DEADLINE_MS };
 	struct proxy_plan plan = PROXY_PLAIN;
 	pid_t pid;
 

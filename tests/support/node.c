@@ -286,7 +286,9 @@ void node_expect_load(const struct node *node, struct node_load load)
 
 pid_t node_move_returns_twice(const struct node *node, uint64_t flags)
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = flags };
+	struct rfork_options options = { .size = sizeof(options),
+					 .flags = flags,
+					 .timeout_ms = TEST_DEADLINE_MS };
 	pid_t pid = rfork_with(node->host, &options);
 
 	if (pid < 0)

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Claim: integration programs pass unchanged on a machine with another kernel, by RDMA, and those pass that
+# need a device.  With arguments it runs those programs, named as in TESTS, else some that move
+# all kinds of memory.
+set -euo pipefail
+cd "$RFORK_BUILD"
+# shellcheck source-path=SCRIPTDIR source=guests.sh
+source "$RFORK_SOURCE/tests/rdma/guests.sh"
+# shellcheck source-path=SCRIPTDIR source=programs.sh
+source "$RFORK_SOURCE/tests/rdma/programs.sh"
+
+some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
+	grown_windows_are_enforced
+	heap_grows_as_one_mapping malloc_works_after_the_move
+	many_mappings_travel mapped_files_go_by_reference moved_process_may_rfork
+	moves_chain_over_three_nodes pending_signals_move pipe_to_the_parent_works
+	protected_memory_is_kept replaced_files_go_by_content sched_getcpu_follows_the_child
+	several_threads_may_move stack_grows_after_the_move
+	statefile_is_restarted_by_a_node ten_hops_round_three_nodes thread_local_data_is_kept
+	threads_keep_their_connections_apart untouched_memory_costs_nothing)
+
+if (($# == 0)); then
+	set -- "${some[@]/#/tests/integration/}"
+fi
+# By rdma:// small processes would go by the connection.
+export RFORK_TEST_SCHEME=${RFORK_TEST_SCHEME-rdma://} RFORK_RDMA_MIN_BYTES=1
+export RFORK_TEST_PATIENCE=10
+guests_limit_s=$((120 + 60 * $#))
+guests_boot "${RFORK_TEST_KERNEL:-6.12}"
+# shellcheck disable=SC2086 # names without blanks
+programs_run 0 "$@" ${RFORK_GUEST_PROGRAMS-}
