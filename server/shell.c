@@ -100,7 +100,11 @@ static int change_program(struct rf_shell *shell, int program)
 {
 	static char *const arguments[] = { (char *)RF_SHELL_RDMA_NAME, NULL };
 	int error = (int)rf_syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
+	struct rf_shell_order unused;
 
+	/* A socket that is closed before the order is sent, or read, would tell the session no more
+	 * than that. */
+	(void)receive_order(shell, &unused, &program);
 	return rf_report(&shell->report, -error, "%s cannot be executed: %m", RF_SHELL_RDMA_NAME);
 }
 
