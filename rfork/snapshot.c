@@ -304,19 +304,14 @@ static bool find_hole(const struct rf_snapshot *snapshot, uint32_t hole, uint64_
 		      uint64_t *end)
 {
 	const struct rf_arena *arenas[ARENAS] = { snapshot->arena, &snapshot->large };
-	const struct rf_vdso_mark *mark = &snapshot->mark;
 
 	if (hole < ARENAS) {
 		*start = (uintptr_t)arenas[hole]->base;
 		*end = *start + arenas[hole]->bytes;
 		return true;
 	}
-	hole -= ARENAS;
-	if (!snapshot->is_redirected || hole > mark->vdso.areas)
-		return false;
-	*start = hole < mark->vdso.areas ? mark->areas[hole].start : mark->start;
-	*end = hole < mark->vdso.areas ? mark->areas[hole].end : mark->end;
-	return true;
+	return snapshot->is_redirected &&
+	       rf_vdso_mark_range(&snapshot->mark, hole - ARENAS, start, end);
 }
 
 /* Takes what of [start, end) lies outside the holes from number `hole` on, which the kernel may

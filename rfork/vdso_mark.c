@@ -155,6 +155,16 @@ bool rf_vdso_mark_find_own(struct rf_vdso_mark *mark, const struct rf_maps *maps
 			   (size_t)(code->end - code->start)) == mark->vdso.digest;
 }
 
+bool rf_vdso_mark_range(const struct rf_vdso_mark *mark, uint32_t range, uint64_t *start,
+			uint64_t *end)
+{
+	if (range > mark->vdso.areas)
+		return false;
+	*start = range < mark->vdso.areas ? mark->areas[range].start : mark->start;
+	*end = range < mark->vdso.areas ? mark->areas[range].end : mark->end;
+	return true;
+}
+
 const struct rf_image_vdso_area *rf_vdso_code_area(const struct rf_image_vdso_area *areas,
 						   uint32_t count)
 {

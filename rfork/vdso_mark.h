@@ -50,6 +50,11 @@ bool rf_vdso_mark_find(struct rf_vdso_mark *mark, const struct rf_maps *maps, co
 bool rf_vdso_mark_find_own(struct rf_vdso_mark *mark, const struct rf_maps *maps, const void *auxv,
 			   size_t auxv_bytes);
 
+/* What the process has by virtue of a mark, by number, and is no memory of its image; false behind the
+ * last. */
+bool rf_vdso_mark_range(const struct rf_vdso_mark *mark, uint32_t range, uint64_t *start,
+			uint64_t *end);
+
 /* The area of kind CODE; NULL if there is none. */
 const struct rf_image_vdso_area *rf_vdso_code_area(const struct rf_image_vdso_area *areas,
 						   uint32_t count);

@@ -117,6 +117,10 @@ int core_take_vdso(struct core *core)
 	if (pread(core->fd, code, bytes, (off_t)load->offset) != (ssize_t)bytes)
 		return core_report(core, EIO, "offset %lu: the vdso cannot be read",
 				   (unsigned long)load->offset);
+	core->source->image.vdso_code = malloc(bytes);
+	if (!core->source->image.vdso_code)
+		return core_report(core, ENOMEM, "no memory");
+	memcpy(core->source->image.vdso_code, code, bytes);
 	core->source->image.vdso.digest = rf_digest64(code, bytes);
 	if (core->source->image.vdso.digest == core->here.vdso_digest && find_own_vdso(&own))
 		place_own_areas(core, &own, address);

@@ -40,6 +40,7 @@ noinst_LTLIBRARIES += %D%/libprocess.la
 	%D%/process_descriptors.c \
 	%D%/process_internal.h \
 	%D%/process_memory.c \
+	%D%/process_vdso.c \
 	%D%/process_reader.c %D%/process_reader.h \
 	%D%/process_threads.c \
 	%D%/tracee.c %D%/tracee.h \

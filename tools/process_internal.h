@@ -9,6 +9,7 @@
 
 #include "rfork/maps.h"
 #include "rfork/pagemap.h"
+#include "rfork/vdso_mark.h"
 #include "tools/process_reader.h"
 #include "tools/tracee.h"
 
@@ -22,6 +23,9 @@ struct rf_process {
 	struct rf_pagemap pagemap; /* fd -1 = not open */
 	size_t segment_capacity, file_capacity;
 	bool can_call; /* threads can make calls for us */
+	bool is_redirected;
+	struct rf_vdso_mark mark; /* of a vdso that is redirected, as of a process that came from
+				   * another kernel */
 };
 
 /* Reads /proc/PID/NAME into a zero-terminated buffer; its length or a negative errno. */
@@ -50,5 +54,10 @@ int rf_process_read_threads(struct rf_process *process, struct rf_report *report
  * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);
+
+/* Whether its vdso is redirected, once maps and auxv are known; and the code of the vdso that it had at
+ * first, once its threads are; process_vdso.c. */
+void rf_process_find_vdso(struct rf_process *process);
+int rf_process_read_vdso(struct rf_process *process, struct rf_report *report);
 
 #endif

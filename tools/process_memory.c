@@ -12,12 +12,10 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "rfork/digest.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/own_image.h"
-#include "rfork/vdso.h"
 #include "tools/process_internal.h"
 
 #define PAGE_BYTES 4096u
@@ -351,6 +349,28 @@ static int take_pieces(struct look *look, const struct rf_map *map)
 	return error;
 }
 
+/* -- of a process that came from another kernel ------------------------------------------------ */
+
+/* Takes what of a mapping is outside the ranges, from number `range` on, that stand for a vdso. */
+static int take_outside(struct look *look, const struct rf_map *map, uint32_t range)
+{
+	struct rf_map before = *map, behind = *map;
+	uint64_t start, end;
+	int error = 0;
+
+	if (map->start >= map->end)
+		return 0;
+	if (!look->process->is_redirected ||
+	    !rf_vdso_mark_range(&look->process->mark, range, &start, &end))
+		return take_pieces(look, map);
+	if (map->end <= start || map->start >= end)
+		return take_outside(look, map, range + 1);
+	before.end = start;
+	behind.start = end;
+	error = take_outside(look, &before, range + 1);
+	return error < 0 ? error : take_outside(look, &behind, range + 1);
+}
+
 /* -- all of them ------------------------------------------------------------------------------- */
 
 static int take_maps(struct look *look)
@@ -359,8 +379,10 @@ static int take_maps(struct look *look)
 	struct rf_image *image = &process->source->image;
 	int error = 0;
 
-	/* each may be split at either end of what has a name */
-	image->mappings = calloc(process->maps.count + 2 * look->own.mapping_count + 1,
+	rf_process_find_vdso(process);
+	/* each may be split at either end of what has a name, and some for a vdso */
+	image->mappings = calloc(process->maps.count + 2 * look->own.mapping_count +
+					 RF_IMAGE_MAX_VDSO_AREAS + 1,
 				 sizeof(*image->mappings));
 	if (!image->mappings)
 		return rf_report(look->report, ENOMEM, "no memory for the list of mappings");
@@ -373,7 +395,7 @@ static int take_maps(struct look *look)
 		if (image->mappings_read + 2 * look->own.mapping_count >= RF_IMAGE_MAX_MAPPINGS)
 			return rf_report(look->report, ENOTSUP, "%zu mappings are too many",
 					 process->maps.count);
-		error = take_pieces(look, map);
+		error = take_outside(look, map, 0);
 	}
 	image->head.mappings = image->mappings_read;
 	return error;
@@ -429,33 +451,6 @@ static int find_locked(struct rf_process *process, struct rf_report *report)
 
 /* -- the whole --------------------------------------------------------------------------------- */
 
-static int read_vdso(struct rf_process *process, struct rf_report *report)
-{
-	struct rf_image *image = &process->source->image;
-	struct rf_vdso vdso;
-	int error = rf_vdso_locate(&vdso, &process->maps);
-
-	for (uint32_t i = 0; error == 0 && i < vdso.count; i++) {
-		size_t bytes = vdso.areas[i].end - vdso.areas[i].start;
-		void *code;
-
-		if (vdso.areas[i].kind != RF_VDSO_CODE)
-			continue;
-		code = malloc(bytes);
-		error = code ? rf_tracee_read(&process->tracees, vdso.areas[i].start, code, bytes)
-			     : -ENOMEM;
-		if (error == 0)
-			vdso.digest = rf_digest64(code, bytes);
-		free(code);
-	}
-	if (error < 0)
-		return rf_report(report, -error, "the vdso of process %d cannot be described: %m",
-				 (int)process->tracees.pid);
-	image->vdso = (struct rf_image_vdso){ .digest = vdso.digest, .areas = vdso.count };
-	memcpy(image->vdso_areas, vdso.areas, vdso.count * sizeof(vdso.areas[0]));
-	return 0;
-}
-
 /* The source reads it as long as it is open, and never writes. */
 static int open_memory(struct look *look)
 {
@@ -493,5 +488,5 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 	rf_arena_unmap(&arena);
 	if (error == 0)
 		error = find_locked(process, report);
-	return error < 0 ? error : read_vdso(process, report);
+	return error < 0 ? error : rf_process_read_vdso(process, report);
 }

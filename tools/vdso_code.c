@@ -12,7 +12,7 @@
 
 #include "rfork/machine_facts.h"
 
-#define MAX_VDSO_BYTES (64u << 10)
+#define MAX_VDSO_BYTES RF_IMAGE_MAX_VDSO_CODE_BYTES
 
 static const struct rf_image_vdso_area *find_area(const struct rf_image *image)
 {
@@ -48,7 +48,9 @@ int rf_vdso_code_find(struct rf_vdso_code *code, struct rf_source *source)
 		return -ENOMEM;
 	code->address = area->start;
 	code->code = code->allocated;
-	if (rf_source_read(source, area->start, code->allocated, bytes) != (ssize_t)bytes)
+	if (source->image.vdso_code)
+		code->code = source->image.vdso_code;
+	else if (rf_source_read(source, area->start, code->allocated, bytes) != (ssize_t)bytes)
 		code->code = find_own(&source->image, bytes);
 	code->bytes = code->code ? bytes : 0;
 	return 0;

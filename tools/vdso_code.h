@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The code of an image's vdso.  An image has none, for it is the kernel's and not the process's;
- * but a machine with the same build has the same.
+ * The code of an image's vdso: in the image, in a core's memory, or our own, for a machine with
+ * the same build has the same.
  */
 #ifndef TOOLS_VDSO_CODE_H
 #define TOOLS_VDSO_CODE_H
@@ -18,7 +18,7 @@ struct rf_vdso_code {
 	unsigned char *allocated; /* to be freed */
 };
 
-/* Finds it in the source, as a core has it, or in our own memory; 0 or -ENOMEM. */
+/* Finds it; the source must stay open.  0 or -ENOMEM. */
 int rf_vdso_code_find(struct rf_vdso_code *code, struct rf_source *source);
 void rf_vdso_code_release(struct rf_vdso_code *code);
 

@@ -652,11 +652,13 @@ rf_process_tests = \
 	%D%/memory_of_a_process_is_read_whole \
 	%D%/ordinary_user_makes_an_executable_of_python \
 	%D%/ordinary_user_reads_a_process \
+	%D%/redirected_process_is_undumped \
 	%D%/restarted_process_is_undumped_again \
 	%D%/running_process_becomes_an_executable \
 	%D%/running_process_is_read_as_it_is \
 	%D%/signals_reach_a_process_that_is_read \
 	%D%/stopped_process_stays_stopped \
+	%D%/threads_stopped_in_the_vdso_go_on \
 	%D%/unsuitable_processes_are_refused_by_name
 
 check_PROGRAMS += $(rf_process_tests)
@@ -678,6 +680,7 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_ordinary_user_makes_an_executable_of_python_LDADD = $(rf_process_ldadd)
 %C%_ordinary_user_reads_a_process_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_ordinary_user_reads_a_process_LDADD = $(rf_process_ldadd)
+%C%_redirected_process_is_undumped_LDADD = $(rf_integration_ldadd)
 %C%_restarted_process_is_undumped_again_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_restarted_process_is_undumped_again_LDADD = $(rf_process_ldadd)
 %C%_running_process_becomes_an_executable_CFLAGS = $(SANITIZED_CFLAGS)
@@ -688,5 +691,6 @@ rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfor
 %C%_signals_reach_a_process_that_is_read_LDADD = $(rf_process_ldadd)
 %C%_stopped_process_stays_stopped_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_stopped_process_stays_stopped_LDADD = $(rf_process_ldadd)
+%C%_threads_stopped_in_the_vdso_go_on_LDADD = $(rf_integration_ldadd)
 %C%_unsuitable_processes_are_refused_by_name_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_unsuitable_processes_are_refused_by_name_LDADD = $(rf_process_ldadd)

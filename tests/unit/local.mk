@@ -43,6 +43,7 @@ rf_unit_tests = \
 	%D%/test_statefile_reader \
 	%D%/test_statefile_writer \
 	%D%/test_transport \
+	%D%/test_vdso \
 	%D%/test_write_tracker \
 	%D%/test_writer \
 	%D%/test_xsave
@@ -232,6 +233,10 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_transport_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_transport_LDADD = $(rf_unit_ldadd)
 
+%C%_test_vdso_SOURCES = %D%/test_vdso.c
+%C%_test_vdso_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_vdso_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_vdso_LDADD = $(rf_unit_ldadd)
 %C%_test_write_tracker_SOURCES = %D%/test_write_tracker.c
 %C%_test_write_tracker_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_write_tracker_CFLAGS = $(SANITIZED_CFLAGS)

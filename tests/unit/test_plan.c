@@ -642,6 +642,31 @@ START_TEST(default_actions_cost_nothing)
 }
 END_TEST
 
+/* Between two programs the larger gap, and there the middle. */
+START_TEST(far_place_is_far_from_everything)
+{
+	const uint64_t pages = 20;
+	uint64_t place;
+
+	begin_case();
+	plan.min_address = 0x10000;
+	plan.max_address = 0x7ffffffff000;
+	add_mapping(0x400000, 16, 5);
+	add_image_vdso(0x600000000000);
+	add_mapping(0x7f0000000000, 16, 3);
+	place = rf_plan_find_far_place(&plan.image, plan.min_address, plan.max_address,
+				       pages * PAGE);
+	ck_assert_uint_eq(place % PAGE, 0);
+	ck_assert_uint_gt(place, 0x200000000000);
+	ck_assert_uint_lt(place, 0x400000000000);
+	/* all is taken but less than that */
+	plan.max_address = plan.min_address + (pages + 1) * PAGE;
+	ck_assert_uint_eq(rf_plan_find_far_place(&plan.image, plan.min_address, plan.max_address,
+						 pages * PAGE),
+			  0);
+}
+END_TEST
+
 START_TEST(only_the_same_vdso_fits)
 {
 	begin_case();
@@ -817,6 +842,7 @@ int main(void)
 	tcase_add_test(tcase, thread_has_only_what_it_had);
 	tcase_add_test(tcase, last_word_is_said_before_its_descriptor_is_closed);
 	tcase_add_test(tcase, default_actions_cost_nothing);
+	tcase_add_test(tcase, far_place_is_far_from_everything);
 	tcase_add_test(tcase, only_the_same_vdso_fits);
 	tcase_add_test(tcase, random_cases_end_as_planned);
 	tcase_add_test(tcase, gap_is_missed_only_where_there_is_none);
