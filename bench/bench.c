@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints]: measures what
+ * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --rdma]: measures what
  * rfork() costs, and what the kernel takes for the unavoidable part of it, in one run on one
  * machine.  Started by bench/run.  It runs a server of its own on loopback, lets the subjects
  * (minimal.c, memory.c, relay.c, checkpoint.c, image.c) measure themselves, and prints medians,
@@ -27,6 +27,7 @@
 #include "bench/floor_tcp.h"
 #include "bench/node.h"
 #include "bench/rows_checkpoint.h"
+#include "bench/rows_rdma.h"
 #include "bench/series.h"
 #include "bench/subject.h"
 
@@ -56,6 +57,7 @@ static struct bench {
 	int failed;
 	bool only_relays;
 	bool only_checkpoints;
+	bool only_roads;
 } bench;
 
 static volatile sig_atomic_t interrupted;
@@ -210,6 +212,11 @@ static void measure_relays(void)
 
 static void measure_all(uint16_t port)
 {
+	if (bench.only_roads) {
+		if (rows_rdma_measure(bench.folder, bench.host, &interrupted))
+			bench.failed = 1;
+		return;
+	}
 	if (!bench.only_checkpoints)
 		measure_relays();
 	if (!bench.only_relays && rows_checkpoint_measure(bench.folder, &interrupted))
@@ -309,17 +316,11 @@ static void print_relays(FILE *csv)
 	table_rows(rows, sizeof(rows) / sizeof(*rows), csv);
 }
 
-static int print_rows(const char *csv_path)
+static void print_parts(FILE *csv)
 {
-	FILE *csv = csv_path ? fopen(csv_path, "we") : NULL;
-
-	putchar('\n');
-	table_machine(stdout, "");
-	printf("units      ms and us of CLOCK_MONOTONIC, KiB, percent; each floor from this same run\n\n");
-	table_head(stdout);
-	if (csv) {
-		table_machine(csv, "# ");
-		table_csv_head(csv);
+	if (bench.only_roads) {
+		rows_rdma_print(csv);
+		return;
 	}
 	if (!bench.only_relays && !bench.only_checkpoints)
 		print_starts(csv);
@@ -327,6 +328,25 @@ static int print_rows(const char *csv_path)
 		rows_checkpoint_print(csv);
 	if (!bench.only_checkpoints)
 		print_relays(csv);
+}
+
+static int print_rows(const char *csv_path)
+{
+	FILE *csv = csv_path ? fopen(csv_path, "we") : NULL;
+
+	putchar('\n');
+	table_machine(stdout, "");
+	if (bench.only_roads)
+		rows_rdma_device(stdout, "");
+	printf("units      ms and us of CLOCK_MONOTONIC, KiB, 10^9 bytes/s, percent; each floor from this same run\n\n");
+	table_head(stdout);
+	if (csv) {
+		table_machine(csv, "# ");
+		if (bench.only_roads)
+			rows_rdma_device(csv, "# ");
+		table_csv_head(csv);
+	}
+	print_parts(csv);
 	if (csv_path && (!csv || fclose(csv))) {
 		perror(csv_path);
 		return -1;
@@ -337,7 +357,7 @@ static int print_rows(const char *csv_path)
 static int usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints]\n",
+		"usage: %s [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --rdma]\n",
 		program);
 	return 2;
 }
@@ -362,6 +382,7 @@ int main(int argc, char **argv)
 						 { "server", required_argument, NULL, 's' },
 						 { "only-checkpoints", no_argument, NULL, 'k' },
 						 { "only-relays", no_argument, NULL, 'r' },
+						 { "rdma", no_argument, NULL, 'd' },
 						 { NULL, 0, NULL, 0 } };
 	struct sigaction action = { .sa_handler = interrupt };
 	char server[PATH_MAX + 32] = "";
@@ -376,12 +397,14 @@ int main(int argc, char **argv)
 			bench.only_checkpoints = true;
 		else if (option == 'r')
 			bench.only_relays = true;
+		else if (option == 'd')
+			bench.only_roads = true;
 		else if (option == 's')
 			snprintf(server, sizeof(server), "%s", optarg);
 		else
 			return usage(argv[0]);
 	}
-	if (optind != argc || (bench.only_relays && bench.only_checkpoints))
+	if (optind != argc || bench.only_relays + bench.only_checkpoints + bench.only_roads > 1)
 		return usage(argv[0]);
 	if (find_folder())
 		return 1;

@@ -11,15 +11,18 @@ noinst_PROGRAMS += \
 	%D%/rfork-bench-memory \
 	%D%/rfork-bench-minimal \
 	%D%/rfork-bench-nothing \
-	%D%/rfork-bench-relay
+	%D%/rfork-bench-relay \
+	%D%/rfork-bench-road
 
 %C%_rfork_bench_SOURCES = \
 	%D%/bench.c \
 	%D%/clock.h \
 	%D%/counter.c %D%/counter.h \
 	%D%/floor_tcp.c %D%/floor_tcp.h \
+	%D%/ib_read.c %D%/ib_read.h \
 	%D%/node.c %D%/node.h \
 	%D%/rows_checkpoint.c %D%/rows_checkpoint.h \
+	%D%/rows_rdma.c %D%/rows_rdma.h \
 	%D%/scratch.c %D%/scratch.h \
 	%D%/series.c %D%/series.h \
 	%D%/subject.c %D%/subject.h
@@ -61,5 +64,12 @@ noinst_PROGRAMS += \
 	%D%/floor_tcp.c %D%/floor_tcp.h \
 	%D%/relay.c
 %C%_rfork_bench_relay_LDADD = librfork.la
+
+%C%_rfork_bench_road_SOURCES = \
+	%D%/clock.h \
+	%D%/measure.c %D%/measure.h \
+	%D%/region.c %D%/region.h \
+	%D%/road.c
+%C%_rfork_bench_road_LDADD = librfork.la
 
 EXTRA_DIST += %D%/README.md %D%/run
