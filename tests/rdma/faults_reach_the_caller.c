@@ -253,16 +253,20 @@ static void reap_orphans(void)
 {
 	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
 	pid_t pids[256], others[256];
+	bool is_any_left;
 
-	while (node_descendants(getpid(), pids, 256) >
-	       1 + node_descendants(node.pid, others, 256)) {
+	do {
+		/* in this order: what lives no more is reaped */
+		is_any_left = node_descendants(getpid(), pids, 256) >
+			      1 + node_descendants(node.pid, others, 256);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 		if (test_now_ms() > deadline_ms)
 			test_fail(__FILE__, __LINE__, "process %d is left",
 				  (int)find_ghost(getpid()));
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
-		poll(NULL, 0, 5); /* no event tells of orphans that come to us */
-	}
+		if (is_any_left)
+			poll(NULL, 0, 5); /* no event tells of orphans that come to us */
+	} while (is_any_left);
 }
 
 static void expect_nothing_left(const char *claim)
