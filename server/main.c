@@ -14,6 +14,7 @@
 
 #include "rfork/key.h"
 #include "rfork/machine_facts.h"
+#include "rfork/rdma_device.h"
 #include "server/config.h"
 #include "server/daemon.h"
 #include "server/listener.h"
@@ -72,17 +73,29 @@ static void raise_file_limit(const struct rf_config *config, rlim_t *found)
 		       (unsigned long)limit.rlim_cur, config->max_children);
 }
 
-/* The shell that fetches pages by RDMA.  A build may lack it, and then so does the node; but not if
- * the administrator has named a device. */
+/* The shell that fetches pages by RDMA: a descriptor, or a negative errno with a report. */
+static int open_rdma_shell(struct rf_report *report)
+{
+	int program = rf_spawn_find_shell(RF_SHELL_RDMA_NAME, report);
+
+	if (program < 0 || rf_spawn_can_load(program))
+		return program;
+	close(program);
+	return rf_report(report, ENODEV,
+			 "%s cannot be loaded: libibverbs or librdmacm is not installed",
+			 RF_SHELL_RDMA_NAME);
+}
+
+/* A node may lack RDMA, unless the administrator has named a device. */
 static int find_rdma_shell(struct server *s, struct rf_report *report)
 {
 	struct rf_report missing = { 0 };
-	int program = -1;
+	int program = s->config.no_rdma ? -1 : open_rdma_shell(&missing);
 
-	if (!s->config.no_rdma)
-		program = rf_spawn_find_shell(RF_SHELL_RDMA_NAME, &missing);
 	if (program < 0 && s->config.rdma_device[0])
 		return rf_report(report, missing.error, "%s", missing.sentence);
+	if (program < 0 && !s->config.no_rdma && rf_rdma_has_device())
+		rf_log("no pages by RDMA: %s", missing.sentence);
 	s->sessions.setup.rdma_program = program < 0 ? -1 : program;
 	s->sessions.setup.rdma_device = s->config.rdma_device;
 	return 0;

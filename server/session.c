@@ -56,9 +56,6 @@
 
 #define REFUSAL_TIMEOUT_MS 2000
 
-/* ld.so(8) */
-#define EXIT_NOT_LOADED 127
-
 struct session {
 	const struct rf_session_setup *setup;
 	int connection;
@@ -457,13 +454,8 @@ static int judge_report(struct session *session, const struct rf_shell_report *s
 			 shell_report->kind);
 }
 
-static int report_death(const struct session *session, int status, struct rf_report *report)
+static int report_death(int status, struct rf_report *report)
 {
-	/* the dynamic linker has said why, to nobody */
-	if (session->has_road && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_LOADED)
-		return rf_report(report, ENODEV,
-				 "%s cannot be loaded: the node lacks libibverbs or librdmacm",
-				 RF_SHELL_RDMA_NAME);
 	if (WIFSIGNALED(status))
 		return rf_report(report, ECONNRESET, "the shell died by signal %d",
 				 WTERMSIG(status));
@@ -502,7 +494,7 @@ static int await_shell(struct session *session, struct rf_report *report)
 		if (number == SIGCHLD &&
 		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
 			session->shell.pid = 0;
-			return report_death(session, status, report);
+			return report_death(status, report);
 		}
 		if (number == SIGTERM || polled[2].revents)
 			return rf_report(report, ECONNRESET, "the server ends");

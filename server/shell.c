@@ -184,11 +184,14 @@ _Noreturn static void give_up(const struct rf_shell *shell)
 	rf_sys_exit(EXIT_FAILURE);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
 	static struct rf_shell shell = { .connection = -1, .report_fd = RF_SHELL_SESSION_FD };
-	int error = prepare(&shell);
+	int error;
 
+	if (argc == 2 && strcmp(argv[1], RF_SHELL_CHECK) == 0)
+		return EXIT_SUCCESS;
+	error = prepare(&shell);
 	if (error == 0) {
 		error = await_order(&shell);
 		if (error == -ECONNRESET)

@@ -36,6 +36,9 @@
 /* The terminal, which is the controlling one; where the session could make one. */
 #define RF_SHELL_TERMINAL_FD 7
 
+/* The argument upon which a shell does nothing: it could be loaded. */
+#define RF_SHELL_CHECK "--check"
+
 /* Linux 6.16, include/uapi/asm-generic/socket.h; missing in older headers. */
 #define RF_SO_PASSRIGHTS 83
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -72,6 +73,24 @@ int rf_spawn_find_shell(const char *name, struct rf_report *report)
 		return rf_report(report, -fd, "%s is neither beside rfork-server nor in %s: %m",
 				 name, RF_SHELL_DIRECTORY);
 	return fd;
+}
+
+bool rf_spawn_can_load(int program_fd)
+{
+	static char *const arguments[] = { (char *)"rfork-shell", (char *)RF_SHELL_CHECK, NULL };
+	static char *const environment[] = { NULL };
+	int status = -1;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		/* what the dynamic linker says is the server's to say */
+		rf_syscall(SYS_close, STDERR_FILENO);
+		rf_syscall(SYS_execveat, program_fd, "", arguments, environment, AT_EMPTY_PATH);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
 static void close_shell(struct rf_shell *shell)

@@ -6,6 +6,7 @@
 #ifndef RF_SPAWN_H
 #define RF_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "rfork/protocol.h"
@@ -24,7 +25,11 @@ struct rf_shell {
  * descriptor, or a negative errno with a report. */
 int rf_spawn_find_shell(const char *name, struct rf_report *report);
 
-/* Starts the program.  terminal: what becomes RF_SHELL_TERMINAL_FD, or -1; stays the caller's.  0, or a negative errno with a report and nothing left behind. */
+/* Whether such a program can be loaded, with all its libraries: it is executed, and ends at once. */
+bool rf_spawn_can_load(int program_fd);
+
+/* Starts the program.  terminal: what becomes RF_SHELL_TERMINAL_FD, or -1; stays the caller's.
+ * 0, or a negative errno with a report and nothing left behind. */
 int rf_spawn_shell(struct rf_shell *shell, int program_fd, int terminal,
 		   const struct rf_target_user *user, struct rf_report *report);
 

@@ -21,6 +21,7 @@ rf_script_tests = \
 	%D%/integration/gdb_shows_every_thread.sh \
 	%D%/integration/render_over_three_clones.sh \
 	%D%/integration/restarted_programs_keep_their_names.sh \
+	%D%/integration/rdma_shell_must_be_loadable.sh \
 	%D%/integration/server_says_where_it_listens.sh \
 	%D%/integration/static_programs_can_be_undumped.sh \
 	%D%/integration/wrong_command_lines_of_undump_are_explained.sh
