@@ -61,6 +61,11 @@ static void become_helper(void *argument)
 	struct rf_ghost_helper *helper = argument;
 	long error = die_with(helper->parent);
 
+	helper->pid = rf_syscall(SYS_getpid);
+	/* the ghost first says so, and then looks for a pid */
+	__sync_synchronize();
+	if (error == 0 && helper->is_unwanted)
+		error = -ECANCELED;
 	if (error == 0)
 		error = take_descriptors(helper);
 	if (error == 0)
@@ -79,9 +84,9 @@ static void keep_only(unsigned first, unsigned second)
 	rf_sys_close_between(high + 1, UINT32_MAX);
 }
 
-static void wait_for(long pid)
+static void wait_for(long pid, int options)
 {
-	while (rf_syscall(SYS_waitid, P_PID, pid, NULL, WEXITED | __WALL, NULL) == -EINTR)
+	while (rf_syscall(SYS_waitid, P_PID, pid, NULL, WEXITED | __WALL | options, NULL) == -EINTR)
 		;
 }
 
@@ -99,8 +104,13 @@ static void live_between(void *argument)
 	if (pid < 0)
 		helper->error = pid;
 	rf_sys_close_between(0, UINT32_MAX);
-	if (pid > 0)
-		wait_for(pid);
+	if (pid < 0)
+		return;
+	/* the number may be another's once it has been waited for */
+	wait_for(pid, WNOWAIT);
+	helper->pid = 0;
+	__sync_synchronize();
+	wait_for(pid, 0);
 }
 
 /* -- the ghost ---------------------------------------------------------------------------------- */
@@ -152,11 +162,29 @@ int rf_ghost_helper_start(struct rf_ghost_helper *helper, struct rf_arena *arena
 	return (int)started;
 }
 
+/* One that hears nothing, as its device or whoever has stopped it will have it, does not keep us. */
+static void kill_helper(struct rf_ghost_helper *helper)
+{
+	long pid, fd;
+
+	helper->is_unwanted = true;
+	__sync_synchronize();
+	pid = helper->pid;
+	fd = pid ? rf_syscall(SYS_pidfd_open, pid, 0) : -ESRCH;
+	if (fd < 0)
+		return;
+	if (helper->pid == pid)
+		rf_syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+	rf_sys_close((int)fd);
+}
+
 void rf_ghost_helper_end(struct rf_ghost_helper *helper)
 {
 	close_fd(helper->socket);
 	helper->socket = -1;
-	if (helper->parent)
-		wait_for(helper->parent);
+	if (helper->parent) {
+		kill_helper(helper);
+		wait_for(helper->parent, 0);
+	}
 	helper->parent = 0;
 }

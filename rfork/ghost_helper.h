@@ -7,6 +7,8 @@
 #ifndef RF_GHOST_HELPER_H
 #define RF_GHOST_HELPER_H
 
+#include <stdbool.h>
+
 #include "rfork/arena.h"
 
 struct rf_ghost_helper {
@@ -15,8 +17,10 @@ struct rf_ghost_helper {
 	int their_socket; /* what it gets */
 	int their_ring;	  /* the same */
 	unsigned char *stacks;
-	long ghost;	     /* our pid */
-	long parent;	     /* of the process between us and it; 0 = there is none */
+	long ghost;	   /* our pid */
+	long parent;	   /* of the process between us and it; 0 = there is none */
+	volatile long pid; /* its own, as long as that is nobody else's */
+	volatile bool is_unwanted;
 	volatile long error; /* why it could not be started, once its socket has ended */
 };
 
@@ -27,7 +31,7 @@ struct rf_ghost_helper {
 int rf_ghost_helper_start(struct rf_ghost_helper *helper, struct rf_arena *arena, const char *path,
 			  int ring);
 
-/* Ends it, and waits for its end. */
+/* Ends it, whatever it does, and waits for its end. */
 void rf_ghost_helper_end(struct rf_ghost_helper *helper);
 
 #endif

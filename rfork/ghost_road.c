@@ -27,6 +27,8 @@
 /* Of locked memory, for what the device needs besides. */
 #define LOCKED_RESERVE_BYTES ((size_t)1 << 20)
 #define CONNECTIONS 4u
+/* A helper has loaded its libraries and registered the ring by then, or never will. */
+#define READY_MS 10000
 
 /* -- losses ------------------------------------------------------------------------------------- */
 
@@ -144,20 +146,29 @@ int rf_ghost_road_wait(struct rf_ghost *ghost)
 
 /* -- the beginning ------------------------------------------------------------------------------ */
 
-static uint32_t choose_slots(void)
+static size_t slots_within(int resource, size_t reserve_bytes)
 {
 	struct rlimit limit = { 0, 0 };
-	size_t slots = SLOTS_MAX;
+	size_t slots;
 
-	rf_syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &limit);
-	if (limit.rlim_cur != RLIM_INFINITY)
-		slots = limit.rlim_cur < LOCKED_RESERVE_BYTES
-				? 0
-				: (limit.rlim_cur - LOCKED_RESERVE_BYTES) / SLOT_BYTES;
-	if (slots > SLOTS_MAX)
-		slots = SLOTS_MAX;
-	/* who is above the limit finds out; others are told by the helper */
-	return slots ? (uint32_t)slots : 1;
+	rf_syscall(SYS_prlimit64, 0, resource, NULL, &limit);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return SLOTS_MAX;
+	slots = limit.rlim_cur < reserve_bytes ? 0 : (limit.rlim_cur - reserve_bytes) / SLOT_BYTES;
+	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
+}
+
+/* 0 = a ring cannot be had. */
+static uint32_t choose_slots(void)
+{
+	size_t locked = slots_within(RLIMIT_MEMLOCK, LOCKED_RESERVE_BYTES);
+	/* the ring is a file, and one that is too large costs a signal */
+	size_t slots = slots_within(RLIMIT_FSIZE, 0);
+
+	/* who is above the limit of locked memory finds out; others are told by the helper */
+	if (locked == 0)
+		locked = 1;
+	return (uint32_t)(slots < locked ? slots : locked);
 }
 
 /* Memory that the helper maps, too; the descriptor, or a negative errno. */
@@ -169,6 +180,8 @@ static int make_ring(struct rf_ghost *ghost)
 	int fd;
 
 	road->slot_count = choose_slots();
+	if (road->slot_count == 0)
+		return -EFBIG;
 	bytes = road->slot_count * SLOT_BYTES;
 	road->slots = rf_ghost_take(ghost, road->slot_count * sizeof(*road->slots));
 	if (!road->slots)
@@ -256,14 +269,29 @@ static int write_offer(struct rf_ghost *ghost, const struct rf_pages_message *re
 	return error;
 }
 
-static int await_ready(struct rf_ghost *ghost, struct rf_pages_message *ready)
+/* Leaves at least half of the time to the connection. */
+static int64_t ready_deadline_ns(const struct rf_ghost *ghost)
 {
-	int error = rf_io_wait(ghost->road.helper.socket, POLLIN, ghost->order->deadline_ns);
+	int64_t deadline_ns = rf_io_deadline_ns(READY_MS), now_ns = rf_io_now_ns();
+	int64_t left_ns = ghost->order->deadline_ns - now_ns;
 
-	if (error < 0)
-		return rf_report(&ghost->report, -error, "%s: %m", ghost->road.helper.path);
-	read_helper(&ghost->road, ready);
-	return 0;
+	if (ghost->order->deadline_ns == RF_NO_DEADLINE || deadline_ns - now_ns < left_ns / 2)
+		return deadline_ns;
+	return now_ns + left_ns / 2;
+}
+
+/* A helper that says nothing is none. */
+static void await_ready(struct rf_ghost *ghost, struct rf_pages_message *ready)
+{
+	struct rf_ghost_road *road = &ghost->road;
+	int error = rf_io_wait(road->helper.socket, POLLIN, ready_deadline_ns(ghost));
+
+	if (error == 0) {
+		read_helper(road, ready);
+		return;
+	}
+	*ready = (struct rf_pages_message){ .word = RF_PAGES_LOST };
+	rf_report(&ready->report, -error, "%s is not ready: %m", road->helper.path);
 }
 
 /* Copies the data of a record into a slot. */
@@ -308,9 +336,7 @@ int rf_ghost_road_offer(struct rf_ghost *ghost)
 
 	if (road->state != RF_ROAD_PREPARED)
 		return 0;
-	error = await_ready(ghost, &ready);
-	if (error < 0)
-		return error;
+	await_ready(ghost, &ready);
 	if (ready.word != RF_PAGES_READY)
 		return do_without(ghost, &ready.report);
 	road->remote_key = ready.remote_key;

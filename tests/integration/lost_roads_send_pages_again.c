@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 static unsigned char key[32];
 static unsigned char *memory;
 static struct footprint before;
+static struct rfork_options options = { .size = sizeof(options) };
 
 /* -- scripts ---------------------------------------------------------------------------------- */
 
@@ -165,6 +167,42 @@ static void have_no_device_and_go_on(struct road_view *view)
 	road_say_ran(view);
 }
 
+/* It is there, and says nothing. */
+static void hang(struct road_view *view)
+{
+	road_take_helper(view);
+	road_stop_helper(view);
+	road_read_layout(view);
+	road_need_nothing(view);
+}
+
+static void hang_and_go_on(struct road_view *view)
+{
+	hang(view);
+	road_read_rest(view);
+	road_expect_helper_ended(view);
+	road_say_ran(view);
+}
+
+/* It has served, and does not hear that this is the end. */
+static void hang_at_the_end(struct road_view *view)
+{
+	open_road(view);
+	road_read_pages(view, RF_RECORD_REMOTE_PAGES);
+	road_say_taken(view, 1);
+	road_stop_helper(view);
+	while (view->header.type != RF_RECORD_END) {
+		road_read_record(view);
+		if (view->header.type != RF_RECORD_REMOTE_PAGES)
+			continue;
+		road_place(view);
+		road_say_taken(view, 1);
+	}
+	road_check_end(view);
+	road_say_ran(view);
+	road_expect_helper_ended(view);
+}
+
 static void die(struct road_view *view)
 {
 	road_take_helper(view);
@@ -240,7 +278,7 @@ static void succeed(const char *scheme, void (*script)(struct road_view *), cons
 	if (helper)
 		CHECK_CALL(setenv("RFORK_PAGES_HELPER", helper, 1));
 	snprintf(host, sizeof(host), "%s%s", scheme, node.host);
-	pid = rfork(host);
+	pid = rfork_with(host, &options);
 	if (pid < 0)
 		test_fail(__FILE__, __LINE__, "rfork(%s): %s", host, rfork_error());
 	test_expect_exit(pid, 0);
@@ -259,7 +297,7 @@ static void fail(void (*script)(struct road_view *), const char *helper, int err
 	if (helper)
 		CHECK_CALL(setenv("RFORK_PAGES_HELPER", helper, 1));
 	snprintf(host, sizeof(host), "rdma://%s", node.host);
-	CHECK_EQUAL(rfork(host), -1);
+	CHECK_EQUAL(rfork_with(host, &options), -1);
 	if (errno != error || !strstr(rfork_error(), sentence))
 		test_fail(__FILE__, __LINE__, "%s: %s", strerror(errno), rfork_error());
 	dprintf(2, "refused: %s\n", rfork_error());
@@ -268,7 +306,7 @@ static void fail(void (*script)(struct road_view *), const char *helper, int err
 }
 
 /* In a process of its own: it does not move, and has not seen its helper come and go. */
-static _Noreturn void try_to_move(const char *host)
+static _Noreturn void try_to_move(const char *host, int error)
 {
 	sigset_t signals, pending;
 
@@ -276,8 +314,8 @@ static _Noreturn void try_to_move(const char *host)
 	sigaddset(&signals, SIGCHLD);
 	CHECK_CALL(sigprocmask(SIG_BLOCK, &signals, NULL));
 	footprint_take(&before);
-	CHECK_EQUAL(rfork_move(host), -1);
-	CHECK_EQUAL(errno, EIO);
+	CHECK_EQUAL(rfork_move_with(host, &options), -1);
+	CHECK_EQUAL(errno, error);
 	CHECK_CALL(sigpending(&pending));
 	CHECK(!sigismember(&pending, SIGCHLD));
 	CHECK_EQUAL(waitpid(-1, NULL, WNOHANG | __WALL), -1);
@@ -286,19 +324,27 @@ static _Noreturn void try_to_move(const char *host)
 	_exit(42);
 }
 
-static void stay(void)
+static void stay(void (*script)(struct road_view *), int error)
 {
 	struct road_node node;
 	char host[96];
 	pid_t pid;
 
-	road_node_start(&node, key, memory, BYTES, lose_some);
+	road_node_start(&node, key, memory, BYTES, script);
 	snprintf(host, sizeof(host), "rdma://%s", node.host);
 	pid = CHECK_CALL(fork());
 	if (!pid)
-		try_to_move(host);
+		try_to_move(host, error);
 	test_expect_exit(pid, 42);
 	road_node_finish(&node);
+}
+
+/* Files of this process, among them a ring, may not be as large as a record. */
+static void limit_files(void)
+{
+	const struct rlimit limit = { SLOT_BYTES / 2, RLIM_INFINITY };
+
+	CHECK_CALL(setrlimit(RLIMIT_FSIZE, &limit));
 }
 
 int main(void)
@@ -329,11 +375,20 @@ int main(void)
 	fail(have_no_device, NULL, ENOMEM, "the test's memory cannot be locked");
 	fail(die, NULL, ECONNRESET, "rfork-pages");
 	fail(need_nothing, "/nonexistent/rfork-pages", ENOENT, "/nonexistent/rfork-pages");
-	stay();
+	stay(lose_some, EIO);
+	options.timeout_ms = 3000;
+	fail(hang, NULL, ETIMEDOUT, "rfork-pages is not ready");
+	stay(hang, ETIMEDOUT);
+	succeed("auto://", hang_and_go_on, NULL);
+	options.timeout_ms = 0;
+	succeed("rdma://", hang_at_the_end, NULL);
 	fail(need_too_much, NULL, EBADMSG, "malformed");
 	fail(take_too_much, NULL, EBADMSG, "malformed");
 	fail(take_nothing, NULL, EBADMSG, "malformed");
 	fail(answer_twice, NULL, EBADMSG, "malformed");
+	limit_files();
+	succeed("auto://", go_by_the_connection, NULL);
+	stay(need_nothing, EFBIG);
 	test_remove_directory(keys.directory);
 	test_forget_directory(keys.directory);
 	return test_end();

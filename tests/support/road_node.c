@@ -202,6 +202,15 @@ void road_say_lost(struct road_view *view, int error, const char *sentence)
 	close(view->helper);
 }
 
+void road_stop_helper(struct road_view *view)
+{
+	struct ucred helper;
+	socklen_t bytes = sizeof(helper);
+
+	CHECK_CALL(getsockopt(view->helper, SOL_SOCKET, SO_PEERCRED, &helper, &bytes));
+	CHECK_CALL(kill(helper.pid, SIGSTOP));
+}
+
 void road_kill_helper(struct road_view *view)
 {
 	close(view->helper);

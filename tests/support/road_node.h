@@ -53,6 +53,8 @@ void road_take_helper(struct road_view *view);
 void road_say_ready(struct road_view *view);
 /* Says for it that the road is lost. */
 void road_say_lost(struct road_view *view, int error, const char *sentence);
+/* It does nothing any more, but is there. */
+void road_stop_helper(struct road_view *view);
 /* It dies. */
 void road_kill_helper(struct road_view *view);
 /* The ghost has ended it. */
