@@ -17,6 +17,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/auth.h"
+#include "rfork/boot_id.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "rfork/key.h"
@@ -115,19 +116,42 @@ static const char *find_helper(struct rf_arena *arena)
 	return copy ? memcpy(copy, path, bytes) : NULL;
 }
 
-/* Takes the node's answer. */
-static int settle_road(struct rf_ghost_order *order, const struct rf_machine_facts *node,
-		       struct rf_report *report)
+static bool is_this_machine(const struct rf_machine_facts *node)
+{
+	static const uint8_t unknown[RF_BOOT_ID_BYTES];
+	uint8_t boot_id[RF_BOOT_ID_BYTES];
+
+	rf_state_lock();
+	rf_boot_id_read(boot_id);
+	rf_state_unlock();
+	return memcmp(boot_id, unknown, sizeof(boot_id)) != 0 &&
+	       memcmp(boot_id, node->boot_id, sizeof(boot_id)) == 0;
+}
+
+/* Takes the node's answer.  Who has not allowed plaintext has reached it by loopback; if it is another
+ * machine all the same, that was a tunnel, which pages by RDMA would go around. */
+static int settle_road(struct rf_ghost_order *order, const struct rf_options *options,
+		       const struct rf_machine_facts *node, struct rf_report *report)
 {
 	char name[sizeof(node->host_name) + 1] = "";
 
-	if (order->road == RF_ROAD_UNWANTED || node->flags & RF_FACTS_RDMA)
+	if (order->road == RF_ROAD_UNWANTED)
 		return 0;
 	memcpy(name, node->host_name, sizeof(node->host_name));
+	if (!(node->flags & RF_FACTS_RDMA))
+		rf_report(report, ENODEV,
+			  "%s: the node, %s, has no RDMA device, or is told not to use it",
+			  order->host, name);
+	else if (!(options->flags & RFORK_INSECURE_PLAINTEXT) && !is_this_machine(node))
+		rf_report(report, EPERM,
+			  "%s: the node, %s, is another machine, and pages by RDMA are not "
+			  "encrypted; RFORK_INSECURE_PLAINTEXT allows it",
+			  order->host, name);
+	else
+		return 0;
 	if (order->road == RF_ROAD_DEMANDED)
-		return rf_report(report, ENODEV,
-				 "%s: the node, %s, has no RDMA device, or is told not to use it",
-				 order->host, name);
+		return -report->error;
+	*report = (struct rf_report){ 0 };
 	order->road = RF_ROAD_UNWANTED;
 	return 0;
 }
@@ -176,7 +200,7 @@ int rf_approach_agree(struct rf_flight *flight, const struct rf_options *options
 	if (error == 0)
 		error = rf_machine_facts_compare(facts, node, report);
 	if (error == 0)
-		error = settle_road(order, node, report);
+		error = settle_road(order, options, node, report);
 	rf_report_sanitize(report); /* words of the node's may be in it */
 	return error;
 }

@@ -4,7 +4,8 @@
  * back of it.  A road that cannot be had, or is lost on either side at any time, costs auto:// nothing
  * but time: the pages that were under way come again by the connection, and END counts each of them
  * once.  rdma:// fails with what was the reason, and leaves nothing: a process that was to move has not seen
- * its helper come and go.
+ * its helper come and go.  To another machine, which can only be behind a tunnel, no page goes around that
+ * unless the caller has allowed plaintext.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -267,13 +268,12 @@ static void answer_twice(struct road_view *view)
 
 /* -- callers ---------------------------------------------------------------------------------- */
 
-static void succeed(const char *scheme, void (*script)(struct road_view *), const char *helper)
+static void run(const char *scheme, void (*script)(struct road_view *), const char *helper)
 {
 	struct road_node node;
 	char host[96];
 	pid_t pid;
 
-	footprint_take(&before);
 	road_node_start(&node, key, memory, BYTES, script);
 	if (helper)
 		CHECK_CALL(setenv("RFORK_PAGES_HELPER", helper, 1));
@@ -283,6 +283,12 @@ static void succeed(const char *scheme, void (*script)(struct road_view *), cons
 		test_fail(__FILE__, __LINE__, "rfork(%s): %s", host, rfork_error());
 	test_expect_exit(pid, 0);
 	road_node_finish(&node);
+}
+
+static void succeed(const char *scheme, void (*script)(struct road_view *), const char *helper)
+{
+	footprint_take(&before);
+	run(scheme, script, helper);
 	footprint_expect(&before);
 }
 
@@ -386,6 +392,13 @@ int main(void)
 	fail(take_too_much, NULL, EBADMSG, "malformed");
 	fail(take_nothing, NULL, EBADMSG, "malformed");
 	fail(answer_twice, NULL, EBADMSG, "malformed");
+	scripted_node_is_elsewhere = true;
+	run("tcp://", go_by_the_connection, NULL); /* the caller keeps the digests of its files */
+	fail(need_nothing, NULL, EPERM, "not encrypted");
+	succeed("auto://", go_by_the_connection, NULL);
+	options.flags = RFORK_INSECURE_PLAINTEXT;
+	succeed("auto://", take_all, NULL);
+	scripted_node_is_elsewhere = false;
 	limit_files();
 	succeed("auto://", go_by_the_connection, NULL);
 	stay(need_nothing, EFBIG);

@@ -48,6 +48,8 @@ static void read_frame(int fd, unsigned type, void *payload, size_t bytes)
 	CHECK_EQUAL(test_read(fd, payload, bytes), bytes);
 }
 
+bool scripted_node_is_elsewhere;
+
 void scripted_node_shake_hands(int fd, const unsigned char key[32])
 {
 	struct rf_frame_challenge challenge = { .version = RF_PROTOCOL_VERSION };
@@ -65,7 +67,7 @@ void scripted_node_shake_hands(int fd, const unsigned char key[32])
 	read_frame(fd, RF_FRAME_REQUEST, &facts, sizeof(facts));
 	if (facts.flags & RF_FACTS_TERMINAL)
 		read_frame(fd, RF_FRAME_TERMINAL, &terminal, sizeof(terminal));
-	/* the same machine */
+	facts.boot_id[0] ^= scripted_node_is_elsewhere;
 	scripted_node_put(fd, RF_FRAME_WELCOME, 0, 0, &facts, sizeof(facts));
 }
 

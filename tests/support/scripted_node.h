@@ -29,7 +29,9 @@ void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned c
 /* The script has returned, and the ghost has closed the connection. */
 void scripted_node_finish(struct scripted_node *scripted);
 
-/* The handshake alone, as a machine that is like the caller's and agrees to all that it asks for. */
+/* The handshake alone, as the caller's machine, which agrees to all that it asks for; or as one that is like
+ * it, but another. */
+extern bool scripted_node_is_elsewhere;
 void scripted_node_shake_hands(int connection, const unsigned char key[32]);
 
 /* For scripts.  A header alone may announce what never comes; the ghost may have gone. */
