@@ -10,19 +10,21 @@ check_PROGRAMS += %D%/traveller
 %C%_traveller_LDFLAGS = -no-install
 
 # Scripts that boot guests.
-rf_guest_tests = %D%/processes_run_on_another_kernel.sh
+rf_guest_tests = \
+	%D%/processes_run_on_another_kernel.sh \
+	%D%/programs_pass_in_a_guest.sh
 dist_check_SCRIPTS += $(rf_guest_tests)
 TESTS += $(rf_guest_tests)
 EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent %D%/kernel.sh \
 	%D%/nodes.sh %D%/programs.sh \
-	%D%/programs_pass_in_a_guest.sh %D%/kernels_and_carriers.sh
+	%D%/kernels_and_carriers.sh
 
 # What takes minutes: all directions between three kernels, and every integration program in a guest.
 .PHONY: check-rdma
 check-rdma: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
 	for kernel in 6.12 6.1; do \
-		RFORK_TEST_KERNEL=$$kernel $(SH_LOG_COMPILER) \
+		RFORK_TEST_KERNEL=$$kernel RFORK_GUEST_PROGRAMS='$(rf_rdma_programs)' $(SH_LOG_COMPILER) \
 			$(srcdir)/%D%/programs_pass_in_a_guest.sh $(rf_integration_tests) || status=1; \
 	done; \
 	$(SH_LOG_COMPILER) $(srcdir)/%D%/kernels_and_carriers.sh || status=1; \

@@ -151,11 +151,17 @@ counted_row() {
 	fi
 }
 
+# The listener is the first process of that name; sessions are of the same.
+stop_node_in_guest() {
+	# shellcheck disable=SC2016 # the guest expands it
+	guest_run "$1" bash -c 'kill -TERM $(grep -lx rfork-server /proc/[0-9]*/comm |
+		cut -d / -f 3 | sort -n | head -n 1)'
+}
+
 nodes_end() {
 	local rank
-	# shellcheck disable=SC2016 # the guest expands it
 	for rank in "${!nodes_kernels[@]}"; do
-		guest_run "$rank" bash -c 'kill -TERM $(pgrep -o rfork-server)'
+		stop_node_in_guest "$rank"
 	done
 	guests_end
 	stop_server

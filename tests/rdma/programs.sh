@@ -10,6 +10,7 @@
 # reasons as elsewhere, which its line repeats.
 
 program_limit_s=300
+program_environment=() # as of env(1)
 
 # What programs print is in no file: the guest is gone when somebody looks.
 programs_run() {
@@ -17,7 +18,8 @@ programs_run() {
 	shift
 	for program in "$@"; do
 		status=0
-		output=$(guest_run "$rank" timeout -k 5 "$program_limit_s" "$program") || status=$?
+		output=$(guest_run "$rank" env "${program_environment[@]}" \
+			timeout -k 5 "$program_limit_s" "$program") || status=$?
 		case $status in
 		0) echo "PASS: $program" ;;
 		77) echo "SKIP: $program: $(grep '^skipped:' <<<"$output" || true)" ;;

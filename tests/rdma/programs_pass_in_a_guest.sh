@@ -24,10 +24,16 @@ some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
 if (($# == 0)); then
 	set -- "${some[@]/#/tests/integration/}"
 fi
-# By rdma:// small processes would go by the connection.
-export RFORK_TEST_SCHEME=${RFORK_TEST_SCHEME-rdma://} RFORK_RDMA_MIN_BYTES=1
 export RFORK_TEST_PATIENCE=10
 guests_limit_s=$((120 + 60 * $#))
 guests_boot "${RFORK_TEST_KERNEL:-6.12}"
+status=0
+# By rdma:// small processes would go by the connection.
+# shellcheck disable=SC2034 # programs.sh uses it
+program_environment=("RFORK_TEST_SCHEME=${RFORK_TEST_SCHEME-rdma://}" RFORK_RDMA_MIN_BYTES=1)
+programs_run 0 "$@" || status=1
+# Those that need a device name the carrier themselves.
+program_environment=()
 # shellcheck disable=SC2086 # names without blanks
-programs_run 0 "$@" ${RFORK_GUEST_PROGRAMS-}
+programs_run 0 ${RFORK_GUEST_PROGRAMS-} || status=1
+exit "$status"
