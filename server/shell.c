@@ -41,6 +41,17 @@ static void settle(void)
 	free(malloc(SETTLED_BYTES));
 }
 
+/* The administrator's choice: else only memory that asks for them gets huge pages. */
+static bool are_huge_pages_always(void)
+{
+	static const char always[] = "[always]";
+	char text[64];
+
+	return rf_io_read_file("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) >=
+		       (long)sizeof(always) - 1 &&
+	       memcmp(text, always, sizeof(always) - 1) == 0;
+}
+
 static int prepare(struct rf_shell *shell)
 {
 	unsigned mm_map_bytes = 0;
@@ -49,6 +60,7 @@ static int prepare(struct rf_shell *shell)
 	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
 			    mm_map_bytes == sizeof(struct prctl_mm_map);
 	shell->time_namespace = rf_clocks_namespace(RF_CLOCKS_OWN);
+	shell->huge_pages_are_always = are_huge_pages_always();
 	shell->maps_bytes = MAPS_BUFFER_BYTES;
 	shell->maps_buffer = mmap(NULL, shell->maps_bytes, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

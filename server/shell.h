@@ -48,6 +48,8 @@ struct rf_shell {
 	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	bool has_terminal;		     /* descriptor RF_SHELL_TERMINAL_FD is the child's */
 	bool has_mm_map;		     /* prctl(PR_SET_MM_MAP) works here */
+	bool huge_pages_are_always;	     /* any memory may get transparent huge pages here */
+	bool huge_pages_are_off;	     /* none does for now */
 	uint64_t time_namespace;
 	void *maps_buffer;
 	size_t maps_bytes;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "rfork/arch.h"
 #include "rfork/frame.h"
@@ -24,6 +25,8 @@
 
 /* Linux 6.13, include/uapi/asm-generic/mman-common.h; missing in older headers. */
 #define ADVICE_GUARD_INSTALL 102
+/* Linux 5.14 */
+#define ADVICE_POPULATE_WRITE 23
 
 /* -- mapping ---------------------------------------------------------------------------------- */
 
@@ -35,6 +38,12 @@ static int map_failed(struct rf_shell *shell, const struct rf_image *image,
 
 	return rf_report(&shell->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
 			 mapping->end, path);
+}
+
+/* Whether memory that could hold a huge page is mostly data. */
+static bool is_dense(const struct rf_image_mapping *mapping)
+{
+	return mapping->data_pages > (mapping->end - mapping->start) / PAGE_BYTES / 2;
 }
 
 static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
@@ -51,7 +60,7 @@ static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *m
 		return map_failed(shell, memory->image, mapping, result);
 	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only,
 	 * and not for the heap: what brk() adds would be a second mapping beside it. */
-	if (bytes >= HUGE_PAGE_BYTES && mapping->data_pages > bytes / PAGE_BYTES / 2 &&
+	if (bytes >= HUGE_PAGE_BYTES && is_dense(mapping) &&
 	    !(mapping->start < brk && brk <= mapping->end))
 		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
 	return 0;
@@ -205,6 +214,54 @@ int rf_shell_map_image(struct rf_shell *shell)
 
 /* -- pages ------------------------------------------------------------------------------------- */
 
+static int make_writable(struct rf_shell *shell, const struct rf_image_mapping *mapping,
+			 struct rf_place *place)
+{
+	int error;
+
+	if (place->protection & RF_PROTECTION_WRITE)
+		return 0;
+	error = (int)rf_syscall(SYS_mprotect, place->address, mapping->end - mapping->start,
+				place->protection | RF_PROTECTION_WRITE);
+	if (error < 0)
+		return map_failed(shell, &shell->image, mapping, error);
+	place->protection |= RF_PROTECTION_WRITE;
+	return 0;
+}
+
+/*
+ * Where any memory may get huge pages, one page of data would fill 2 MiB of a hole in the child.  The
+ * switch is the whole process's, and the child's later on: there is none for a mapping that could be
+ * put back.
+ */
+static int switch_huge_pages(struct rf_shell *shell, bool are_off)
+{
+	int error;
+
+	if (shell->huge_pages_are_off == are_off)
+		return 0;
+	error = rf_sys_prctl(PR_SET_THP_DISABLE, are_off, 0, 0, 0);
+	if (error < 0)
+		return rf_report(&shell->report, -error, "transparent huge pages: %m");
+	shell->huge_pages_are_off = are_off;
+	return 0;
+}
+
+static int fill_in_small_pages(struct rf_shell *shell, const struct rf_image_mapping *mapping,
+			       uint64_t address, size_t bytes)
+{
+	int error;
+
+	if (!shell->huge_pages_are_always || mapping->end - mapping->start < HUGE_PAGE_BYTES)
+		return 0;
+	error = switch_huge_pages(shell, !is_dense(mapping));
+	/* What does not come by the stream comes when the switch may be another. Before Linux 5.14
+	 * that costs memory, no more. */
+	if (error == 0 && shell->huge_pages_are_off && shell->reader.road)
+		rf_sys_madvise(address, bytes, ADVICE_POPULATE_WRITE);
+	return error;
+}
+
 /* Makes the place of a run ready to be written, and says where it is. */
 static int locate(void *context, size_t index, const struct rf_image_run *run, uint64_t *offset)
 {
@@ -223,17 +280,16 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 					     run->address)
 				 : 0;
 	}
-	if (place->protection & RF_PROTECTION_WRITE)
-		return 0;
-	error = (int)rf_syscall(SYS_mprotect, place->address, mapping->end - mapping->start,
-				place->protection | RF_PROTECTION_WRITE);
+	error = make_writable(shell, mapping, place);
 	if (error < 0)
-		return map_failed(shell, &shell->image, mapping, error);
-	place->protection |= RF_PROTECTION_WRITE;
-	return 0;
+		return error;
+	return fill_in_small_pages(shell, mapping, run->address + *offset,
+				   (size_t)run->pages * PAGE_BYTES);
 }
 
 int rf_shell_receive_pages(struct rf_shell *shell)
 {
-	return rf_reader_pages(&shell->reader, &shell->image, locate, shell);
+	int error = rf_reader_pages(&shell->reader, &shell->image, locate, shell);
+
+	return error < 0 ? error : switch_huge_pages(shell, false);
 }

@@ -13,7 +13,7 @@ source "$RFORK_SOURCE/tests/rdma/programs.sh"
 
 some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
 	grown_windows_are_enforced
-	heap_grows_as_one_mapping malloc_works_after_the_move
+	heap_grows_as_one_mapping holes_stay_holes malloc_works_after_the_move
 	many_mappings_travel mapped_files_go_by_reference moved_process_may_rfork
 	moves_chain_over_three_nodes pending_signals_move pipe_to_the_parent_works
 	protected_memory_is_kept replaced_files_go_by_content sched_getcpu_follows_the_child
