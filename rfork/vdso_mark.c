@@ -35,16 +35,42 @@ void rf_vdso_mark_seal(struct rf_vdso_mark *mark)
 	mark->digest = digest_of(mark);
 }
 
+static bool is_range(uint64_t start, uint64_t end)
+{
+	return start < end && (start | end) % PAGE_BYTES == 0;
+}
+
+/* As an image may have them; and none is where the mark is. */
+static bool are_areas(const struct rf_vdso_mark *mark)
+{
+	uint64_t last = 0;
+	unsigned codes = 0;
+
+	for (uint32_t i = 0; i < mark->vdso.areas; i++) {
+		const struct rf_image_vdso_area *area = &mark->areas[i];
+
+		if (!is_range(area->start, area->end) || area->start < last ||
+		    (area->start < mark->end && area->end > mark->start) ||
+		    (area->kind != RF_VDSO_CODE && area->kind != RF_VDSO_DATA))
+			return false;
+		codes += area->kind == RF_VDSO_CODE;
+		last = area->end;
+	}
+	return codes == 1;
+}
+
+/* The digest says nothing of who has made it: all that others count on is looked at. */
 bool rf_vdso_mark_holds(const struct rf_vdso_mark *mark, uint64_t address)
 {
 	const struct rf_image_vdso_area *code;
 
 	if (memcmp(mark->magic, MAGIC, sizeof(mark->magic)) != 0 ||
 	    mark->digest != digest_of(mark) || mark->start != address ||
-	    mark->vdso.areas > RF_IMAGE_MAX_VDSO_AREAS)
+	    !is_range(mark->start, mark->end) || mark->vdso.areas > RF_IMAGE_MAX_VDSO_AREAS ||
+	    !are_areas(mark))
 		return false;
 	code = rf_vdso_code_area(mark->areas, mark->vdso.areas);
-	return code && mark->code > mark->start && mark->code < mark->end &&
+	return mark->code % PAGE_BYTES == 0 && mark->code > mark->start && mark->code < mark->end &&
 	       mark->end - mark->code >= code->end - code->start;
 }
 

@@ -29,7 +29,8 @@ struct rf_vdso_mark {
 /* Completes a mark whose other fields are set. */
 void rf_vdso_mark_seal(struct rf_vdso_mark *mark);
 
-/* Whether what lies at `address` is one, and consistent. */
+/* Whether what lies at `address` is one, and consistent: its areas and its range are apart, and ascend.  A
+ * process may have written it itself. */
 bool rf_vdso_mark_holds(const struct rf_vdso_mark *mark, uint64_t address);
 
 /* Lets a vdso's code, which is an ELF object, lead to a mark; and follows it: 0 = it leads nowhere. */

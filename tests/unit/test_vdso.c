@@ -478,6 +478,49 @@ START_TEST(mark_holds_only_as_it_was_left)
 }
 END_TEST
 
+/* Made by the process itself, which may do so: what follows from it must stay within bounds. */
+START_TEST(forged_marks_do_not_hold)
+{
+	const uint64_t far = 0x10000000;
+	const struct rf_image_vdso_area forged[] = {
+		{ far + 3 * PAGE, far, RF_VDSO_DATA, 0 },      /* from behind */
+		{ far, far, RF_VDSO_DATA, 0 },		       /* nothing */
+		{ far + 1, far + PAGE, RF_VDSO_DATA, 0 },      /* no pages */
+		{ far, far + PAGE, RF_VDSO_CODE, 0 },	       /* a second code */
+		{ far, far + PAGE, RF_VDSO_DATA + 7, 0 },      /* of no kind */
+		{ 0, UINT64_MAX - PAGE + 1, RF_VDSO_DATA, 0 }, /* on the mark */
+	};
+	struct rf_image_vdso_area code;
+	struct rf_vdso_mark sound;
+
+	make_marked();
+	code = mark.areas[0];
+	mark.vdso.areas = 2;
+	mark.areas[0] = (struct rf_image_vdso_area){ far, far + PAGE, RF_VDSO_DATA, 0 };
+	mark.areas[1] = code;
+	rf_vdso_mark_seal(&mark);
+	sound = mark;
+	ck_assert(rf_vdso_mark_holds(&mark, mark.start));
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+		mark.areas[0] = forged[i];
+		rf_vdso_mark_seal(&mark);
+		ck_assert(!rf_vdso_mark_holds(&mark, mark.start));
+	}
+	mark = sound;
+	mark.areas[0] = code; /* twice the same place */
+	mark.areas[0].kind = RF_VDSO_DATA;
+	rf_vdso_mark_seal(&mark);
+	ck_assert(!rf_vdso_mark_holds(&mark, mark.start));
+	mark = sound;
+	mark.end = UINT64_MAX - PAGE + 1;
+	mark.areas[1].start = mark.end - PAGE;
+	mark.areas[1].end = mark.end;
+	rf_vdso_mark_seal(&mark);
+	ck_assert(!rf_vdso_mark_holds(&mark, mark.start));
+	munmap(beside, PAGE + bytes);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("vdso");
@@ -506,6 +549,7 @@ int main(void)
 	tcase_add_test(tcase, damaged_vdsos_harm_nobody);
 	tcase_add_test(tcase, mark_is_found);
 	tcase_add_test(tcase, mark_holds_only_as_it_was_left);
+	tcase_add_test(tcase, forged_marks_do_not_hold);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
