@@ -962,7 +962,7 @@ static int fetch(void *context, const struct rf_page_record *record)
 {
 	struct target *target = context;
 	const struct rf_image_remote_pages *head = &record->head.remote;
-	const unsigned char *from = sample_remote + (head->remote_address - SAMPLE_REMOTE);
+	const unsigned char *from;
 
 	target->fault = judge_record(target, record);
 	if (target->fault)
@@ -972,6 +972,7 @@ static int fetch(void *context, const struct rf_page_record *record)
 		target->reading->is_road_lost = true;
 		return 0;
 	}
+	from = sample_remote + (head->remote_address - SAMPLE_REMOTE);
 	for (uint32_t i = 0; i < record->data_count; i++) {
 		memcpy(record->data[i].iov_base, from, record->data[i].iov_len);
 		from += record->data[i].iov_len;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "rfork/restore_frames.h"
 #include "tests/support/vectors.h"
@@ -42,6 +45,9 @@ static uint64_t window_start, window_end;
 static void *at(void *context, uint64_t address, uint64_t bytes)
 {
 	(void)context;
+#ifdef __SANITIZE_ADDRESS__ /* whose red zones are part of a stack */
+	__asan_unpoison_memory_region((void *)(uintptr_t)address, bytes);
+#endif
 	return bytes <= ROOM_BYTES * 16 ? (void *)(uintptr_t)address : NULL;
 }
 
