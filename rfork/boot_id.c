@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the kernel's random number of the boot.  Called by machine_facts.c and by rfork-start.
+ * Reads the kernel's random number of the boot, and compares such numbers.
  */
 #define _GNU_SOURCE
 #include "rfork/boot_id.h"
@@ -40,4 +40,11 @@ void rf_boot_id_read(uint8_t boot_id[RF_BOOT_ID_BYTES])
 	}
 	if (digits != DIGITS)
 		memset(boot_id, 0, RF_BOOT_ID_BYTES);
+}
+
+bool rf_boot_id_is_same(const uint8_t a[RF_BOOT_ID_BYTES], const uint8_t b[RF_BOOT_ID_BYTES])
+{
+	static const uint8_t unknown[RF_BOOT_ID_BYTES];
+
+	return memcmp(a, b, RF_BOOT_ID_BYTES) == 0 && memcmp(a, unknown, RF_BOOT_ID_BYTES) != 0;
 }

@@ -18,6 +18,7 @@
 
 #include "rfork/approach.h"
 #include "rfork/arrival.h"
+#include "rfork/boot_id.h"
 #include "rfork/fdproof.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
@@ -81,14 +82,6 @@ static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
 	return error;
 }
 
-static bool is_same_boot(const struct rf_machine_facts *node, const struct rf_machine_facts *here)
-{
-	static const uint8_t unknown[sizeof(here->boot_id)];
-
-	return memcmp(node->boot_id, here->boot_id, sizeof(unknown)) == 0 &&
-	       memcmp(here->boot_id, unknown, sizeof(unknown)) != 0;
-}
-
 /* Adds to the order what depends on the node: another machine knows files by their digests. */
 static int complete_order(struct rf_ghost_order *order, const struct rf_machine_facts *here,
 			  const struct rf_machine_facts *node, struct rf_report *report)
@@ -96,7 +89,7 @@ static int complete_order(struct rf_ghost_order *order, const struct rf_machine_
 	struct rf_digest_cache *digests;
 
 	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
-	order->request.same_boot = is_same_boot(node, here);
+	order->request.same_boot = rf_boot_id_is_same(node->boot_id, here->boot_id);
 	order->request.node_vdso = node->vdso_digest;
 	if (order->request.same_boot)
 		return 0;

@@ -68,6 +68,7 @@ rf_shell_sources = \
 	%D%/shell_overlay.c \
 	%D%/shell_protocol.h \
 	%D%/shell_road.h \
+	rfork/boot_id.c \
 	rfork/clocks.c \
 	rfork/digest.c \
 	rfork/frame.c \

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "rfork/boot_id.h"
 #include "rfork/digest.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
@@ -48,10 +49,7 @@ int rf_shell_open_file(const struct rf_shell_memory *memory, const struct rf_ima
 
 bool rf_shell_is_same_boot(const struct rf_shell *shell, const struct rf_image *image)
 {
-	static const uint8_t unknown[sizeof(shell->facts.boot_id)];
-
-	return memcmp(shell->facts.boot_id, unknown, sizeof(unknown)) != 0 &&
-	       memcmp(shell->facts.boot_id, image->head.boot_id, sizeof(unknown)) == 0;
+	return rf_boot_id_is_same(shell->facts.boot_id, image->head.boot_id);
 }
 
 static bool is_same_object(const struct rf_shell *shell, const struct rf_image *image,

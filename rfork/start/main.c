@@ -121,14 +121,12 @@ static bool is_same_machine(const struct rf_start *start)
 
 static bool is_same_boot(const struct rf_image *image)
 {
-	static const uint8_t unknown[RF_BOOT_ID_BYTES];
 	uint8_t boot_id[RF_BOOT_ID_BYTES];
 
 	if (!image->has_facts)
 		return false;
 	rf_boot_id_read(boot_id);
-	return memcmp(boot_id, unknown, sizeof(boot_id)) != 0 &&
-	       memcmp(boot_id, image->facts.boot_id, sizeof(boot_id)) == 0;
+	return rf_boot_id_is_same(boot_id, image->facts.boot_id);
 }
 
 static void find_facts(struct rf_start *start)
