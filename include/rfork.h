@@ -75,8 +75,10 @@ struct rfork_options {
  * rfork - create a child process on another machine.
  *
  * host: NUL-terminated, 1 to 255 bytes, not kept: "name", "name:port",
- *       "[v6]:port", "tcp://...", or "unix:PATH".  The port defaults to
- *       RFORK_PORT from the environment, else to RFORK_DEFAULT_PORT.
+ *       "[v6]:port", "tcp://...", "rdma://...", "auto://...", or "unix:PATH".
+ *       The port defaults to RFORK_PORT from the environment, else to
+ *       RFORK_DEFAULT_PORT.  With rdma:// the pages of a large process go by
+ *       RDMA, with auto:// where both machines can.
  *
  * Returns the pid of a local child, the ghost, in the caller: waitpid() on it
  * gives the remote child's own status.  Returns 0 in the child, on the node.
@@ -88,7 +90,8 @@ struct rfork_options {
  *
  * Errors:
  *   EINVAL          host is not of one of the forms above
- *   EPERM           host is beyond loopback, without RFORK_INSECURE_PLAINTEXT
+ *   EPERM           host is beyond loopback, or with rdma:// its pages would go
+ *                   beyond it, without RFORK_INSECURE_PLAINTEXT
  *   EHOSTUNREACH    host is unknown, or cannot be reached
  *   ECONNREFUSED    no server listens there
  *   ENOKEY          there is no key file
@@ -101,6 +104,8 @@ struct rfork_options {
  *   EAGAIN          the node runs its maximum of children, or fork() said so
  *   ETIMEDOUT       the hand-over took longer than the time limit
  *   ECONNRESET      the node or its server died during the hand-over
+ *   ENODEV          rdma://: this machine or the node has no RDMA device, or the
+ *                   node is told not to use it
  *   ENOMEM, ENOSPC  either side ran out of memory or space
  *   EIO             with RFORK_CHECK_FROZEN: the image changed while it was sent
  *

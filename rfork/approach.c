@@ -118,14 +118,12 @@ static const char *find_helper(struct rf_arena *arena)
 
 static bool is_this_machine(const struct rf_machine_facts *node)
 {
-	static const uint8_t unknown[RF_BOOT_ID_BYTES];
 	uint8_t boot_id[RF_BOOT_ID_BYTES];
 
 	rf_state_lock();
 	rf_boot_id_read(boot_id);
 	rf_state_unlock();
-	return memcmp(boot_id, unknown, sizeof(boot_id)) != 0 &&
-	       memcmp(boot_id, node->boot_id, sizeof(boot_id)) == 0;
+	return rf_boot_id_is_same(boot_id, node->boot_id);
 }
 
 /* Takes the node's answer.  Who has not allowed plaintext has reached it by loopback; if it is another
