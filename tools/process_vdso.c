@@ -65,13 +65,13 @@ static int return_threads(struct rf_process *process, const struct rf_vdso *vdso
 {
 	const struct rf_vdso_mark *mark = &process->mark;
 	const struct rf_image_vdso_area *old = rf_vdso_code_area(mark->areas, mark->vdso.areas);
-	const struct rf_image_vdso_area *new = rf_vdso_code_area(vdso->areas, vdso->count);
+	const struct rf_image_vdso_area *own = rf_vdso_code_area(vdso->areas, vdso->count);
 	struct rf_image *image = &process->source->image;
 
 	for (uint32_t i = 0; i < image->head.threads; i++) {
 		struct rf_image_registers *registers = &image->threads[i].image.registers;
 
-		if (new &&new->start <= registers->rip && registers->rip < new->end)
+		if (own && own->start <= registers->rip && registers->rip < own->end)
 			return -EAGAIN;
 		if (registers->rip - mark->code < old->end - old->start)
 			registers->rip += old->start - mark->code;
