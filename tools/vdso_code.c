@@ -11,16 +11,9 @@
 #include <sys/auxv.h>
 
 #include "rfork/machine_facts.h"
+#include "rfork/vdso_mark.h"
 
 #define MAX_VDSO_BYTES RF_IMAGE_MAX_VDSO_CODE_BYTES
-
-static const struct rf_image_vdso_area *find_area(const struct rf_image *image)
-{
-	for (uint32_t i = 0; i < image->vdso.areas; i++)
-		if (image->vdso_areas[i].kind == RF_VDSO_CODE)
-			return &image->vdso_areas[i];
-	return NULL;
-}
 
 /* Our own, if it is of the same build. */
 static const unsigned char *find_own(const struct rf_image *image, size_t bytes)
@@ -36,7 +29,8 @@ static const unsigned char *find_own(const struct rf_image *image, size_t bytes)
 
 int rf_vdso_code_find(struct rf_vdso_code *code, struct rf_source *source)
 {
-	const struct rf_image_vdso_area *area = find_area(&source->image);
+	const struct rf_image_vdso_area *area =
+		rf_vdso_code_area(source->image.vdso_areas, source->image.vdso.areas);
 	size_t bytes;
 
 	*code = (struct rf_vdso_code){ 0 };
