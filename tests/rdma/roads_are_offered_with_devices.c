@@ -64,16 +64,24 @@ static void copy(const char *from, const char *folder, const char *name)
 static const char *const programs[PROGRAMS] = { "server/rfork-server", "server/rfork-shell",
 						"server/rfork-shell-rdma" };
 
-/* A build folder whose shell for RDMA is no program. */
-static void make_broken_build(const char *folder)
+static void make_build(const char *folder)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/server", folder);
 	CHECK_CALL(mkdir(path, 0755));
 	for (unsigned i = 0; i < PROGRAMS; i++)
-		copy(i == 2 ? "/dev/null" : test_build_path(programs[i]), folder, programs[i]);
+		copy(test_build_path(programs[i]), folder, programs[i]);
 	CHECK_CALL(setenv("RFORK_BUILD", folder, 1));
+}
+
+/* Its shell for RDMA is no program any more. */
+static void break_build(const char *folder)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, programs[2]);
+	CHECK_CALL(truncate(path, 0));
 }
 
 static void remove_build(const char *folder)
@@ -120,8 +128,9 @@ static void check_broken_shell(void)
 
 	CHECK(mkdtemp(folder));
 	test_guard_directory(folder);
-	make_broken_build(folder);
+	make_build(folder);
 	node_start(&node, NULL);
+	break_build(folder); /* one that is broken before is not offered */
 	expect_refusal(&node);
 	node_expect_service(&node); /* by the other shell */
 	node_stop(&node);
