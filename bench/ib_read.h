@@ -16,8 +16,8 @@ int ib_find_device(char *name, size_t bytes);
 void ib_describe(const char *name, char *text, size_t bytes);
 
 /*
- * Adds the bandwidth, in GB/s, of READs of 1 MiB from this machine to itself, as ib_read_bw of perftest
- * measures it; or says in series->skipped why not.  0, or -1 after a message.
+ * Adds the bandwidth, in GB/s, of READs of 1 MiB from this machine to itself, as ib_read_bw of
+ * perftest measures it; or says in series->skipped why not.  0, or -1 after a message.
  */
 int ib_read_bandwidth(const char *name, struct series *series);
 

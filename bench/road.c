@@ -4,8 +4,8 @@
  *
  *     rfork-bench-road HOST COUNT KIBIBYTES
  *
- * HOST has a scheme, tcp:// or rdma://, which says by which road the pages go, whatever their number.
- * Prints one line a value: "first N", "return N" in nanoseconds.  Run by rows_rdma.c.
+ * HOST has a scheme, tcp:// or rdma://, which says by which road the pages go, whatever their
+ * number.  Prints one line a value: "first N", "return N" in nanoseconds.  Run by rows_rdma.c.
  */
 #include <rfork.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a move takes by TCP and by RDMA, by the size of the process, and how that compares with what the
- * device can do.  Called by bench.c for --rdma.
+ * What a move takes by TCP and by RDMA, by the size of the process, and how that compares with what
+ * the device can do.  Called by bench.c for --rdma.
  */
 #include "bench/rows_rdma.h"
 

@@ -9,9 +9,9 @@
 #include <stdio.h>
 
 /*
- * Measures moves to `host`, HOST:PORT of a node whose key RFORK_KEY_FILE names, with programs of the folder;
- * ends early, with what there is, once *interrupted is not 0.  Without a device all that needs one is
- * skipped.  0, or -1 after a message.
+ * Measures moves to `host`, HOST:PORT of a node whose key RFORK_KEY_FILE names, with programs of
+ * the folder; ends early, with what there is, once *interrupted is not 0.  Without a device all
+ * that needs one is skipped.  0, or -1 after a message.
  */
 int rows_rdma_measure(const char *folder, const char *host,
 		      const volatile sig_atomic_t *interrupted);

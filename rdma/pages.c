@@ -2,8 +2,8 @@
 /*
  * rfork-pages: started by a ghost (rfork/ghost_helper.c) where pages go by RDMA, so that neither
  * libibverbs nor a device is ever part of a process whose memory is captured.  It maps the ghost's
- * ring, lets the node's queue pairs read it, and ends with its socket.  What is left then the kernel
- * takes back.
+ * ring, lets the node's queue pairs read it, and ends with its socket.  What is left then the
+ * kernel takes back.
  */
 #define _GNU_SOURCE
 #include <errno.h>

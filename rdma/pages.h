@@ -39,12 +39,13 @@ _Noreturn void pages_lose(int error, const char *format, ...) __attribute__((for
 /* pages_listen.c: listens at the ordered address, on the device that has it. */
 void pages_listen(struct pages *pages);
 
-/* pages_accept.c: acts upon events of the connection manager, and of the device, until there is none. */
+/* pages_accept.c: acts upon events of the connection manager, and of the device, until there is
+ * none. */
 void pages_hear_manager(struct pages *pages);
 void pages_hear_device(struct pages *pages);
 
-/* pages_hello.c: whether the private data of a request are those of a connection that may be made, and
- * of which; looks at the token in constant time.  Any other: -1. */
+/* pages_hello.c: whether the private data of a request are those of a connection that may be made,
+ * and of which; looks at the token in constant time.  Any other: -1. */
 int pages_check_hello(const void *data, size_t bytes, const struct rf_pages_order *order,
 		      const enum pages_connection states[RF_ROAD_MAX_CONNECTIONS]);
 

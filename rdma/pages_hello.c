@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may make a page connection (doc/protocol.txt, 8).  Called by pages_accept.c with what a stranger
- * has sent.
+ * Who may make a page connection (doc/protocol.txt, 8).  Called by pages_accept.c with what a
+ * stranger has sent.
  */
 #include <stddef.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 
 #define MEBIBYTE ((size_t)1 << 20)
 
-/* -- the address -------------------------------------------------------------------------------- */
+/* -- the address ------------------------------------------------------------------------------- */
 
 /* An IPv4 address in the clothes of IPv6 is none to RDMA. */
 static void undress(struct sockaddr_storage *address)
@@ -63,7 +63,8 @@ static bool bind_to(struct pages *pages, const struct sockaddr *address)
 	return false;
 }
 
-/* No device has a loopback address; who is reached by it is reached by any other of this machine. */
+/* No device has a loopback address; who is reached by it is reached by any other of this
+ * machine. */
 static bool bind_to_any_own(struct pages *pages)
 {
 	struct ifaddrs *list, *own;
@@ -102,7 +103,7 @@ static void bind_listener(struct pages *pages)
 		   strerror(error));
 }
 
-/* -- the memory --------------------------------------------------------------------------------- */
+/* -- the memory -------------------------------------------------------------------------------- */
 
 _Noreturn static void lose_region(struct pages *pages, int error)
 {

@@ -126,8 +126,8 @@ static bool is_this_machine(const struct rf_machine_facts *node)
 	return rf_boot_id_is_same(boot_id, node->boot_id);
 }
 
-/* Takes the node's answer.  Who has not allowed plaintext has reached it by loopback; if it is another
- * machine all the same, that was a tunnel, which pages by RDMA would go around. */
+/* Takes the node's answer.  Who has not allowed plaintext has reached it by loopback; if it is
+ * another machine all the same, that was a tunnel, which pages by RDMA would go around. */
 static int settle_road(struct rf_ghost_order *order, const struct rf_options *options,
 		       const struct rf_machine_facts *node, struct rf_report *report)
 {

@@ -144,8 +144,8 @@ bool rf_arch_ask_c_library(struct rf_arch_c_library *library);
 
 /*
  * Takes from the features of this machine those that the process does not use: nothing, unless some
- * have been masked; then all that have been, and all that the C library neither uses nor lets anybody
- * mask.
+ * have been masked; then all that have been, and all that the C library neither uses nor lets
+ * anybody mask.
  */
 void rf_arch_drop_masked(struct rf_machine_facts *facts, const struct rf_arch_c_library *library);
 
@@ -153,8 +153,8 @@ void rf_arch_drop_masked(struct rf_machine_facts *facts, const struct rf_arch_c_
 
 /*
  * Whether the process, which started on a machine with these facts, or was prepared for one by
- * rf_arch_widen_resolver(), can bind functions on the node, or be prepared for it there.  0, or -ENOEXEC
- * with a report.
+ * rf_arch_widen_resolver(), can bind functions on the node, or be prepared for it there.  0, or
+ * -ENOEXEC with a report.
  */
 int rf_arch_check_resolver(const struct rf_machine_facts *started,
 			   const struct rf_machine_facts *node, struct rf_report *report);
@@ -223,8 +223,8 @@ int rf_arch_xsave_fit(void *to, const struct rf_machine_facts *here, const void 
 struct rf_arch_memory {
 	/* these bytes of it; NULL unless they are in one mapping, private, and can be written */
 	void *(*at)(void *context, uint64_t address, uint64_t bytes);
-	/* where what can be read from an address on ends, at most so many bytes on; the address itself,
-	 * or less, if nothing can */
+	/* where what can be read from an address on ends, at most so many bytes on; the address
+	 * itself, or less, if nothing can */
 	uint64_t (*end)(void *context, uint64_t address, uint64_t most);
 	void *context;
 };
@@ -240,10 +240,10 @@ struct rf_arch_spare {
 #define RF_ARCH_SPARE_FRAME_BYTES(facts) (((uint64_t)(facts)->xsave_bytes + 4 + 63) & ~UINT64_C(63))
 
 /*
- * Finds the frames of signal handlers on the stacks of a thread and puts what they hold of the vector
- * state into the layout of the machine with these facts, on which this runs; into spare memory where a
- * frame has no room.  0; -ENOEXEC with a report that names a component that is in use and is lacking, or
- * says that there are too many; or as rf_arch_xsave_fit().
+ * Finds the frames of signal handlers on the stacks of a thread and puts what they hold of the
+ * vector state into the layout of the machine with these facts, on which this runs; into spare
+ * memory where a frame has no room.  0; -ENOEXEC with a report that names a component that is in
+ * use and is lacking, or says that there are too many; or as rf_arch_xsave_fit().
  */
 int rf_arch_fit_signal_frames(const struct rf_image_thread *thread,
 			      const struct rf_machine_facts *here,

@@ -16,8 +16,8 @@ uint64_t rf_digest64(const void *data, size_t bytes);
 /* XXH3-64, seed 0, of the concatenation of count buffers. */
 uint64_t rf_digest64_iov(const struct iovec *iov, int count);
 
-/* The same of two lists of buffers, one behind the other; what the second holds is copied to `copy` on
- * the way, so that it comes from memory but once. */
+/* The same of two lists of buffers, one behind the other; what the second holds is copied to `copy`
+ * on the way, so that it comes from memory but once. */
 uint64_t rf_digest64_copy(const struct iovec *iov, int count, void *copy, const struct iovec *data,
 			  int data_count);
 

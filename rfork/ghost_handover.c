@@ -198,8 +198,8 @@ static int send_pages(struct rf_ghost *ghost)
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 
-/* All up to LAYOUT, and where else pages are to be had.  The node maps what the layout says while pages
- * are read and digested here. */
+/* All up to LAYOUT, and where else pages are to be had.  The node maps what the layout says while
+ * pages are read and digested here. */
 static int send_layout(struct rf_ghost *ghost)
 {
 	int error = rf_ghost_road_begin(ghost);

@@ -26,7 +26,7 @@
 /* Above every number that the helper gets. */
 #define SPARE_FD 16
 
-/* -- the process between ------------------------------------------------------------------------ */
+/* -- the process between ----------------------------------------------------------------------- */
 
 static long die_with(long parent)
 {
@@ -113,7 +113,7 @@ static void live_between(void *argument)
 	wait_for(pid, 0);
 }
 
-/* -- the ghost ---------------------------------------------------------------------------------- */
+/* -- the ghost --------------------------------------------------------------------------------- */
 
 static void close_fd(int fd)
 {
@@ -162,7 +162,8 @@ int rf_ghost_helper_start(struct rf_ghost_helper *helper, struct rf_arena *arena
 	return (int)started;
 }
 
-/* One that hears nothing, as its device or whoever has stopped it will have it, does not keep us. */
+/* One that hears nothing, as its device or whoever has stopped it will have it, does not keep
+ * us. */
 static void kill_helper(struct rf_ghost_helper *helper)
 {
 	long pid, fd;

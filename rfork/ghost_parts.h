@@ -2,7 +2,8 @@
 /*
  * Inside the ghost, until the child runs: what its parts share.  ghost.c has its life,
  * ghost_originals.c its descriptors, ghost_handover.c what it says to the node and hears,
- * ghost_road.c the other road of its pages.  All run frozen: no malloc, no stdio, no errno, no write outside the arena.
+ * ghost_road.c the other road of its pages.  All run frozen: no malloc, no stdio, no errno, no
+ * write outside the arena.
  */
 #ifndef RF_GHOST_PARTS_H
 #define RF_GHOST_PARTS_H
@@ -51,7 +52,8 @@ void rf_ghost_close_originals(struct rf_ghost *ghost);
 /* Sends the cargo, and whatever of it the node lacks, to END. */
 int rf_ghost_send_image(struct rf_ghost *ghost);
 
-/* Waits for something of what comes before RUNNING, from the node or the helper, and acts upon it. */
+/* Waits for something of what comes before RUNNING, from the node or the helper, and acts upon
+ * it. */
 int rf_ghost_hear(struct rf_ghost *ghost);
 
 /* Waits for RUNNING. */

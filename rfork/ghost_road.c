@@ -30,7 +30,7 @@
 /* A helper has loaded its libraries and registered the ring by then, or never will. */
 #define READY_MS 10000
 
-/* -- losses ------------------------------------------------------------------------------------- */
+/* -- losses ------------------------------------------------------------------------------------ */
 
 /* Whether the pages may go by the connection instead; if not, the report says why. */
 static int give_way(struct rf_ghost *ghost, const struct rf_report *loss)
@@ -91,7 +91,7 @@ static int lose(struct rf_ghost *ghost, const struct rf_report *loss)
 	return error;
 }
 
-/* -- the helper --------------------------------------------------------------------------------- */
+/* -- the helper -------------------------------------------------------------------------------- */
 
 /* Reads what the helper says; its end is a loss as well. */
 static void read_helper(struct rf_ghost_road *road, struct rf_pages_message *message)
@@ -144,7 +144,7 @@ int rf_ghost_road_wait(struct rf_ghost *ghost)
 	return error < 0 ? error : fds[0].revents != 0;
 }
 
-/* -- the beginning ------------------------------------------------------------------------------ */
+/* -- the beginning ----------------------------------------------------------------------------- */
 
 static size_t slots_within(int resource, size_t reserve_bytes)
 {
@@ -244,7 +244,7 @@ int rf_ghost_road_begin(struct rf_ghost *ghost)
 	return do_without(ghost, &loss);
 }
 
-/* -- the offer ---------------------------------------------------------------------------------- */
+/* -- the offer --------------------------------------------------------------------------------- */
 
 /* Says where the node is to read.  The token is nobody else's from then on. */
 static int write_offer(struct rf_ghost *ghost, const struct rf_pages_message *ready)
@@ -349,7 +349,7 @@ int rf_ghost_road_offer(struct rf_ghost *ghost)
 	return error;
 }
 
-/* -- what the node says ------------------------------------------------------------------------- */
+/* -- what the node says ------------------------------------------------------------------------ */
 
 static int hear_opened(struct rf_ghost *ghost)
 {
@@ -407,7 +407,7 @@ int rf_ghost_road_hear(struct rf_ghost *ghost, const struct rf_frame_header *hea
 	return hear_road(ghost, header->length_bytes);
 }
 
-/* -- the end ------------------------------------------------------------------------------------ */
+/* -- the end ----------------------------------------------------------------------------------- */
 
 int rf_ghost_road_settle(struct rf_ghost *ghost)
 {

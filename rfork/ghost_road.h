@@ -45,9 +45,9 @@ struct rf_ghost_road {
 };
 
 /*
- * Unless said otherwise these return 0, or a negative errno; a report says why unless the connection is to
- * blame.  A road that cannot be had, or is lost, is a failure only where order->road is
- * RF_ROAD_DEMANDED.
+ * Unless said otherwise these return 0, or a negative errno; a report says why unless the
+ * connection is to blame.  A road that cannot be had, or is lost, is a failure only where
+ * order->road is RF_ROAD_DEMANDED.
  */
 
 /* Starts the helper, if the order wants a road. */
@@ -57,8 +57,8 @@ int rf_ghost_road_begin(struct rf_ghost *ghost);
  * pages by it. */
 int rf_ghost_road_offer(struct rf_ghost *ghost);
 
-/* Waits until the node has sent something: 1; or until the helper has ended, after which there may be
- * nothing to wait for: 0. */
+/* Waits until the node has sent something: 1; or until the helper has ended, after which there may
+ * be nothing to wait for: 0. */
 int rf_ghost_road_wait(struct rf_ghost *ghost);
 
 /* Takes a frame ROAD or TAKEN.  After a loss the pages that were under way are sent again. */

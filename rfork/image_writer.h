@@ -28,9 +28,9 @@ struct rf_image_carried {
 
 /*
  * Another road for pages than the stream: where their data are to be had, until the other side has
- * taken them.  `carry` returns 1 when it has filled the head of a REMOTE_PAGES record and the digest
- * of that, the runs and the data; 0 when the pages are to go by the stream after all; or a negative
- * errno.  It may hear the other side, and write records, before it returns 0 or 1.
+ * taken them.  `carry` returns 1 when it has filled the head of a REMOTE_PAGES record and the
+ * digest of that, the runs and the data; 0 when the pages are to go by the stream after all; or a
+ * negative errno.  It may hear the other side, and write records, before it returns 0 or 1.
  */
 struct rf_image_carrier {
 	int (*carry)(void *context, const struct rf_image_carried *record,
@@ -104,8 +104,8 @@ int rf_image_write_guard(struct rf_image_writer *writer, uint64_t address, uint6
 /* Sends all that was appended. */
 int rf_image_writer_flush(struct rf_image_writer *writer);
 
-/* Sends a record of pages that has been written before and did not arrive: END does not count it again.
- * What was appended to be gathered stays so. */
+/* Sends a record of pages that has been written before and did not arrive: END does not count it
+ * again.  What was appended to be gathered stays so. */
 int rf_image_write_again(struct rf_image_writer *writer, const struct rf_image_carried *record);
 
 /* Appends END and sends it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between a ghost and its helper rfork-pages, over a SOCK_SEQPACKET socket: first an order, then what
- * the helper has to say.  Both are of one build; the end of the socket ends the helper.
+ * Between a ghost and its helper rfork-pages, over a SOCK_SEQPACKET socket: first an order, then
+ * what the helper has to say.  Both are of one build; the end of the socket ends the helper.
  */
 #ifndef RF_PAGES_PROTOCOL_H
 #define RF_PAGES_PROTOCOL_H

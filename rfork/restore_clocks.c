@@ -125,8 +125,8 @@ static int64_t find_tick_ns(void)
 	return (int64_t)rf_timer_timespec_ns(&tick);
 }
 
-/* How far both clocks must be put forward, or back, to show what the image says: and a tick more, of
- * the time that was on the way, so that the coarse clock does not go back either. */
+/* How far both clocks must be put forward, or back, to show what the image says: and a tick more,
+ * of the time that was on the way, so that the coarse clock does not go back either. */
 static struct offsets find_change(const struct rf_image_clocks *clocks, int64_t since_ns)
 {
 	int64_t monotonic_ns = (int64_t)rf_clocks_now_ns(CLOCK_MONOTONIC);

@@ -21,9 +21,9 @@ bool rf_restore_clocks_are_same(const struct rf_image *image, bool is_same_boot,
 /*
  * Enters a time namespace of its own, in which both clocks showed at since_ns, a moment of
  * CLOCK_MONOTONIC, what they showed when the image was captured.  Returns that moment on the clock
- * that there is now: since_ns itself if the clocks stay the machine's own, because the kernel has no
- * such namespaces, the process may not make one (it takes CAP_SYS_ADMIN and CAP_SYS_TIME), or /proc
- * is missing; then neither has changed.  The calling process has one thread.
+ * that there is now: since_ns itself if the clocks stay the machine's own, because the kernel has
+ * no such namespaces, the process may not make one (it takes CAP_SYS_ADMIN and CAP_SYS_TIME), or
+ * /proc is missing; then neither has changed.  The calling process has one thread.
  */
 int64_t rf_restore_clocks(const struct rf_image *image, int64_t since_ns);
 

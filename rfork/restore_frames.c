@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Brings the signal frames of all threads into the layout of this machine, where the image's memory lies
- * now.
+ * Brings the signal frames of all threads into the layout of this machine, where the image's memory
+ * lies now.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_frames.h"

@@ -2,9 +2,9 @@
 /*
  * Fills the restorer's region and jumps into it: the last act of whoever becomes an image.
  *
- * The region, in this order: code; struct head; steps of the process and its main thread; for
- * each other thread its steps, their memory, stack and signal frame; the main thread's signal
- * frame; arguments, if there are any; the stack that the restorer begins on; spare memory for signal
+ * The region, in this order: code; struct head; steps of the process and its main thread; for each
+ * other thread its steps, their memory, stack and signal frame; the main thread's signal frame;
+ * arguments, if there are any; the stack that the restorer begins on; spare memory for signal
  * frames of the image, which stays if it is needed.
  */
 #define _GNU_SOURCE

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Makes room in an image for two vdsos, and for the mark by which the next capture knows the
- * original.  Beside the process lie, one behind the other: this kernel's vdso; the mark; the original once
- * more, for threads that were stopped in it, and for the next image.
+ * original.  Beside the process lie, one behind the other: this kernel's vdso; the mark; the
+ * original once more, for threads that were stopped in it, and for the next image.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_vdso.h"

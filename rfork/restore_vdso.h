@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An image with the vdso of another kernel build becomes one that this kernel can run: the old code and
- * data are memory of its own from then on, and the vdso that it has is this one, at a
- * place where the image has nothing.  Used by rfork-shell and by executables that restart
- * themselves.
+ * An image with the vdso of another kernel build becomes one that this kernel can run: the old code
+ * and data are memory of its own from then on, and the vdso that it has is this one, at a place
+ * where the image has nothing.  Used by rfork-shell and by executables that restart themselves.
  */
 #ifndef RF_RESTORE_VDSO_H
 #define RF_RESTORE_VDSO_H
@@ -31,9 +30,10 @@ struct rf_restore_vdso {
 };
 
 /*
- * Before memory is placed.  own: of the calling process.  Does nothing where the image's vdso is that, or
- * where it has none; else changes image->mappings, vdso, vdso_areas, and threads that stand in the old code.
- * 0, or a negative errno with a report: -ENOEXEC if the image's vdso cannot be redirected.
+ * Before memory is placed.  own: of the calling process.  Does nothing where the image's vdso is
+ * that, or where it has none; else changes image->mappings, vdso, vdso_areas, and threads that
+ * stand in the old code.  0, or a negative errno with a report: -ENOEXEC if the image's vdso cannot
+ * be redirected.
  */
 int rf_restore_vdso(struct rf_restore_vdso *vdso, struct rf_image *image, const struct rf_vdso *own,
 		    const struct rf_machine_facts *facts, struct rf_report *report);

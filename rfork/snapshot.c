@@ -298,8 +298,8 @@ static int take_pieces(struct rf_snapshot *snapshot, const struct rf_map *map, u
 	return 0;
 }
 
-/* What is no memory of the image, by number: the arenas, and what stands for a vdso.  False behind the
- * last. */
+/* What is no memory of the image, by number: the arenas, and what stands for a vdso.  False behind
+ * the last. */
 static bool find_hole(const struct rf_snapshot *snapshot, uint32_t hole, uint64_t *start,
 		      uint64_t *end)
 {

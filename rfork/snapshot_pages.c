@@ -178,8 +178,8 @@ static void add_to_digest(uint64_t *digest, uint64_t start, uint64_t end)
 	*digest = rf_digest64(parts, sizeof(parts));
 }
 
-/* Page by page, for without PAGEMAP_SCAN the kernel's page of zeros is seen as one of the process's, and
- * there it is wherever somebody has looked at a hole. */
+/* Page by page, for without PAGEMAP_SCAN the kernel's page of zeros is seen as one of the
+ * process's, and there it is wherever somebody has looked at a hole. */
 static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping,
 			const struct rf_page_run *run)
 {

@@ -19,9 +19,9 @@
 #include "rfork/sys.h"
 
 /*
- * What the process knows of CPUs.  It goes on with the features that it found where it started, wherever
- * it is, and so do the objects that it had loaded when it came here.  Those that it has loaded since
- * have found what is here.
+ * What the process knows of CPUs.  It goes on with the features that it found where it started,
+ * wherever it is, and so do the objects that it had loaded when it came here.  Those that it has
+ * loaded since have found what is here.
  */
 struct rf_origin {
 	struct rf_machine_facts facts; /* with all features that it may use */

@@ -54,13 +54,13 @@ bool rf_flight_owns(int fd);
 
 /*
  * The facts of this machine, collected once, but for the features of the CPU: those that this
- * process may use, which are fewer if its user has masked some, or if it started on a lesser machine.
- * NULL with a negative errno in *error.
+ * process may use, which are fewer if its user has masked some, or if it started on a lesser
+ * machine.  NULL with a negative errno in *error.
  */
 const struct rf_machine_facts *rf_state_facts(int *error);
 
-/* Whether the process can live with the vector state of a node's CPU; 0 or -ENOEXEC with a report.  After
- * rf_state_facts(). */
+/* Whether the process can live with the vector state of a node's CPU; 0 or -ENOEXEC with a report.
+ * After rf_state_facts(). */
 int rf_state_check_resolver(const struct rf_machine_facts *node, struct rf_report *report);
 
 /* The digests known to this process; NULL if there is no memory for them. */

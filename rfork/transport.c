@@ -227,8 +227,8 @@ static int connect_one(const struct sockaddr *address, socklen_t length, int64_t
 		error = errno == EINPROGRESS || errno == EINTR
 				? finish_connect(*connection, deadline_ns)
 				: -errno;
-	/* A listener on this machine was woken on our processor as a rule, and would wait for it until
-	 * we have nothing left to do, with others idle. */
+	/* A listener on this machine was woken on our processor as a rule, and would wait for it
+	 * until we have nothing left to do, with others idle. */
 	sched_yield();
 	if (error == 0)
 		error = set_options(*connection, address->sa_family);

@@ -31,7 +31,8 @@ struct rf_address {
 
 /*
  * Parses "name", "name:port", "[v6]:port", "tcp://...", "rdma://...", "auto://...", "unix:PATH".
- * default_port is taken where the string has none.  0, -EINVAL, or -ENOSYS for a scheme of a later version, with a report.
+ * default_port is taken where the string has none.  0, -EINVAL, or -ENOSYS for a scheme of a later
+ * version, with a report.
  */
 int rf_address_parse(struct rf_address *address, const char *host, uint16_t default_port,
 		     struct rf_report *report);

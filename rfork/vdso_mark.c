@@ -94,8 +94,8 @@ uint64_t rf_vdso_mark_follow(const unsigned char *code)
 
 /* -- of a process ---------------------------------------------------------------------------- */
 
-/* Whether what is mapped of a range is the process's own memory, which nobody has written to since it
- * was restored. */
+/* Whether what is mapped of a range is the process's own memory, which nobody has written to since
+ * it was restored. */
 static bool is_left_alone(const struct rf_maps *maps, uint64_t start, uint64_t end)
 {
 	for (size_t i = 0; i < maps->count; i++) {

@@ -29,11 +29,12 @@ struct rf_vdso_mark {
 /* Completes a mark whose other fields are set. */
 void rf_vdso_mark_seal(struct rf_vdso_mark *mark);
 
-/* Whether what lies at `address` is one, and consistent: its areas and its range are apart, and ascend.  A
- * process may have written it itself. */
+/* Whether what lies at `address` is one, and consistent: its areas and its range are apart, and
+ * ascend.  A process may have written it itself. */
 bool rf_vdso_mark_holds(const struct rf_vdso_mark *mark, uint64_t address);
 
-/* Lets a vdso's code, which is an ELF object, lead to a mark; and follows it: 0 = it leads nowhere. */
+/* Lets a vdso's code, which is an ELF object, lead to a mark; and follows it: 0 = it leads
+ * nowhere. */
 void rf_vdso_mark_point(unsigned char *code, uint64_t mark);
 uint64_t rf_vdso_mark_follow(const unsigned char *code);
 
@@ -41,8 +42,8 @@ uint64_t rf_vdso_mark_follow(const unsigned char *code);
 typedef int (*rf_vdso_read)(void *context, uint64_t address, void *to, size_t bytes);
 
 /*
- * Finds the mark of a process with these mappings and this auxiliary vector; whether there is one, and all
- * that it speaks of is as it was left.  Memory is read only where the process has its own.
+ * Finds the mark of a process with these mappings and this auxiliary vector; whether there is one,
+ * and all that it speaks of is as it was left.  Memory is read only where the process has its own.
  */
 bool rf_vdso_mark_find(struct rf_vdso_mark *mark, const struct rf_maps *maps, const void *auxv,
 		       size_t auxv_bytes, rf_vdso_read read, void *context);
@@ -51,8 +52,8 @@ bool rf_vdso_mark_find(struct rf_vdso_mark *mark, const struct rf_maps *maps, co
 bool rf_vdso_mark_find_own(struct rf_vdso_mark *mark, const struct rf_maps *maps, const void *auxv,
 			   size_t auxv_bytes);
 
-/* What the process has by virtue of a mark, by number, and is no memory of its image; false behind the
- * last. */
+/* What the process has by virtue of a mark, by number, and is no memory of its image; false behind
+ * the last. */
 bool rf_vdso_mark_range(const struct rf_vdso_mark *mark, uint32_t range, uint64_t *start,
 			uint64_t *end);
 

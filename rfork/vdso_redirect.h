@@ -19,10 +19,10 @@ struct rf_vdso_target {
 };
 
 /*
- * Writes into `copy`, which holds the same `bytes` as `code`, for each function a jump to the one of the
- * same name in the target; to a function that the target lacks, a system call that does the same,
- * or -ENOSYS.  All else stays as it is, so that it remains the same ELF object.
- * 0; -ENOEXEC with a report if `code` or the target is no vdso, or a function has no room.
+ * Writes into `copy`, which holds the same `bytes` as `code`, for each function a jump to the one
+ * of the same name in the target; to a function that the target lacks, a system call that does the
+ * same, or -ENOSYS.  All else stays as it is, so that it remains the same ELF object.  0; -ENOEXEC
+ * with a report if `code` or the target is no vdso, or a function has no room.
  */
 int rf_vdso_redirect(unsigned char *copy, const unsigned char *code, size_t bytes,
 		     const struct rf_vdso_target *target, struct rf_report *report);

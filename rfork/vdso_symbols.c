@@ -127,7 +127,8 @@ static uint32_t end_of_chains(const struct rf_vdso_symbols *symbols, uint64_t ch
 	return 0;
 }
 
-/* Number of buckets, first symbol, words of the bloom filter, shift; the filter, buckets, chains. */
+/* Number of buckets, first symbol, words of the bloom filter, shift; the filter, buckets,
+ * chains. */
 static uint32_t count_by_gnu_hash(const struct rf_vdso_symbols *symbols, uint64_t hash)
 {
 	uint32_t head[4], symbol, last = 0;

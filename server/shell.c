@@ -25,7 +25,8 @@
 
 /* Room for the kernel's limit of mappings; only what is used is touched. */
 #define MAPS_BUFFER_BYTES ((size_t)32 << 20)
-/* Below malloc's threshold for a mapping of its own, above what the tables of a small image take. */
+/* Below malloc's threshold for a mapping of its own, above what the tables of a small image
+ * take. */
 #define SETTLED_BYTES ((size_t)96 << 10)
 /* Within this time the image of a small process begins to arrive. */
 #define IMAGE_NS 300000

@@ -188,7 +188,8 @@ static int choose_places(struct rf_shell *shell)
 	places->region_bytes = rf_restore_region_bytes(&shell->image, &shell->facts);
 	error = rf_plan_place(places, &shell->image, &shell->maps, &shell->vdso,
 			      shell->facts.min_address, shell->facts.max_address, &shell->report);
-	/* The parking area stays free for the vdso: nothing is mapped any more before that is moved. */
+	/* The parking area stays free for the vdso: nothing is mapped any more before that is
+	 * moved. */
 	return error < 0 ? error : rf_restore_map_region(places, &shell->report);
 }
 
@@ -230,9 +231,9 @@ static int make_writable(struct rf_shell *shell, const struct rf_image_mapping *
 }
 
 /*
- * Where any memory may get huge pages, one page of data would fill 2 MiB of a hole in the child.  The
- * switch is the whole process's, and the child's later on: there is none for a mapping that could be
- * put back.
+ * Where any memory may get huge pages, one page of data would fill 2 MiB of a hole in the child.
+ * The switch is the whole process's, and the child's later on: there is none for a mapping that
+ * could be put back.
  */
 static int switch_huge_pages(struct rf_shell *shell, bool are_off)
 {

@@ -25,7 +25,8 @@ struct rf_shell {
  * descriptor, or a negative errno with a report. */
 int rf_spawn_find_shell(const char *name, struct rf_report *report);
 
-/* Whether such a program can be loaded, with all its libraries: it is executed, and ends at once. */
+/* Whether such a program can be loaded, with all its libraries: it is executed, and ends at
+ * once. */
 bool rf_spawn_can_load(int program_fd);
 
 /* Starts the program.  terminal: what becomes RF_SHELL_TERMINAL_FD, or -1; stays the caller's.

@@ -9,10 +9,12 @@
 
 #include <stdint.h>
 
-/* Opens the way to ask; a descriptor, or a negative errno: -ENOENT if the kernel answers nothing. */
+/* Opens the way to ask; a descriptor, or a negative errno: -ENOENT if the kernel answers
+ * nothing. */
 int rf_unix_diag_open(void);
 
-/* The inode of the socket to which fd is connected; 0 if it has none any more, or cannot be asked. */
+/* The inode of the socket to which fd is connected; 0 if it has none any more, or cannot be
+ * asked. */
 uint32_t rf_unix_diag_peer(int diag, int fd);
 
 /* Bytes in the receive queue of the socket with this inode; -ENOENT if there is no such socket any

@@ -55,8 +55,8 @@ int rf_process_read_threads(struct rf_process *process, struct rf_report *report
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);
 
-/* Whether its vdso is redirected, once maps and auxv are known; and the code of the vdso that it had at
- * first, once its threads are; process_vdso.c. */
+/* Whether its vdso is redirected, once maps and auxv are known; and the code of the vdso that it
+ * had at first, once its threads are; process_vdso.c. */
 void rf_process_find_vdso(struct rf_process *process);
 int rf_process_read_vdso(struct rf_process *process, struct rf_report *report);
 

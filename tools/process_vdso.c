@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vdso of a stopped process: that of the kernel on which it began, by the rules by which a ghost
- * tells of itself (rfork/vdso_mark.h).  Called by process_memory.c.
+ * The vdso of a stopped process: that of the kernel on which it began, by the rules by which a
+ * ghost tells of itself (rfork/vdso_mark.h).  Called by process_memory.c.
  */
 #define _GNU_SOURCE
 #include <errno.h>

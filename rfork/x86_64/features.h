@@ -28,8 +28,8 @@ enum rf_feature_word {
 
 #define RF_FEATURE_WORDS (RF_WORD_80000008_EBX + 1)
 
-/* The state components of XCR0 that the process may use, and unless it is NULL the bytes of an XSAVE
- * area for them in standard format.  The CPU has XSAVE. */
+/* The state components of XCR0 that the process may use, and unless it is NULL the bytes of an
+ * XSAVE area for them in standard format.  The CPU has XSAVE. */
 void rf_vector_state(uint64_t *xcr0, uint32_t *xsave_bytes);
 
 /* The bits of a word of facts->cpu, of those given, whose names are in a list. */

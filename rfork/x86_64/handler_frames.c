@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signal frames on the stack of a thread that was captured in a handler, or below one.  The kernel has
- * put the vector registers of the interrupted code there, in the layout of the CPU that it ran on, and
- * restores them when the handler returns.  A frame whose length is not that of its own CPU's it takes for
- * one without vector registers, and sets them to zero without a word; so each is brought into the layout
- * of this machine.  Called by restore_region.c when all memory is in its place.  Freestanding.
- * Source: Linux, arch/x86/kernel/fpu/signal.c: check_xstate_in_sigframe(), since 6.8 by the kernel's own
- * length, before by the frame's.
+ * Signal frames on the stack of a thread that was captured in a handler, or below one.  The kernel
+ * has put the vector registers of the interrupted code there, in the layout of the CPU that it ran
+ * on, and restores them when the handler returns.  A frame whose length is not that of its own
+ * CPU's it takes for one without vector registers, and sets them to zero without a word; so each is
+ * brought into the layout of this machine.  Called by restore_region.c when all memory is in its
+ * place.  Freestanding.  Source: Linux, arch/x86/kernel/fpu/signal.c: check_xstate_in_sigframe(),
+ * since 6.8 by the kernel's own length, before by the frame's.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +32,7 @@ struct frame {
 	struct fxsave head; /* of the state */
 };
 
-/* -- recognition --------------------------------------------------------------------------------- */
+/* -- recognition ------------------------------------------------------------------------------- */
 
 static bool is_user_context(const struct kernel_ucontext *ucontext)
 {
@@ -64,7 +64,7 @@ static bool has_marks(struct frame *frame, const struct rf_arch_memory *memory)
 	return magic2 == XSTATE_MAGIC2;
 }
 
-/* -- conversion ---------------------------------------------------------------------------------- */
+/* -- conversion -------------------------------------------------------------------------------- */
 
 static bool is_native(const struct frame *frame, const struct rf_machine_facts *here)
 {
@@ -72,8 +72,9 @@ static bool is_native(const struct frame *frame, const struct rf_machine_facts *
 }
 
 /*
- * Where the state goes: where it was, if that has room, also from a machine with more of it on which the
- * frame was made; else into spare memory, for behind a frame is the stack of the interrupted code.
+ * Where the state goes: where it was, if that has room, also from a machine with more of it on
+ * which the frame was made; else into spare memory, for behind a frame is the stack of the
+ * interrupted code.
  */
 static unsigned char *find_room(struct frame *frame, uint32_t bytes, struct rf_arch_spare *spare)
 {
@@ -124,7 +125,7 @@ static int convert(struct frame *frame, const struct rf_machine_facts *here,
 	return 0;
 }
 
-/* -- stacks -------------------------------------------------------------------------------------- */
+/* -- stacks ------------------------------------------------------------------------------------ */
 
 /* What of a stack is in use, upwards from the stack pointer. */
 struct stack {
@@ -138,8 +139,8 @@ static bool measure(struct stack *stack, const struct rf_arch_memory *memory, ui
 	return stack->end > stack->start;
 }
 
-/* Converts the frames of one stack; *next is the stack pointer of code on another that a handler on this
- * one has interrupted, or 0. */
+/* Converts the frames of one stack; *next is the stack pointer of code on another that a handler on
+ * this one has interrupted, or 0. */
 static int fit_stack(const struct stack *stack, const struct rf_machine_facts *here,
 		     const struct rf_arch_memory *memory, struct rf_arch_spare *spare,
 		     uint64_t *next, struct rf_report *report)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Room for vector registers in glibc's dynamic linker.  At the first call of a function that is bound
- * lazily it saves them with XSAVE, on the stack, in an area as long as the CPU's was when the program
- * started; a CPU with more of them would write beyond it, over the caller's frame.  Called by state.c in
- * a process that has come to another machine, and by approach.c before it goes.
+ * Room for vector registers in glibc's dynamic linker.  At the first call of a function that is
+ * bound lazily it saves them with XSAVE, on the stack, in an area as long as the CPU's was when the
+ * program started; a CPU with more of them would write beyond it, over the caller's frame.  Called
+ * by state.c in a process that has come to another machine, and by approach.c before it goes.
  *
  * The length is a variable of glibc's, which no interface gives: it is behind the features that
- * c_library.c reads, and is believed only if it fits what is known of the CPU.  Source: glibc 2.33 to
- * 2.41, sysdeps/x86/include/cpu-features.h, sysdeps/x86_64/dl-trampoline.h.
+ * c_library.c reads, and is believed only if it fits what is known of the CPU.  Source: glibc 2.33
+ * to 2.41, sysdeps/x86/include/cpu-features.h, sysdeps/x86_64/dl-trampoline.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signal frames as the kernel lays them out: what signal_frame.c, which builds one, and frames.c, which
- * finds those of the program, share.
- * Source: Linux, arch/x86/include/uapi/asm/sigcontext.h and ucontext.h.
+ * Signal frames as the kernel lays them out: what signal_frame.c, which builds one, and frames.c,
+ * which finds those of the program, share.  Source: Linux, arch/x86/include/uapi/asm/sigcontext.h
+ * and ucontext.h.
  */
 #ifndef RF_X86_64_SIGFRAME_H
 #define RF_X86_64_SIGFRAME_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an executable that is cut off, whose records are damaged, that is but an increment, or that
- * needs another CPU or kernel than there is says so in one line that names it, and nothing of the
- * program runs.
+ * Claim: an executable that is cut off, whose records are damaged, that is but an increment, or
+ * that needs another CPU or kernel than there is says so in one line that names it, and nothing of
+ * the program runs.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

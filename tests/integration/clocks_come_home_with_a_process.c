@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process that moves over nodes whose clocks show something else, and back, sees its clocks
- * go on all the way, and its timers go off when its clock shows the moment.
+ * Claim: a process that moves over nodes whose clocks show something else, and back, sees its
+ * clocks go on all the way, and its timers go off when its clock shows the moment.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a file of an overlayfs over two file systems, where stat(2) and the list of mappings do not
- * agree about its device, is taken by reference all the same, by rfork() and by a checkpoint; one
- * that has been replaced since goes by content; and proving it leaves no mapping behind.
+ * Claim: a file of an overlayfs over two file systems, where stat(2) and the list of mappings do
+ * not agree about its device, is taken by reference all the same, by rfork() and by a checkpoint;
+ * one that has been replaced since goes by content; and proving it leaves no mapping behind.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -47,7 +47,8 @@ static void make_file(const char *path, uint64_t seed)
 	close(fd);
 }
 
-/* Everything in a namespace of mounts that ends with the test; the directory itself is empty again. */
+/* Everything in a namespace of mounts that ends with the test; the directory itself is empty
+ * again. */
 static void mount_overlay(void)
 {
 	char options[256];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: a caller whose CPU, page size or architecture the node cannot serve is told ENOEXEC, with
- * what differs, before a byte of its image is read; and so is one that has another vdso and does not
- * send it.
+ * what differs, before a byte of its image is read; and so is one that has another vdso and does
+ * not send it.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

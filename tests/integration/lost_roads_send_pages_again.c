@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a ghost whose pages are read from its ring keeps to the ring, and to what the node has given
- * back of it.  A road that cannot be had, or is lost on either side at any time, costs auto:// nothing
- * but time: the pages that were under way come again by the connection, and END counts each of them
- * once.  rdma:// fails with what was the reason, and leaves nothing: a process that was to move has not seen
- * its helper come and go.  To another machine, which can only be behind a tunnel, no page goes around that
- * unless the caller has allowed plaintext.
+ * Claim: a ghost whose pages are read from its ring keeps to the ring, and to what the node has
+ * given back of it.  A road that cannot be had, or is lost on either side at any time, costs
+ * auto:// nothing but time: the pages that were under way come again by the connection, and END
+ * counts each of them once.  rdma:// fails with what was the reason, and leaves nothing: a process
+ * that was to move has not seen its helper come and go.  To another machine, which can only be
+ * behind a tunnel, no page goes around that unless the caller has allowed plaintext.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -127,8 +127,8 @@ static void lose_some_and_go_on(struct road_view *view)
 	road_say_ran(view);
 }
 
-/* The caller's device is gone: pages go by the connection at once, but those under way are the node's
- * to give back. */
+/* The caller's device is gone: pages go by the connection at once, but those under way are the
+ * node's to give back. */
 static void lose_device(struct road_view *view)
 {
 	open_road(view);

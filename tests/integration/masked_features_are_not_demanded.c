@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a node whose CPU lacks features is refused with the names of all of them; a process that was
- * started with GLIBC_TUNABLES that mask them goes there and on from there, dynamically linked or not,
- * but for what it has not masked.
+ * Claim: a node whose CPU lacks features is refused with the names of all of them; a process that
+ * was started with GLIBC_TUNABLES that mask them goes there and on from there, dynamically linked
+ * or not, but for what it has not masked.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -107,7 +107,7 @@ static int try_lesser(const char *program, const char *masks, char *text, size_t
 	return status;
 }
 
-/* -- what this CPU has -------------------------------------------------------------------------- */
+/* -- what this CPU has ------------------------------------------------------------------------- */
 
 static char flags[16384];
 

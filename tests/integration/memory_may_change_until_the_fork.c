@@ -30,7 +30,8 @@ enum region {
 	REGIONS,
 };
 
-/* Far from what is mapped by itself: right below the other regions lies the ghost's memory at times. */
+/* Far from what is mapped by itself: right below the other regions lies the ghost's memory at
+ * times. */
 #define ADDED_ADDRESS ((unsigned char *)0x200000000000)
 
 static unsigned char *regions[REGIONS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: undump -p of a process that came from another kernel tells of the vdso that it had there: on
- * that kernel the executable has it at its place, and nothing of this one's.
+ * Claim: undump -p of a process that came from another kernel tells of the vdso that it had there:
+ * on that kernel the executable has it at its place, and nothing of this one's.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

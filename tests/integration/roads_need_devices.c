@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: on a machine without an RDMA device rdma://HOST is ENODEV and names the machine, whatever the
- * size of the process, and leaves nothing behind; auto://HOST goes by TCP.
+ * Claim: on a machine without an RDMA device rdma://HOST is ENODEV and names the machine, whatever
+ * the size of the process, and leaves nothing behind; auto://HOST goes by TCP.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

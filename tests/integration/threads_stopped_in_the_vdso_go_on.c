@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process that undump -p finds behind the first instruction of a function of its vdso goes on
- * from there on a kernel with another one, where that function begins with a jump.
+ * Claim: a process that undump -p finds behind the first instruction of a function of its vdso goes
+ * on from there on a kernel with another one, where that function begins with a jump.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

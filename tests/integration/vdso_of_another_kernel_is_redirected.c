@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program that comes from a kernel with another vdso runs: each function of its own, called by the
- * pointers that it had, does what this kernel's does, and the clock runs; the old vdso stays
- * the ELF object that it was.  On its way it leaves nothing: the child of such a program, and the
- * child of that, have as many mappings; back on the kernel that it came from, it has what it had there.
+ * Claim: a program that comes from a kernel with another vdso runs: each function of its own,
+ * called by the pointers that it had, does what this kernel's does, and the clock runs; the old
+ * vdso stays the ELF object that it was.  On its way it leaves nothing: the child of such a
+ * program, and the child of that, have as many mappings; back on the kernel that it came from, it
+ * has what it had there.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: who calls rfork() or rfork_undump() in a signal handler returns from it on another machine with
- * the vector registers that the handler has interrupted, also if that machine has more of them, or has
- * them at other places.  The frame is made that of another machine before the call, which is what makes
- * this one another.
+ * Claim: who calls rfork() or rfork_undump() in a signal handler returns from it on another machine
+ * with the vector registers that the handler has interrupted, also if that machine has more of
+ * them, or has them at other places.  The frame is made that of another machine before the call,
+ * which is what makes this one another.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * interrupted FILE: makes FILE, which goes on with this program, in a signal handler that has
- * interrupted code with values in its vector registers.  Exits 0; FILE exits 23 if they are there after the
- * handler has returned, and if functions that nobody had called before can be called.  FILE NEXT makes
- * NEXT, likewise, before that.  For virtual machines with different CPUs.
+ * interrupted code with values in its vector registers.  Exits 0; FILE exits 23 if they are there
+ * after the handler has returned, and if functions that nobody had called before can be called.
+ * FILE NEXT makes NEXT, likewise, before that.  For virtual machines with different CPUs.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -172,8 +172,8 @@ static void expect_losses(void)
 	image_free(&image);
 }
 
-/* Linux 6.12 leaves the queue pair of the connection manager in error when a port fails while it has
- * something to send: whoever comes next needs a device that works. */
+/* Linux 6.12 leaves the queue pair of the connection manager in error when a port fails while it
+ * has something to send: whoever comes next needs a device that works. */
 static void renew_device(void)
 {
 	test_expect_exit(run("exec rdma link delete rxe0"), 0);

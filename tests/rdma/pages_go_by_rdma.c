@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: the pages of a large process go by RDMA to rdma://HOST, and to auto://HOST, as the device's
- * counters show, and arrive as they were; those of a small one go by TCP.  The caller has no library
- * of RDMA's in its memory, and has nothing left of it but its child.
+ * Claim: the pages of a large process go by RDMA to rdma://HOST, and to auto://HOST, as the
+ * device's counters show, and arrive as they were; those of a small one go by TCP.  The caller has
+ * no library of RDMA's in its memory, and has nothing left of it but its child.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

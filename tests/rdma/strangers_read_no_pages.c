@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: rfork-pages lets nobody but the node read a ghost's pages, and nobody write them: requests
- * without the token, with a damaged one, or for a connection that exists or was not offered are rejected,
- * and those of the node still come to stand; who has connected and asks with a wrong key, or
- * beyond the ring, or wants to write, gets an error from the device and not a byte.  Its end is that of
- * the socket to the ghost.
+ * without the token, with a damaged one, or for a connection that exists or was not offered are
+ * rejected, and those of the node still come to stand; who has connected and asks with a wrong key,
+ * or beyond the ring, or wants to write, gets an error from the device and not a byte.  Its end is
+ * that of the socket to the ghost.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -100,8 +100,8 @@ static void helper_start(struct helper *helper)
 		test_fail(__FILE__, __LINE__, "%s", helper->ready.report.sentence);
 }
 
-/* Nothing was written to the ring; the helper ends with the socket, unless it has ended because of what
- * it was asked for. */
+/* Nothing was written to the ring; the helper ends with the socket, unless it has ended because of
+ * what it was asked for. */
 static void helper_end(struct helper *helper)
 {
 	struct rf_pages_message message;

@@ -2,9 +2,10 @@
 /*
  * traveller [-m MIB] HOST...
  *
- * A process that goes from machine to machine, and looks on each at what another kernel or CPU could
- * have broken, see traveller.h.  The first hop is rfork(), further ones are rfork_move(), each
- * of them in a signal handler.  MIB of noise go with it (4).  Run by the scripts of tests/rdma/.
+ * A process that goes from machine to machine, and looks on each at what another kernel or CPU
+ * could have broken, see traveller.h.  The first hop is rfork(), further ones are rfork_move(),
+ * each of them in a signal handler.  MIB of noise go with it (4).  Run by the scripts of
+ * tests/rdma/.
  *
  * Prints a line on each machine.  Exit status: 0 all was right everywhere; 1 something was not; 3 a
  * hop was refused, and the line says why.

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Clocks, processor numbers and random bytes, by pointers into the vdso that were looked up at home. */
+/* Clocks, processor numbers and random bytes, by pointers into the vdso that were looked up at
+ * home. */
 void vdso_remember(void);
 void vdso_check(void);
 

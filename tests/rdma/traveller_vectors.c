@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Vector registers that are live while a signal handler moves the process.  The frame
- * on the stack is the old kernel's, of the old CPU's size; the new kernel takes the registers from it.
+ * Vector registers that are live while a signal handler moves the process.  The frame on the stack
+ * is the old kernel's, of the old CPU's size; the new kernel takes the registers from it.
  */
 #define _GNU_SOURCE
 #include <signal.h>

@@ -29,8 +29,8 @@ void clocks_note(void);
  * same. */
 void clocks_expect_to_have_gone_on(void);
 
-/* Waits until a moment of CLOCK_MONOTONIC in each of the ways that take one, and fails if the moment
- * comes too early or too late. */
+/* Waits until a moment of CLOCK_MONOTONIC in each of the ways that take one, and fails if the
+ * moment comes too early or too late. */
 void clocks_expect_deadline(int64_t deadline_ns);
 
 #endif

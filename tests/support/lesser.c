@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lesser HOST [HOST]: a program that forks to one host after the other, each the child of the one before.
- * Exits 23 if the last was reached; 24 if one could not be, with the sentence on standard error.
+ * lesser HOST [HOST]: a program that forks to one host after the other, each the child of the one
+ * before.  Exits 23 if the last was reached; 24 if one could not be, with the sentence on standard
+ * error.
  */
 #define _GNU_SOURCE
 #include <rfork.h>

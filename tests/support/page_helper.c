@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program in rfork-pages' place: passes what the ghost gives it to a test, and what the test says to
- * the ghost (road_node.c).  So a ghost can be tested without any device.
+ * A program in rfork-pages' place: passes what the ghost gives it to a test, and what the test says
+ * to the ghost (road_node.c).  So a ghost can be tested without any device.
  */
 #define _GNU_SOURCE
 #include <libgen.h>

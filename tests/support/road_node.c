@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Plays the node's side of a hand-over whose pages do not come by the connection, written from
- * doc/protocol.txt and doc/image-format.txt.  Called by tests of what a ghost does with its road; shares
- * no code with the shell.
+ * doc/protocol.txt and doc/image-format.txt.  Called by tests of what a ghost does with its road;
+ * shares no code with the shell.
  */
 #define _GNU_SOURCE
 #include "tests/support/road_node.h"

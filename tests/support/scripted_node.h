@@ -18,8 +18,8 @@ struct scripted_node {
 void scripted_node_start(struct scripted_node *scripted, const unsigned char key[32],
 			 void (*script)(int connection));
 
-/* RF_RUNNING_*, of what the caller's image waits for: RF_RUNNING_EXPECTS if its originals have anything to
- * show.  0 at first. */
+/* RF_RUNNING_*, of what the caller's image waits for: RF_RUNNING_EXPECTS if its originals have
+ * anything to show.  0 at first. */
 extern unsigned scripted_node_running_flags;
 
 /* The script begins once the image has ended, and nothing has been said of it. */
@@ -29,8 +29,8 @@ void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned c
 /* The script has returned, and the ghost has closed the connection. */
 void scripted_node_finish(struct scripted_node *scripted);
 
-/* The handshake alone, as the caller's machine, which agrees to all that it asks for; or as one that is like
- * it, but another. */
+/* The handshake alone, as the caller's machine, which agrees to all that it asks for; or as one
+ * that is like it, but another. */
 extern bool scripted_node_is_elsewhere;
 void scripted_node_shake_hands(int connection, const unsigned char key[32]);
 

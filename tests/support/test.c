@@ -46,7 +46,8 @@ void test_begin(void)
 	fd = CHECK_CALL(open("/dev/null", O_RDONLY));
 	CHECK_CALL(dup2(fd, STDIN_FILENO));
 	close(fd);
-	/* A shell without job control ignores these in what it starts in the background, nohup(1) the last. */
+	/* A shell without job control ignores these in what it starts in the background, nohup(1)
+	 * the last. */
 	CHECK(signal(SIGINT, SIG_DFL) != SIG_ERR && signal(SIGQUIT, SIG_DFL) != SIG_ERR &&
 	      signal(SIGHUP, SIG_DFL) != SIG_ERR);
 	test.caller = getpid();

@@ -22,8 +22,8 @@
 #define TEST_DEADLINE_MS (30000 * test_patience())
 #define TEST_PAGE_BYTES 4096ul
 
-/* Closes inherited descriptors, puts /dev/null on standard input, undoes inherited dispositions of terminal
- * signals, becomes a subreaper and sets the whole test's deadline. */
+/* Closes inherited descriptors, puts /dev/null on standard input, undoes inherited dispositions of
+ * terminal signals, becomes a subreaper and sets the whole test's deadline. */
 void test_begin(void);
 
 /* The claim holds: no child may be left; returns the exit status of main(). */

@@ -13,14 +13,14 @@
 void vdso_look_up(void);
 
 /*
- * In the restored process: whether each function that was looked up does what the system call does, and the
- * clock runs.  Fails the test else.  is_read: clocks that were read without a system call before
- * must be so again.
+ * In the restored process: whether each function that was looked up does what the system call does,
+ * and the clock runs.  Fails the test else.  is_read: clocks that were read without a system call
+ * before must be so again.
  */
 void vdso_expect_service(bool is_read);
 
-/* Whether the vdso of this process stands in for that of another kernel: what is at AT_SYSINFO_EHDR is not the
- * kernel's. */
+/* Whether the vdso of this process stands in for that of another kernel: what is at AT_SYSINFO_EHDR
+ * is not the kernel's. */
 bool vdso_is_redirected(void);
 
 /*

@@ -37,7 +37,7 @@ bool vectors_has(uint64_t components)
 	return (vectors_facts.xcr0 & components) == components;
 }
 
-/* -- code with live registers -------------------------------------------------------------------- */
+/* -- code with live registers ------------------------------------------------------------------ */
 
 /* clang-format off */
 #define EACH_YMM(op)                                                                               \
@@ -101,7 +101,7 @@ bool vectors_of_avx512_survive(int signal)
 	       memcmp(masks_after, masks, sizeof(masks)) == 0;
 }
 
-/* -- frames of other machines -------------------------------------------------------------------- */
+/* -- frames of other machines ------------------------------------------------------------------ */
 
 bool vectors_make_foreign(struct kernel_ucontext *ucontext, const struct rf_xsave_layout *layout,
 			  unsigned char *to)

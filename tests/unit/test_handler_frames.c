@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/x86_64/handler_frames.c: code with live vector registers is interrupted, the frame of
- * its handler is made one of another machine's and then this machine's again, and the handler returns.
+ * Unit tests of rfork/x86_64/handler_frames.c: code with live vector registers is interrupted, the
+ * frame of its handler is made one of another machine's and then this machine's again, and the
+ * handler returns.
  */
 #define _GNU_SOURCE
 #include <check.h>
@@ -38,7 +39,7 @@ static void set_up(void)
 					.bytes = sizeof(spare_memory) };
 }
 
-/* -- memory: this process's own ------------------------------------------------------------------ */
+/* -- memory: this process's own ---------------------------------------------------------------- */
 
 static uint64_t window_start, window_end;
 
@@ -83,7 +84,7 @@ static void fit_frame(struct kernel_ucontext *ucontext)
 	ck_assert_uint_eq(head->features, here.xcr0);
 }
 
-/* -- tests --------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void move_to_larger(int signal, siginfo_t *info, void *ucontext)
 {
@@ -144,7 +145,7 @@ START_TEST(registers_survive_a_smaller_layout)
 }
 END_TEST
 
-/* -- frames that are only looked at -------------------------------------------------------------- */
+/* -- frames that are only looked at ------------------------------------------------------------ */
 
 static struct {
 	unsigned char stack[STACK_BYTES];
@@ -275,11 +276,12 @@ START_TEST(more_frames_than_there_is_room_for_are_refused)
 }
 END_TEST
 
-/* -- memory of an image ------------------------------------------------------------------------- */
+/* -- memory of an image ------------------------------------------------------------------------ */
 
 #define PAGES 8u
 
-/* Whatever is above the stack pointer: a guard page cannot be read, and has no record of its own. */
+/* Whatever is above the stack pointer: a guard page cannot be read, and has no record of its
+ * own. */
 START_TEST(memory_that_cannot_be_read_ends_a_stack)
 {
 	const uint64_t bytes = PAGES * 4096;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rdma/pages_hello.c: only who has the token makes a page connection, and each one once.
+ * Unit tests of rdma/pages_hello.c: only who has the token makes a page connection, and each one
+ * once.
  */
 #include <check.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/x86_64/resolver.c: whether glibc's dynamic linker has room for the vector state
- * of another machine, and how it gets more.  This program's own linker is the one that is widened.
+ * Unit tests of rfork/x86_64/resolver.c: whether glibc's dynamic linker has room for the vector
+ * state of another machine, and how it gets more.  This program's own linker is the one that is
+ * widened.
  */
 #define _GNU_SOURCE
 #include <check.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Unit tests of rfork/vdso_symbols.c, vdso_redirect.c, vdso_mark.c and x86_64/vdso.c: copies of
- * this machine's vdso lead to it from another place, and are called; damaged ones are refused, or at
- * least harm nobody.
+ * this machine's vdso lead to it from another place, and are called; damaged ones are refused, or
+ * at least harm nobody.
  */
 #define _GNU_SOURCE
 #include "rfork/vdso_redirect.h"

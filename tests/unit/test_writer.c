@@ -53,8 +53,8 @@ static void read_bytes(void *buffer, size_t bytes)
 	position += (off_t)bytes;
 }
 
-/* Reads the next record and checks what holds for every one but for the payload's digest; the caller
- * frees the payload. */
+/* Reads the next record and checks what holds for every one but for the payload's digest; the
+ * caller frees the payload. */
 static unsigned char *next_unchecked(struct rf_record_header *header)
 {
 	unsigned char *payload;
