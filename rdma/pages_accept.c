@@ -129,14 +129,17 @@ void pages_hear_manager(struct pages *pages)
 
 /* -- events of the device ----------------------------------------------------------------------- */
 
-static void judge(const struct ibv_context *device, const struct ibv_async_event *event)
+static void judge(const struct pages *pages, const struct ibv_async_event *event)
 {
-	const char *name = ibv_get_device_name(device->device);
+	const char *name = ibv_get_device_name(pages->listener->verbs->device);
 
 	switch (event->event_type) {
 	case IBV_EVENT_DEVICE_FATAL:
 		pages_lose(ENODEV, "the RDMA device %s has failed, or was removed", name);
 	case IBV_EVENT_PORT_ERR:
+		/* others of the device may go and come */
+		if (event->element.port_num != pages->listener->port_num)
+			return;
 		pages_lose(ENETDOWN, "port %d of the RDMA device %s is down",
 			   event->element.port_num, name);
 	case IBV_EVENT_QP_ACCESS_ERR:
@@ -157,7 +160,7 @@ void pages_hear_device(struct pages *pages)
 	struct ibv_async_event event;
 
 	while (ibv_get_async_event(device, &event) == 0) {
-		judge(device, &event);
+		judge(pages, &event);
 		ibv_ack_async_event(&event);
 	}
 }
