@@ -27,8 +27,6 @@
 /* Of locked memory, for what the device needs besides. */
 #define LOCKED_RESERVE_BYTES ((size_t)1 << 20)
 #define CONNECTIONS 4u
-/* A helper has loaded its libraries and registered the ring by then, or never will. */
-#define READY_MS 10000
 
 /* -- losses ------------------------------------------------------------------------------------ */
 
@@ -246,6 +244,17 @@ int rf_ghost_road_begin(struct rf_ghost *ghost)
 
 /* -- the offer --------------------------------------------------------------------------------- */
 
+/* The most that the helper's start, or making the connections, may take: half of the time that is
+ * left, so that the pages can still go by the connection. */
+static int get_patience_ms(const struct rf_ghost *ghost)
+{
+	int64_t left_ms = (ghost->order->deadline_ns - rf_io_now_ns()) / 1000000 / 2;
+
+	if (left_ms < 1)
+		return 1;
+	return left_ms < RF_ROAD_MAX_CONNECT_MS ? (int)left_ms : (int)RF_ROAD_MAX_CONNECT_MS;
+}
+
 /* Says where the node is to read.  The token is nobody else's from then on. */
 static int write_offer(struct rf_ghost *ghost, const struct rf_pages_message *ready)
 {
@@ -254,7 +263,8 @@ static int write_offer(struct rf_ghost *ghost, const struct rf_pages_message *re
 					.flags = RF_ROAD_NEEDS_TAKEN,
 					.family = ready->family,
 					.port = ready->port,
-					.connections = CONNECTIONS };
+					.connections = CONNECTIONS,
+					.connect_ms = (uint32_t)get_patience_ms(ghost) };
 	struct iovec piece = { &record, sizeof(record) };
 	int error;
 
@@ -269,22 +279,12 @@ static int write_offer(struct rf_ghost *ghost, const struct rf_pages_message *re
 	return error;
 }
 
-/* Leaves at least half of the time to the connection. */
-static int64_t ready_deadline_ns(const struct rf_ghost *ghost)
-{
-	int64_t deadline_ns = rf_io_deadline_ns(READY_MS), now_ns = rf_io_now_ns();
-	int64_t left_ns = ghost->order->deadline_ns - now_ns;
-
-	if (ghost->order->deadline_ns == RF_NO_DEADLINE || deadline_ns - now_ns < left_ns / 2)
-		return deadline_ns;
-	return now_ns + left_ns / 2;
-}
-
 /* A helper that says nothing is none. */
 static void await_ready(struct rf_ghost *ghost, struct rf_pages_message *ready)
 {
 	struct rf_ghost_road *road = &ghost->road;
-	int error = rf_io_wait(road->helper.socket, POLLIN, ready_deadline_ns(ghost));
+	int error =
+		rf_io_wait(road->helper.socket, POLLIN, rf_io_deadline_ns(get_patience_ms(ghost)));
 
 	if (error == 0) {
 		read_helper(road, ready);

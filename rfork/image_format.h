@@ -271,6 +271,8 @@ enum rf_road_kind { RF_ROAD_RDMA = 1 };
 /* rf_image_road.flags */
 #define RF_ROAD_NEEDS_TAKEN 1u /* memory that was read is used again only after TAKEN */
 
+#define RF_ROAD_MAX_CONNECT_MS 60000u /* nobody waits longer for connections */
+
 /* Where the memory is that REMOTE_PAGES name, and how it is reached. */
 struct rf_image_road {
 	uint32_t kind;
@@ -280,6 +282,8 @@ struct rf_image_road {
 	uint32_t connections;
 	uint8_t address[16];
 	uint8_t token[RF_ROAD_TOKEN_BYTES];
+	uint32_t connect_ms; /* so long the caller waits for all connections */
+	uint32_t reserved;
 };
 
 /* Followed by runs as in PAGES; the data of those of kind DATA lie one after the other at
@@ -426,7 +430,7 @@ _Static_assert(sizeof(struct rf_image_descriptor) == 56, "doc/image-format.txt, 
 _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
-_Static_assert(sizeof(struct rf_image_road) == 64, "doc/image-format.txt, 25");
+_Static_assert(sizeof(struct rf_image_road) == 72, "doc/image-format.txt, 25");
 _Static_assert(sizeof(struct rf_image_remote_pages) == 16, "doc/image-format.txt, 26");
 _Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");

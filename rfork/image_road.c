@@ -39,6 +39,7 @@ int rf_record_take_road(struct rf_reader *reader, const struct rf_record_header 
 	if (road.kind != RF_ROAD_RDMA || road.flags & ~RF_ROAD_NEEDS_TAKEN ||
 	    (road.family != AF_INET && road.family != AF_INET6) || road.port == 0 ||
 	    road.connections == 0 || road.connections > RF_ROAD_MAX_CONNECTIONS ||
+	    road.connect_ms == 0 || road.connect_ms > RF_ROAD_MAX_CONNECT_MS || road.reserved ||
 	    !is_address_sound(&road))
 		return rf_record_corrupt(reader, "ROAD has a field out of range");
 	reader->has_road = true;

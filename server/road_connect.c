@@ -15,9 +15,6 @@
 #include "rfork/io.h"
 #include "server/road.h"
 
-/* For all connections together.  Whoever lets pages come by the stream instead should not wait
- * longer. */
-#define CONNECT_MS 10000
 #define RESOLVE_MS 3000
 /* A listener rejects while it is being set up, or out of backlog. */
 #define RETRY_NS 20000000
@@ -303,7 +300,7 @@ static int await_event(struct rf_road *road, int64_t until_ns)
 
 int rf_road_connect(struct rf_road *road)
 {
-	int64_t deadline_ns = rf_io_deadline_ns(CONNECT_MS);
+	int64_t deadline_ns = rf_io_deadline_ns((int)road->where.connect_ms);
 	int error = 0;
 
 	road->events = rdma_create_event_channel();

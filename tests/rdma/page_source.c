@@ -20,6 +20,7 @@
 #include "rfork/io.h"
 
 #define PAGE TEST_PAGE_BYTES
+#define ALONE_MS 2000 /* for connections that nobody accepts */
 
 /* -- memory and connections --------------------------------------------------------------- */
 
@@ -50,7 +51,9 @@ void page_source_open(struct page_source *source, size_t bytes, unsigned connect
 
 	if (!address)
 		test_skip("no RDMA device: run by tests/rdma/vm");
-	*source = (struct page_source){ .bytes = bytes, .road.connections = connections };
+	*source = (struct page_source){ .bytes = bytes,
+					.road.connections = connections,
+					.road.connect_ms = RF_ROAD_MAX_CONNECT_MS };
 	listen_at(source, address);
 	device = source->listener->verbs;
 	CHECK(device);
@@ -350,6 +353,8 @@ void page_source_offer(struct page_source *source, const struct image *image,
 
 	*outcome = (struct page_outcome){ 0 };
 	request.flags |= RF_FACTS_RDMA;
+	if (faults->is_alone)
+		source->road.connect_ms = ALONE_MS;
 	offer = (struct offer){ .source = source, .faults = faults, .outcome = outcome };
 	offer.fd = image_connect(node, &request, &outcome->report);
 	CHECK(offer.fd >= 0);

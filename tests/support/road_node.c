@@ -260,6 +260,8 @@ void road_read_offer(struct road_view *view)
 	CHECK_EQUAL(view->road.family, AF_INET);
 	CHECK_EQUAL(view->road.port, PORT);
 	CHECK_EQUAL(view->road.connections, view->order.connections);
+	CHECK(view->road.connect_ms > 0);
+	CHECK_AT_MOST(view->road.connect_ms, RF_ROAD_MAX_CONNECT_MS);
 	CHECK(!memcmp(view->road.address, (uint8_t[16]){ 10, 1, 2, 3 }, 16));
 	CHECK(!memcmp(view->road.token, view->order.token, sizeof(view->road.token)));
 }

@@ -469,7 +469,8 @@ void sample_add_road(struct sample *sample)
 					    .port = 4791,
 					    .connections = 2,
 					    .address = { 10, 77, 0, 1 },
-					    .token = { 't' } };
+					    .token = { 't' },
+					    .connect_ms = 1000 };
 	const struct {
 		struct rf_image_remote_pages pages;
 		struct rf_image_run runs[2];
