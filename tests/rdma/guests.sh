@@ -19,7 +19,8 @@ guests_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$guests_folder/kernel.sh"
 
 guest_accel=${RFORK_VM_ACCEL:-tcg,thread=multi}
-guest_cpu=${RFORK_VM_CPU:-max}
+# Copying by `rep movsb`, which these features recommend, is several times slower under emulation.
+guest_cpu=${RFORK_VM_CPU:-max,erms=off,fsrm=off}
 guests_cpus=()        # by rank, where they differ
 guest_memory_mib=1536
 guest_processors=2
@@ -111,13 +112,22 @@ guest_read() {
 	((left > 0)) && IFS= read -r -t "$left" -u "${guests_from[$1]}" line
 }
 
+# Its lock says that this shell, or a guest, is there.  Those without were left by killed shells.
+guests_open_folder() {
+	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'rfork-vm-*' -user "$EUID" -mmin +1 \
+		-exec flock -n {} rm -rf {} \; 2>/dev/null || true
+	guests_run=$(mktemp -d "${TMPDIR:-/tmp}/rfork-vm-XXXXXX")
+	exec {guests_lock}<"$guests_run"
+	flock "$guests_lock"
+}
+
 guests_boot() {
 	local kernels=("${@:-6.12}") kernel rank line reason
 	guests_need
 	for kernel in "${kernels[@]}"; do
 		reason=$(kernel_prepare "$kernel" 2>&1) || guests_skip "no Linux $kernel: $reason"
 	done
-	guests_run=$(mktemp -d)
+	guests_open_folder
 	guests_deadline_s=$((SECONDS + guests_limit_s))
 	trap guests_end EXIT
 	trap 'exit 130' INT
@@ -165,7 +175,10 @@ guests_end() {
 	for rank in "${!guests_pids[@]}"; do
 		wait "${guests_pids[rank]}" 2>/dev/null || true
 	done
-	[[ -z $guests_run ]] || rm -rf -- "$guests_run"
+	if [[ $guests_run ]]; then
+		rm -rf -- "$guests_run"
+		exec {guests_lock}<&-
+	fi
 	guests_to=() guests_from=() guests_pids=() guests_run=
 	return "$status"
 }

@@ -21,9 +21,11 @@ kernel_package() {
 		sed 's/ .*//' | grep -vE -- '-(cloud|rt)-|unsigned|dbg' | sort -V | tail -n 1
 }
 
-# kernel_unpack PACKAGE DIRECTORY
+# kernel_unpack PACKAGE DIRECTORY: where there is no network, apt is not to try for long.
 kernel_unpack() {
-	(cd "$2" && apt-get -qq -o APT::Sandbox::User=root download "$1") &&
+	local options=(-o APT::Sandbox::User=root -o Acquire::Retries=0
+		-o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10)
+	(cd "$2" && timeout 600 apt-get -qq "${options[@]}" download "$1") &&
 		dpkg -x "$2/$1"_*.deb "$2"
 }
 

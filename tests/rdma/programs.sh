@@ -14,21 +14,21 @@ program_environment=() # as of env(1)
 
 # What programs print is in no file: the guest is gone when somebody looks.
 programs_run() {
-	local rank=$1 program status output failed=()
+	local rank=$1 program status result begun_s failed=()
+	# Not $(...): a shell that waits for another one's end does not see signals.
+	local output=${guests_run:?}/output
 	shift
 	for program in "$@"; do
-		status=0
-		output=$(guest_run "$rank" env "${program_environment[@]}" \
-			timeout -k 5 "$program_limit_s" "$program") || status=$?
+		status=0 begun_s=$SECONDS
+		guest_run "$rank" env "${program_environment[@]}" \
+			timeout -k 5 "$program_limit_s" "$program" >"$output" || status=$?
 		case $status in
-		0) echo "PASS: $program" ;;
-		77) echo "SKIP: $program: $(grep '^skipped:' <<<"$output" || true)" ;;
-		*)
-			echo "FAIL: $program: status $status"
-			tail -n 20 <<<"$output" | sed 's/^/  | /'
-			failed+=("$program")
-			;;
+		0) result="PASS: $program" ;;
+		77) result="SKIP: $program: $(grep '^skipped:' "$output" || true)" ;;
+		*) result="FAIL: $program: status $status" failed+=("$program") ;;
 		esac
+		echo "$result, $((SECONDS - begun_s)) s"
+		[[ $result != FAIL* ]] || tail -n 20 "$output" | sed 's/^/  | /'
 	done
 	echo "$# programs, ${#failed[@]} failed${failed[*]:+: ${failed[*]}}"
 	((${#failed[@]} == 0))

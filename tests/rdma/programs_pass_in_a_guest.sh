@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Claim: integration programs pass unchanged on a machine with another kernel, by RDMA, and those pass that
-# need a device.  With arguments it runs those programs, named as in TESTS, else some that move
-# all kinds of memory.
+# need a device, of which make tells in RFORK_GUEST_PROGRAMS.  With arguments it runs those and the
+# programs given, named as in TESTS, else some that move all kinds of memory.
 set -euo pipefail
 cd "$RFORK_BUILD"
 # shellcheck source-path=SCRIPTDIR source=guests.sh
@@ -19,14 +19,16 @@ some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
 	protected_memory_is_kept replaced_files_go_by_content sched_getcpu_follows_the_child
 	several_threads_may_move stack_grows_after_the_move
 	statefile_is_restarted_by_a_node ten_hops_round_three_nodes thread_local_data_is_kept
-	threads_keep_their_connections_apart untouched_memory_costs_nothing)
+	untouched_memory_costs_nothing)
 
 if (($# == 0)); then
 	set -- "${some[@]/#/tests/integration/}"
 fi
 export RFORK_TEST_PATIENCE=10
-guests_limit_s=$((120 + 60 * $#))
+IFS=' ' read -ra with_device <<<"${RFORK_GUEST_PROGRAMS-}"
+guests_limit_s=$((120 + 60 * $# + 120 * ${#with_device[@]}))
 guests_boot "${RFORK_TEST_KERNEL:-6.12}"
+echo "a guest with Linux ${RFORK_TEST_KERNEL:-6.12} is up after $SECONDS s"
 status=0
 # By rdma:// small processes would go by the connection.
 # shellcheck disable=SC2034 # programs.sh uses it
@@ -34,6 +36,5 @@ program_environment=("RFORK_TEST_SCHEME=${RFORK_TEST_SCHEME-rdma://}" RFORK_RDMA
 programs_run 0 "$@" || status=1
 # Those that need a device name the carrier themselves.
 program_environment=()
-# shellcheck disable=SC2086 # names without blanks
-programs_run 0 ${RFORK_GUEST_PROGRAMS-} || status=1
+programs_run 0 "${with_device[@]}" || status=1
 exit "$status"
