@@ -37,4 +37,10 @@ programs_run 0 "$@" || status=1
 # Those that need a device name the carrier themselves.
 program_environment=()
 programs_run 0 "${with_device[@]}" || status=1
+# One of them once more as an ordinary user, who may lock 8 MiB of memory.
+program_environment=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all
+	--bounding-set=-all prlimit --memlock=8388608)
+for program in "${with_device[@]}"; do
+	[[ $program != */pages_go_by_rdma ]] || programs_run 0 "$program" || status=1
+done
 exit "$status"
