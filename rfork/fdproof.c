@@ -21,7 +21,8 @@
 static bool is_regular(const struct rf_fd *entry)
 {
 	return entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE &&
-	       S_ISREG(entry->identity.mode) && !(entry->image.status_flags & O_PATH);
+	       S_ISREG(entry->identity.mode) && !(entry->image.status_flags & O_PATH) &&
+	       !(entry->image.flags & RF_DESCRIPTOR_BY_PATH);
 }
 
 /* -- digests ---------------------------------------------------------------------------- */

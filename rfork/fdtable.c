@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rfork/fdpath.h"
 #include "rfork/file_identity.h"
 #include "rfork/ghost_accept.h"
 #include "rfork/ghost_channel.h"
@@ -91,6 +92,8 @@ const char *rf_fdtable_name_type(const struct stat *status, const char *path)
 
 	if (rf_sys_stat(path, &found) == -EACCES)
 		return "what lies behind a directory that may not be searched";
+	if (strncmp(path, "/proc/", 6) == 0)
+		return "what another thread or process has in /proc";
 	switch (status->st_mode & S_IFMT) {
 	case S_IFIFO:
 		return "a pipe or FIFO";
@@ -110,15 +113,6 @@ const char *rf_fdtable_name_type(const struct stat *status, const char *path)
 	return "this kind of descriptor";
 }
 
-/* Whether the path of a descriptor leads to what it has open. */
-static bool is_reachable(const char *path, const struct stat *status)
-{
-	struct stat found;
-
-	return path[0] == '/' && rf_sys_stat(path, &found) == 0 && found.st_dev == status->st_dev &&
-	       found.st_ino == status->st_ino;
-}
-
 static const char *read_path(struct rf_arena *arena, int fd)
 {
 	char link[32];
@@ -134,14 +128,6 @@ static const char *read_path(struct rf_arena *arena, int fd)
 		return "?";
 	path[length] = '\0';
 	return rf_arena_take(arena, (size_t)length + 1) ? path : "?";
-}
-
-static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
-{
-	if (rf_is_common_device(status))
-		return true;
-	return (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) &&
-	       is_reachable(entry->path, status);
 }
 
 static int socket_option(int fd, int option)
@@ -264,51 +250,18 @@ static uint32_t find_terminal_stream(unsigned access)
 	return RF_STREAM_TERMINAL | RF_STREAM_READ | RF_STREAM_WRITE;
 }
 
-/* It may have been opened by another name, or by one that is gone; everywhere it has this one. */
-static const char *name_common_device(const struct stat *status)
-{
-	switch (minor(status->st_rdev)) {
-	case 3:
-		return "/dev/null";
-	case 5:
-		return "/dev/zero";
-	case 7:
-		return "/dev/full";
-	case 8:
-		return "/dev/random";
-	}
-	return "/dev/urandom";
-}
-
-static int classify_file(struct rf_fd *entry, const struct stat *status)
-{
-	if (!can_reopen(entry, status))
-		return -ENOTSUP;
-	if (rf_is_common_device(status))
-		entry->path = name_common_device(status);
-	entry->image.kind = RF_DESCRIPTOR_FILE;
-	entry->identity = rf_file_identity(status);
-	if (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) {
-		/* of a directory: what is to be read next */
-		long offset = rf_syscall(SYS_lseek, entry->fd, 0, SEEK_CUR);
-
-		entry->image.offset = offset > 0 ? (uint64_t)offset : 0;
-	}
-	return 0;
-}
-
 /* Decides how a descriptor travels; 0, or -ENOTSUP. */
-static int classify(struct rf_fd *entry, const struct stat *status,
-		    const struct rf_terminal *terminal)
+static int classify(const struct rf_fdtable *table, struct rf_fd *entry, const struct stat *status,
+		    const struct rf_terminal *terminal, struct rf_arena *arena)
 {
 	int fd = entry->fd;
 	bool is_standard = (int)entry->image.number < STDIO_COUNT;
 	unsigned access = entry->image.status_flags & O_ACCMODE;
 
 	if (entry->image.status_flags & O_PATH)
-		return classify_file(entry, status);
+		return rf_fdpath_classify(table, entry, status, arena);
 	if (is_standard && rf_is_common_device(status))
-		return classify_file(entry, status);
+		return rf_fdpath_classify(table, entry, status, arena);
 	if (S_ISCHR(status->st_mode) && terminal && rf_terminal_is(terminal, fd))
 		entry->image.stream = find_terminal_stream(access);
 	else
@@ -320,7 +273,7 @@ static int classify(struct rf_fd *entry, const struct stat *status,
 		return 0;
 	}
 	if (!is_standard)
-		return classify_file(entry, status);
+		return rf_fdpath_classify(table, entry, status, arena);
 	entry->image.kind = RF_DESCRIPTOR_EMPTY;
 	return 0;
 }
@@ -378,7 +331,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	if (fd >= STDIO_COUNT &&
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
 		return 1;
-	if (classify(entry, &status, terminal) < 0) {
+	if (classify(table, entry, &status, terminal, arena) < 0) {
 		if (close_others)
 			return 0;
 		return rf_report(
@@ -439,13 +392,15 @@ static struct rf_image_file *begin_table(struct rf_fdtable *table, struct rf_are
 	return table->entries ? identities : NULL;
 }
 
-int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena,
+int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
 			      const struct rf_fd_copy *copies, size_t count, bool close_others,
 			      const struct rf_terminal *terminal, struct rf_report *report)
 {
 	struct rf_image_file *identities;
 
-	*table = (struct rf_fdtable){ .channels = RF_IMAGE_FIRST_CHANNEL };
+	*table = (struct rf_fdtable){ .process = process,
+				      .thread = process,
+				      .channels = RF_IMAGE_FIRST_CHANNEL };
 	identities = begin_table(table, arena, count);
 	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
@@ -469,7 +424,10 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
 
-	*table = (struct rf_fdtable){ .channels = RF_IMAGE_FIRST_CHANNEL, .numbers = numbers };
+	*table = (struct rf_fdtable){ .process = (pid_t)rf_syscall(SYS_getpid),
+				      .thread = (pid_t)rf_syscall(SYS_gettid),
+				      .channels = RF_IMAGE_FIRST_CHANNEL,
+				      .numbers = numbers };
 	if (!numbers)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	count = list_numbers(numbers, capacity);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
@@ -26,6 +27,7 @@ struct rf_fd {
 };
 
 struct rf_fdtable {
+	pid_t process, thread; /* whose they are: the thread is the one that travels */
 	struct rf_fd *entries; /* ascending by number */
 	size_t count;
 	uint32_t channels; /* the first number that is free */
@@ -50,7 +52,7 @@ struct rf_fd_copy {
 };
 
 /* The same of another process's descriptors, ascending by number. */
-int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena,
+int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
 			      const struct rf_fd_copy *copies, size_t count, bool close_others,
 			      const struct rf_terminal *terminal, struct rf_report *report);
 

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "rfork/image_format.h"
+#include "rfork/sys.h"
 
 /* The identity in the format's words; index is left 0. */
 static inline struct rf_image_file rf_file_identity(const struct stat *status)
@@ -23,6 +24,15 @@ static inline struct rf_image_file rf_file_identity(const struct stat *status)
 		.mtime_ns = (int64_t)status->st_mtim.tv_sec * 1000000000 + status->st_mtim.tv_nsec,
 		.ctime_ns = (int64_t)status->st_ctim.tv_sec * 1000000000 + status->st_ctim.tv_nsec,
 	};
+}
+
+/* What open(2) with these flags would open at the path: a symbolic link itself only with O_PATH and
+ * O_NOFOLLOW.  0 or a negative errno. */
+static inline int rf_file_status(const char *path, int flags, struct stat *status)
+{
+	int follow = flags & O_PATH && flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+
+	return (int)rf_syscall(SYS_newfstatat, AT_FDCWD, path, status, follow);
 }
 
 /* Bytes of the file that a mapping of `bytes` bytes from `offset` shows. */

@@ -43,6 +43,7 @@ rf_capture_sources = \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdproof.c %D%/fdproof.h \
+	%D%/fdpath.c %D%/fdpath.h \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \

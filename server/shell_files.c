@@ -104,6 +104,8 @@ bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memor
 static bool may_stand_in(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 			 const struct rf_image_file *file, const struct stat *status)
 {
+	if (descriptor->flags & RF_DESCRIPTOR_BY_PATH)
+		return ((status->st_mode ^ file->mode) & S_IFMT) == 0;
 	if (rf_is_common_device(status))
 		return S_ISCHR(file->mode);
 	return is_same_object(shell, &shell->image, file, status) ||
@@ -144,7 +146,7 @@ static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_des
 
 	if (rf_sys_fstat(fd, &status) < 0 || !may_stand_in(shell, descriptor, file, &status))
 		return false;
-	return rf_is_common_device(&status) ||
+	return descriptor->flags & RF_DESCRIPTOR_BY_PATH || rf_is_common_device(&status) ||
 	       is_same_object(shell, &shell->image, file, &status) ||
 	       has_digest(descriptor, file, fd) || shows_witness(descriptor, fd);
 }
@@ -162,7 +164,7 @@ int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descript
 {
 	const struct rf_reader_file *file = &shell->image.files[descriptor->file];
 	struct stat status;
-	int fd = rf_sys_stat(file->path, &status);
+	int fd = rf_file_status(file->path, flags, &status);
 
 	if (fd < 0)
 		return fd;

@@ -124,7 +124,7 @@ int rf_start_reopen(const struct rf_start *start, const struct rf_image_descript
 {
 	const struct rf_reader_file *file = &start->file.image.files[descriptor->file];
 	struct stat status;
-	int fd = rf_sys_stat(file->path, &status);
+	int fd = rf_file_status(file->path, flags, &status);
 
 	if (fd < 0)
 		return fd;

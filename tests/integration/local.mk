@@ -169,12 +169,14 @@ rf_integration_tests = \
 	%D%/outputs_never_replace_what_is_read \
 	%D%/oversized_counts_are_refused \
 	%D%/parents_that_are_gone_are_named \
+	%D%/paths_alone_are_reopened \
 	%D%/pending_signals_move \
 	%D%/pipe_from_the_parent_works \
 	%D%/pipe_to_the_parent_works \
 	%D%/pipes_inside_move_with_their_bytes \
 	%D%/plain_call_is_a_fork \
 	%D%/poll_and_epoll_work_in_the_child \
+	%D%/proc_files_are_the_childs_own \
 	%D%/programs_may_close_all_descriptors \
 	%D%/protected_memory_is_kept \
 	%D%/queued_values_reach_the_child \
@@ -534,12 +536,14 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_outputs_never_replace_what_is_read_LDADD = $(rf_integration_ldadd)
 %C%_oversized_counts_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_parents_that_are_gone_are_named_LDADD = $(rf_statefile_ldadd)
+%C%_paths_alone_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipes_inside_move_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
+%C%_proc_files_are_the_childs_own_LDADD = $(rf_integration_ldadd)
 %C%_programs_may_close_all_descriptors_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
