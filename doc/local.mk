@@ -4,6 +4,7 @@
 dist_man_MANS += \
 	%D%/undump.1 \
 	%D%/rfork.3 \
+	%D%/rfork_check.3 \
 	%D%/rfork_checkpoint.3 \
 	%D%/rfork_commit.3 \
 	%D%/rfork_commit_wait.3 \

@@ -160,6 +160,28 @@ int rfork_move(const char *host);
 int rfork_move_with(const char *host, const struct rfork_options *options);
 
 /*
+ * rfork_check - what rfork() would refuse.
+ *
+ * host: as for rfork(); NULL: only what the process by itself cannot take along.
+ * options: as for rfork_with().
+ * list: takes a line for each refusal: the descriptor with its path, the address range, or
+ *       the state by name, and why.  Terminated by a zero; what has no room is left out by whole
+ *       lines.  May be NULL if bytes is 0.
+ * bytes: room in list; beyond 1 MiB no more is used.
+ *
+ * Looks at the process as rfork() does, by the same code, and asks the node; nothing is sent but
+ * what describes the process, nothing is executed on the node, and no signal or wait() tells of
+ * it.  What changes between the check and the call can still be refused by that.
+ *
+ * Returns 0 if rfork() would go, else how many refusals there are, whether they have room in the list
+ * or not.  Returns -1 and sets errno if that could not be found out: rfork() would fail
+ * with the same error.
+ *
+ * Errors: those of rfork_with(), but ENOTSUP and ENOEXEC, which are refusals
+ */
+int rfork_check(const char *host, const struct rfork_options *options, char *list, size_t bytes);
+
+/*
  * rfork_error - why the last rfork call of this thread failed.
  *
  * Returns one sentence without a newline; "no error" before the first failure.

@@ -261,6 +261,9 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	rf_format(order->host, sizeof(order->host), "%s", host);
 	order->request.flags = options->flags;
 	order->request.fds = &order->fds;
+	order->request.refusals = &order->refusals;
+	rf_refusals_begin(&order->refusals, rf_arena_take(&flight->arena, RF_REFUSALS_BYTES),
+			  RF_REFUSALS_BYTES);
 	order->writer = rf_arena_take(&flight->arena, sizeof(*order->writer));
 	rf_image_writer_init(order->writer, flight->connection, options->deadline_ns);
 	/* Not permitted to a process that has changed its uid; then the ghost does it. */
@@ -302,5 +305,19 @@ struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 	}
 	if (authenticate(flight, &hello, facts, order, options, report) < 0)
 		return NULL;
+	return order;
+}
+
+struct rf_ghost_order *rf_approach_nobody(struct rf_flight *flight,
+					  const struct rf_options *options,
+					  struct rf_report *report)
+{
+	struct rf_ghost_order *order;
+
+	rf_state_lock();
+	order = begin_order(flight, "nobody", options, report);
+	if (order)
+		rf_terminal_find(&order->terminal);
+	rf_state_unlock();
 	return order;
 }

@@ -26,6 +26,11 @@ struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 				   const struct rf_options *options,
 				   const struct rf_approach_image *image, struct rf_report *report);
 
+/* Begins an order as rf_approach() does, for a look at the process alone: there is no connection. */
+struct rf_ghost_order *rf_approach_nobody(struct rf_flight *flight,
+					  const struct rf_options *options,
+					  struct rf_report *report);
+
 /* Waits for the answer, fills the node's facts, and settles order->road; 0, or a negative errno
  * with a report where the image cannot run there, or by no road that the caller would take. */
 int rf_approach_agree(struct rf_flight *flight, const struct rf_options *options,

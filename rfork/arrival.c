@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "rfork/io.h"
 #include "rfork/state.h"
@@ -61,11 +60,4 @@ enum rf_frozen_check rf_frozen_check(void)
 	if (!value || !*value)
 		return RF_FROZEN_TRUSTED;
 	return strcmp(value, "break") == 0 ? RF_FROZEN_BROKEN : RF_FROZEN_CHECKED;
-}
-
-int rf_refuse_sandbox(struct rf_report *report)
-{
-	if (rf_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
-		return rf_report(report, ENOTSUP, "a seccomp filter cannot travel");
-	return 0;
 }

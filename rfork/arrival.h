@@ -26,8 +26,4 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 /* What RFORK_CHECK_FROZEN in the environment asks for. */
 enum rf_frozen_check rf_frozen_check(void);
 
-/* What would let a process out of its sandbox must not travel without it: 0, or -ENOTSUP with a
- * report. */
-int rf_refuse_sandbox(struct rf_report *report);
-
 #endif

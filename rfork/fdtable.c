@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rfork/fdname.h"
 #include "rfork/fdpath.h"
 #include "rfork/file_identity.h"
 #include "rfork/ghost_accept.h"
@@ -57,6 +58,9 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 		    identities[i].inode == identities[table->count].inode &&
 		    is_same_description(other->fd, entry->fd)) {
 			entry->image.same_as = other->image.number;
+			/* it is not opened */
+			entry->image.flags &=
+				(uint16_t) ~(RF_DESCRIPTOR_BY_PATH | RF_DESCRIPTOR_AT_END);
 			return;
 		}
 	}
@@ -84,33 +88,6 @@ static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd
 		return true;
 	}
 	return false;
-}
-
-const char *rf_fdtable_name_type(const struct stat *status, const char *path)
-{
-	struct stat found;
-
-	if (rf_sys_stat(path, &found) == -EACCES)
-		return "what lies behind a directory that may not be searched";
-	if (strncmp(path, "/proc/", 6) == 0)
-		return "what another thread or process has in /proc";
-	switch (status->st_mode & S_IFMT) {
-	case S_IFIFO:
-		return "a pipe or FIFO";
-	case S_IFSOCK:
-		return "a socket of this kind or in this state";
-	case S_IFCHR:
-		return "a character device";
-	case S_IFBLK:
-		return "a block device";
-	case S_IFREG:
-		return "a file that has no path any more";
-	case S_IFDIR:
-		return "a directory that has no path any more";
-	case S_IFLNK:
-		return "a symbolic link";
-	}
-	return "this kind of descriptor";
 }
 
 static const char *read_path(struct rf_arena *arena, int fd)
@@ -302,10 +279,20 @@ static int take_channel(struct rf_fdtable *table, struct rf_fd *entry)
 	return 0;
 }
 
-/* Looks at one descriptor; 1 if it travels, 0 if it is left out, or a negative errno. */
+/* It is left out, and refused where it must not be. */
+static int refuse(const struct rf_fd *entry, struct rf_refusals *refusals, const char *why)
+{
+	if (!refusals)
+		return 0;
+	rf_refuse(refusals, "descriptor %u (%s): %s", entry->image.number, entry->path, why);
+	refusals->closable++;
+	return 0;
+}
+
+/* Looks at one descriptor; 1 if it travels, 0 if it is left out. */
 static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
-		       struct rf_arena *arena, const struct rf_fd_copy *copy, bool close_others,
-		       const struct rf_terminal *terminal, struct rf_report *report)
+		       struct rf_arena *arena, const struct rf_fd_copy *copy,
+		       struct rf_refusals *refusals, const struct rf_terminal *terminal)
 {
 	struct rf_fd *entry = &table->entries[table->count];
 	struct stat status;
@@ -319,7 +306,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->fd = copy->fd;
 	entry->image.status_flags = (uint32_t)flags;
 	entry->image.flags = copy->is_cloexec ? RF_DESCRIPTOR_CLOEXEC : 0;
-	entry->image.flags |= close_others ? RF_DESCRIPTOR_MAY_CLOSE : 0;
+	entry->image.flags |= refusals ? 0 : RF_DESCRIPTOR_MAY_CLOSE;
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
 	entry->witness_fd = -1;
@@ -331,18 +318,11 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	if (fd >= STDIO_COUNT &&
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
 		return 1;
-	if (classify(table, entry, &status, terminal, arena) < 0) {
-		if (close_others)
-			return 0;
-		return rf_report(
-			report, ENOTSUP,
-			"descriptor %d (%s): %s cannot travel; RFORK_CLOSE_OTHERS closes it", fd,
-			entry->path, rf_fdtable_name_type(&status, entry->path));
-	}
+	if (classify(table, entry, &status, terminal, arena) < 0)
+		return refuse(entry, refusals, rf_fdname_type(entry->fd, &status, entry->path));
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
-		return rf_report(report, ENOTSUP, "descriptor %d (%s): more than %u streams", fd,
-				 entry->path, RF_IMAGE_MAX_CHANNELS);
+		return refuse(entry, refusals, "more streams than an image can have");
 	return 1;
 }
 
@@ -393,8 +373,9 @@ static struct rf_image_file *begin_table(struct rf_fdtable *table, struct rf_are
 }
 
 int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
-			      const struct rf_fd_copy *copies, size_t count, bool close_others,
-			      const struct rf_terminal *terminal, struct rf_report *report)
+			      const struct rf_fd_copy *copies, size_t count,
+			      struct rf_refusals *refusals, const struct rf_terminal *terminal,
+			      struct rf_report *report)
 {
 	struct rf_image_file *identities;
 
@@ -404,20 +385,15 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 	identities = begin_table(table, arena, count);
 	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
-	for (size_t i = 0; i < count; i++) {
-		int taken = collect_one(table, identities, arena, &copies[i], close_others,
-					terminal, report);
-
-		if (taken < 0)
-			return taken;
-		table->count += (size_t)taken;
-	}
+	for (size_t i = 0; i < count; i++)
+		table->count += (size_t)collect_one(table, identities, arena, &copies[i], refusals,
+						    terminal);
 	return 0;
 }
 
-int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
-		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
-		       struct rf_report *report)
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
+		       struct rf_refusals *refusals, const struct rf_terminal *terminal,
+		       bool (*is_ours)(int fd), struct rf_report *report)
 {
 	struct rf_image_file *identities;
 	size_t capacity = RF_IMAGE_MAX_DESCRIPTORS;
@@ -441,17 +417,14 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool cl
 	for (long i = 0; i < count; i++) {
 		long flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
 		struct rf_fd_copy own = { numbers[i], numbers[i], flags & FD_CLOEXEC };
-		int taken;
 
 		if (is_ours(own.fd))
 			continue;
 		numbers[table->number_count++] = own.fd;
 		if (flags < 0)
 			continue; /* closed by another thread since the directory was read */
-		taken = collect_one(table, identities, arena, &own, close_others, terminal, report);
-		if (taken < 0)
-			return taken;
-		table->count += (size_t)taken;
+		table->count +=
+			(size_t)collect_one(table, identities, arena, &own, refusals, terminal);
 	}
 	return 0;
 }
@@ -462,7 +435,7 @@ void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, cons
 
 	rf_sys_fstat(fd, &status);
 	*path = read_path(arena, fd);
-	*type = rf_fdtable_name_type(&status, *path);
+	*type = rf_fdname_type(fd, &status, *path);
 }
 
 /* Errors and ends are told unasked. */

@@ -14,6 +14,7 @@
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
+#include "rfork/refusals.h"
 #include "rfork/report.h"
 #include "rfork/terminal.h"
 
@@ -36,14 +37,15 @@ struct rf_fdtable {
 };
 
 /*
- * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out
- * if close_others, else refused with ENOTSUP by number and path.  Those on `terminal` become a
- * terminal on the node; NULL: the node has none to give.
+ * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out,
+ * and added to the refusals by number and path; NULL: it is to be left out, and the node may leave
+ * out what it lacks.  Those on `terminal` become a terminal on the node; NULL: the node has none to
+ * give.
  * Memory comes from the arena.  0 or a negative errno with a report.
  */
-int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, bool close_others,
-		       const struct rf_terminal *terminal, bool (*is_ours)(int fd),
-		       struct rf_report *report);
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
+		       struct rf_refusals *refusals, const struct rf_terminal *terminal,
+		       bool (*is_ours)(int fd), struct rf_report *report);
 
 /* A descriptor of another process, and where we have a duplicate of it. */
 struct rf_fd_copy {
@@ -53,11 +55,9 @@ struct rf_fd_copy {
 
 /* The same of another process's descriptors, ascending by number. */
 int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
-			      const struct rf_fd_copy *copies, size_t count, bool close_others,
-			      const struct rf_terminal *terminal, struct rf_report *report);
-
-/* What cannot travel, as a refusal names it.  path: what /proc says of the descriptor. */
-const char *rf_fdtable_name_type(const struct stat *status, const char *path);
+			      const struct rf_fd_copy *copies, size_t count,
+			      struct rf_refusals *refusals, const struct rf_terminal *terminal,
+			      struct rf_report *report);
 
 /* Says what a descriptor is that cannot travel: its path, in memory of the arena, and its type. */
 void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, const char **type);

@@ -106,6 +106,9 @@ static int collect(struct rf_ghost *ghost, int *memory_fd)
 		rf_fdproof_witness(&ghost->order->fds);
 	error = rf_snapshot_collect(ghost->snapshot, &ghost->order->arena, &ghost->context,
 				    &ghost->order->request, &ghost->report);
+	if (error == 0 && !ghost->is_looking)
+		error = rf_refusals_report(&ghost->order->refusals, "cannot travel", "",
+					   &ghost->report);
 	if (error < 0)
 		return error;
 	load_own(ghost);
@@ -265,6 +268,47 @@ struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	return rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, live,
 			       ghost);
+}
+
+/* -- a process that is looked at --------------------------------------------------------------- */
+
+static void tell_refusals(struct rf_ghost *ghost)
+{
+	const struct rf_refusals *refusals = &ghost->order->refusals;
+
+	rf_io_write_full(ghost->order->status_fd, refusals, sizeof(*refusals), RF_NO_DEADLINE);
+	rf_io_write_full(ghost->order->status_fd, refusals->lines, refusals->used, RF_NO_DEADLINE);
+}
+
+static void look(void *argument)
+{
+	struct rf_ghost *ghost = argument;
+	int error;
+
+	rf_ghost_block_signals();
+	rf_ghost_close_others(ghost);
+	error = take_snapshot(ghost);
+	disguise(ghost);
+	close_image(ghost);
+	if (error < 0)
+		error = rf_refuse_reported(&ghost->order->refusals, &ghost->report);
+	ghost->status.report = ghost->report;
+	rf_io_write_full(ghost->order->status_fd, &ghost->status, sizeof(ghost->status),
+			 RF_NO_DEADLINE);
+	if (error == 0)
+		tell_refusals(ghost);
+	rf_sys_exit(0);
+}
+
+void rf_ghost_look(struct rf_ghost_order *order)
+{
+	struct rf_ghost *ghost = make_ghost(order);
+
+	if (!ghost)
+		rf_sys_exit(EXIT_STATUS_FAILED);
+	ghost->is_looking = true;
+	rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, look, ghost);
+	rf_sys_exit(EXIT_STATUS_FAILED); /* nothing is ever restored of it */
 }
 
 /* -- a process that moves ---------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ struct rf_ghost_order {
 	struct rf_forecast forecast;
 	struct rf_image_writer *writer; /* may have sent the forecast */
 	struct rf_snapshot_request request;
+	struct rf_refusals refusals;
 	enum rf_frozen_check frozen;
 	struct rf_pending pending;	/* of a process that moves */
 	struct rf_timers timers;	/* the same */
@@ -65,6 +66,13 @@ struct rf_ghost_status {
  * In the restored thread, on the node, it returns the arrival: what is left of the restore.
  */
 struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
+
+/*
+ * Goes the way of a ghost, in a fork child that nobody hears of, as far as that leads without a child:
+ * to order->status_fd go one struct rf_ghost_status, and, unless that has an error, order->refusals
+ * with what was found, and its lines.
+ */
+_Noreturn void rf_ghost_look(struct rf_ghost_order *order);
 
 /*
  * Moves the calling process: it becomes the ghost itself, once it is restored on the node.  All

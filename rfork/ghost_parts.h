@@ -14,7 +14,8 @@
 
 struct rf_ghost {
 	struct rf_ghost_order *order;
-	bool is_moved; /* this process is not a fork child, but what moves itself */
+	bool is_moved;	 /* this process is not a fork child, but what moves itself */
+	bool is_looking; /* nothing goes, but all that cannot is gathered */
 	struct rf_arch_context context;
 	struct rf_relay relay;
 	struct rf_report report;

@@ -240,15 +240,18 @@ static int note_rest(struct rf_holder_order *order, struct rf_report *report)
 static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 {
 	struct look look = { .order = order };
-	int error = find_threads(&look);
+	char lines[RF_REFUSALS_BYTES];
+	int error;
 
+	rf_refusals_begin(&look.refusals, lines, sizeof(lines));
+	error = find_threads(&look);
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/task: %m");
 	if (rf_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
 		rf_refuse(&look.refusals, "a seccomp filter");
 	find_descriptors(&look);
 	refuse_mappings(&look);
-	return rf_refusals_report(&look.refusals, advise(&look), report);
+	return rf_refusals_report(&look.refusals, "cannot be kept", advise(&look), report);
 }
 
 /* An ancestor of another user could have them, too, which cannot be seen: but both ends are
@@ -268,13 +271,13 @@ static void find_pipes(struct rf_holder_order *order)
 
 static int look_at_process(struct rf_holder_order *order, struct rf_report *report)
 {
-	const bool leave_out_all = true; /* what is left out is found afterwards */
+	struct rf_refusals *const left_out = NULL; /* what is left out is found afterwards */
 	int error = rf_rest_begin(&order->kept, &order->arena, &order->large, report);
 
 	if (error < 0)
 		return error;
 	rf_terminal_find(&order->terminal);
-	error = rf_fdtable_collect(&order->fds, &order->arena, leave_out_all, &order->terminal,
+	error = rf_fdtable_collect(&order->fds, &order->arena, left_out, &order->terminal,
 				   rf_flight_owns, report);
 	if (error < 0)
 		return error;

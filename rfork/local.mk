@@ -39,9 +39,11 @@ rf_capture_sources = \
 	%D%/arena.c %D%/arena.h \
 	%D%/arrival.c %D%/arrival.h \
 	%D%/chain.c %D%/chain.h \
+	%D%/check.c %D%/check.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
+	%D%/fdname.c %D%/fdname.h \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdpath.c %D%/fdpath.h \
 	%D%/fdtable.c %D%/fdtable.h \
@@ -86,6 +88,8 @@ rf_capture_sources = \
 	%D%/rest.c %D%/rest.h \
 	%D%/restart_args.c %D%/restart_args.h \
 	%D%/rfork.c \
+	%D%/sandbox.c %D%/sandbox.h \
+	%D%/settle.c %D%/settle.h \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
 	%D%/snapshot_rest.c \

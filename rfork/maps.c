@@ -229,12 +229,18 @@ struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *stat
 					  ? RF_SOURCE_SHARED
 					  : RF_SOURCE_CONTENTS,
 		};
+	if (starts_with(map->path, "anon_inode:"))
+		return (struct rf_map_plan){ .refusal = "the memory of a kernel object" };
+	if (map->deleted && strcmp(map->path, "/[aio]") == 0)
+		return (struct rf_map_plan){ .refusal = "asynchronous I/O of io_setup(2)" };
+	if (map->deleted && strcmp(map->path, "/secretmem") == 0)
+		return (struct rf_map_plan){ .refusal = "secret memory" };
 	/* private: ordinary memory */
 	if (status && S_ISCHR(status->st_mode) && strcmp(map->path, "/dev/zero") == 0)
 		return (struct rf_map_plan){ .source = map->shared ? RF_SOURCE_SHARED
 								   : RF_SOURCE_PRIVATE };
 	if (status && !S_ISREG(status->st_mode))
-		return (struct rf_map_plan){ .refusal = "the memory of a device cannot travel" };
+		return (struct rf_map_plan){ .refusal = "the memory of a device" };
 	if (status && by_reference)
 		return (struct rf_map_plan){
 			.source = map->shared ? RF_SOURCE_NONE : RF_SOURCE_PRIVATE,
@@ -243,7 +249,7 @@ struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *stat
 	if (written_through)
 		return (struct rf_map_plan){
 			.refusal = status ? "a shared writable file travels only by reference"
-					  : "a shared writable file without a path cannot travel",
+					  : "a shared writable file without a path",
 		};
 	return (struct rf_map_plan){ .source = RF_SOURCE_CONTENTS };
 }

@@ -73,6 +73,7 @@ int rf_options_check(struct rf_options *result, const struct rfork_options *opti
 	error = check_implemented(&known, report);
 	if (error < 0)
 		return error;
+	result->is_check = false;
 	result->flags = (uint32_t)known.flags;
 	result->key_file = known.key_file;
 	result->deadline_ns =

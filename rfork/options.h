@@ -5,6 +5,7 @@
 #ifndef RF_OPTIONS_H
 #define RF_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rfork.h>
@@ -15,6 +16,7 @@ struct rf_options {
 	uint32_t flags;
 	int64_t deadline_ns;  /* of the whole hand-over */
 	const char *key_file; /* NULL = default */
+	bool is_check;	      /* nothing is to go: rfork_check() */
 };
 
 /* Checks `options` (NULL = all default); 0 or a negative errno with a report. */

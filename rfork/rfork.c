@@ -16,14 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "rfork/approach.h"
 #include "rfork/arrival.h"
-#include "rfork/boot_id.h"
-#include "rfork/fdproof.h"
+#include "rfork/check.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
 #include "rfork/move.h"
 #include "rfork/options.h"
+#include "rfork/settle.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
@@ -38,80 +37,6 @@ const char *rfork_error(void)
 const char *rfork_version(void)
 {
 	return VERSION_STRING(RFORK_VERSION_MAJOR, RFORK_VERSION_MINOR, RFORK_VERSION_PATCH);
-}
-
-/* -- before the fork ------------------------------------------------------------------------- */
-
-static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *order,
-			       const struct rf_terminal *terminal, struct rf_report *report)
-{
-	return rf_fdtable_collect(&order->fds, &flight->arena,
-				  order->request.flags & RFORK_CLOSE_OTHERS, terminal,
-				  rf_flight_owns, report);
-}
-
-/* Looks at the process: what it has open, which must be able to travel, and its memory.  Without a
- * survey the ghost finds the reason again, and tells it. */
-static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct rf_report *report)
-{
-	struct rf_snapshot *survey = rf_arena_take(&flight->arena, sizeof(*survey));
-	struct rf_report unheard = { 0 };
-	int error = collect_descriptors(flight, order, &order->terminal, report);
-
-	if (error < 0)
-		return error;
-	if (survey && rf_snapshot_survey(survey, &flight->arena, &order->request, &unheard) == 0) {
-		order->request.survey = survey;
-		rf_forecast_make(&order->forecast, &flight->arena, survey);
-	}
-	return 0;
-}
-
-/* A node without pseudo-terminals: what is on the terminal travels in another way. */
-static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
-			 const struct rf_machine_facts *node, struct rf_report *report)
-{
-	int error;
-
-	if (!order->terminal.device || node->flags & RF_FACTS_TERMINAL)
-		return 0;
-	order->terminal.device = 0;
-	rf_state_lock();
-	error = collect_descriptors(flight, order, NULL, report);
-	rf_state_unlock();
-	return error;
-}
-
-/* Adds to the order what depends on the node: another machine knows files by their digests. */
-static int complete_order(struct rf_ghost_order *order, const struct rf_machine_facts *here,
-			  const struct rf_machine_facts *node, struct rf_report *report)
-{
-	struct rf_digest_cache *digests;
-
-	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
-	order->request.same_boot = rf_boot_id_is_same(node->boot_id, here->boot_id);
-	order->request.node_vdso = node->vdso_digest;
-	if (order->request.same_boot)
-		return 0;
-	digests = rf_state_digests();
-	if (!digests)
-		return rf_report(report, ENOMEM, "no memory for the digests of files");
-	rf_state_lock();
-	rf_snapshot_warm_digests(digests);
-	rf_state_unlock();
-	order->request.digests = digests;
-	return rf_fdproof_digest(&order->fds, digests, order->deadline_ns, report);
-}
-
-/* A peer that has closed may have said why, and the ghost will read that. */
-static int send_forecast(struct rf_ghost_order *order, struct rf_report *report)
-{
-	int error = rf_forecast_send(&order->forecast, order->writer, order->request.boot_id,
-				     order->request.digests);
-
-	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
-		return 0;
-	return rf_report(report, -error, "connection to %s: %m", order->host);
 }
 
 /* -- the fork ---------------------------------------------------------------------------------- */
@@ -235,39 +160,15 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 
 /* -- the order of a call ----------------------------------------------------------------------- */
 
-/* Looks at the process and hears what the node is: the order is complete, and the forecast is
- * sent. */
-static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
-		  const struct rf_options *options, struct rf_report *report)
-{
-	const struct rf_machine_facts *here;
-	struct rf_machine_facts node;
-	int error;
-
-	/* The node checks the proof and wakes its shell meanwhile. */
-	rf_state_lock();
-	error = survey(flight, order, report);
-	rf_state_unlock();
-	here = rf_state_facts(&(int){ 0 }); /* they are known by now */
-	if (error == 0)
-		error = rf_approach_agree(flight, options, order, here, &node, report);
-	if (error == 0)
-		error = rf_state_check_resolver(&node, report);
-	if (error == 0)
-		error = lose_terminal(flight, order, &node, report);
-	if (error < 0)
-		return error;
-	error = complete_order(order, here, &node, report);
-	return error < 0 ? error : send_forecast(order, report);
-}
-
 /* Returns the ghost's pid, 0 in the remote child, or a negative errno with a report. */
 static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 				 const struct rf_options *options, struct rf_report *report)
 {
-	struct rf_ghost_order *order = rf_approach(flight, host, options, NULL, report);
-	int error = order ? settle(flight, order, options, report) : -report->error;
+	struct rf_ghost_order *order = rf_settle_begin(flight, host, options, report);
+	int error = order ? rf_settle(flight, options, order, report) : -report->error;
 
+	if (error == 0)
+		error = rf_check_refuse(flight, order, report);
 	return error < 0 ? error : hand_over(flight, order, options, report);
 }
 
@@ -310,13 +211,15 @@ static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 
 	if (error < 0)
 		return error;
-	order = rf_approach(flight, host, options, NULL, report);
+	order = rf_settle_begin(flight, host, options, report);
 	if (!order)
 		return -report->error;
 	mask = rf_move_block_signals();
 	error = rf_move_check(options->flags, report);
 	if (error == 0)
-		error = settle(flight, order, options, report);
+		error = rf_settle(flight, options, order, report);
+	if (error == 0)
+		error = rf_check_refuse(flight, order, report);
 	if (error == 0)
 		error = rf_move_check_locks(&order->fds, report);
 	if (error == 0)
@@ -338,9 +241,6 @@ static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_o
 	struct rf_options checked;
 	struct rf_flight flight;
 	pid_t pid = rf_options_check(&checked, options, &report);
-
-	if (pid == 0)
-		pid = rf_refuse_sandbox(&report);
 
 	if (pid == 0) {
 		pid = rf_flight_begin(&flight);

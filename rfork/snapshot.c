@@ -127,10 +127,19 @@ void rf_snapshot_warm_digests(struct rf_digest_cache *cache)
 
 /* -- mappings ------------------------------------------------------------------------ */
 
-static int refuse_mapping(const struct rf_map *map, const char *why, struct rf_report *report)
+/* The mapping, which was the last one, is left out of the tables. */
+static int refuse_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, const char *why,
+			  const struct rf_snapshot_request *request, struct rf_report *report)
 {
-	return rf_report(report, ENOTSUP, "mapping %lx-%lx (%s%s): %s", map->start, map->end,
-			 map->path, map->deleted ? " (deleted)" : "", why);
+	static const char format[] = "mapping %lx-%lx (%s%s): %s";
+	const char *deleted = map->deleted ? " (deleted)" : "";
+
+	snapshot->mapping_count--;
+	if (!request->refusals)
+		return rf_report(report, ENOTSUP, format, map->start, map->end, map->path, deleted,
+				 why);
+	rf_refuse(request->refusals, format, map->start, map->end, map->path, deleted, why);
+	return 0;
 }
 
 /* A file mapping that takes its file along by name. */
@@ -187,7 +196,7 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 	struct rf_image_file identity;
 
 	if (plan.refusal)
-		return refuse_mapping(map, plan.refusal, report);
+		return refuse_mapping(snapshot, map, plan.refusal, request, report);
 	mapping->source = plan.source;
 	if (plan.is_reference) {
 		identity = rf_file_identity(status);

@@ -24,6 +24,7 @@
 #include "rfork/pipes.h"
 #include "rfork/procstate.h"
 #include "rfork/protocol.h"
+#include "rfork/refusals.h"
 #include "rfork/report.h"
 #include "rfork/statefile_writer.h"
 #include "rfork/timers.h"
@@ -71,6 +72,7 @@ struct rf_snapshot_request {
 	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */
 	const struct rf_snapshot_rest *rest;   /* of an image at rest; else NULL */
+	struct rf_refusals *refusals; /* where to put them; NULL = the first one ends all */
 };
 
 struct rf_snapshot {
@@ -104,8 +106,8 @@ struct rf_snapshot {
 };
 
 /*
- * Collects the snapshot of the calling process.  Mappings of the arena itself are left out.
- * 0 or a negative errno with a report.
+ * Collects the snapshot of the calling process.  Mappings of the arena itself are left out, and so
+ * is what is added to request->refusals.  0 or a negative errno with a report.
  */
 int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,
 			const struct rf_arch_context *context, struct rf_snapshot_request *request,

@@ -399,7 +399,7 @@ static int look_at_all(struct look *look)
 	find_terminal(look, &terminal);
 	/* what it leaves out is ours to refuse, all of it at once */
 	error = rf_fdtable_collect_copies(&look->table, &look->arena, look->process->tracees.pid,
-					  look->copies, look->count, true, &terminal, look->report);
+					  look->copies, look->count, NULL, &terminal, look->report);
 	if (error < 0)
 		return error;
 	if (!rf_pipes_find_of(&look->pipes, &look->table, &look->arena, look->process->tracees.pid))

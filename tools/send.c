@@ -255,7 +255,7 @@ static int collect_own(struct rf_flight *flight, struct rf_ghost_order *order,
 	int error;
 
 	rf_state_lock();
-	error = rf_fdtable_collect(&order->fds, &flight->arena, true, terminal, is_beyond_standard,
+	error = rf_fdtable_collect(&order->fds, &flight->arena, NULL, terminal, is_beyond_standard,
 				   report);
 	rf_state_unlock();
 	return error;

@@ -184,6 +184,7 @@ rf_integration_tests = \
 	%D%/read_only_files_are_reopened \
 	%D%/reader_gone_is_sigpipe \
 	%D%/refused_connection_is_reported \
+	%D%/refusals_are_known_beforehand \
 	%D%/refusals_name_all \
 	%D%/render_over_distant_hosts \
 	%D%/replaced_files_go_by_content \
@@ -551,6 +552,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
 %C%_refused_connection_is_reported_LDADD = $(rf_integration_ldadd)
+%C%_refusals_are_known_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_refusals_name_all_LDADD = $(rf_statefile_ldadd)
 %C%_render_over_distant_hosts_LDADD = $(rf_integration_ldadd)
 %C%_replaced_files_go_by_content_LDADD = $(rf_statefile_ldadd)

@@ -51,7 +51,7 @@ int main(void)
 	node_start(&node, NULL);
 	check(socket(AF_INET, SOCK_STREAM, 0), "a socket"); /* not yet connected */
 	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
-	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a socket");
+	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a netlink socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
 	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");
