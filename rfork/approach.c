@@ -18,6 +18,7 @@
 #include "rfork/arrival.h"
 #include "rfork/auth.h"
 #include "rfork/boot_id.h"
+#include "rfork/drop.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
 #include "rfork/key.h"
@@ -266,6 +267,8 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 			  RF_REFUSALS_BYTES);
 	order->writer = rf_arena_take(&flight->arena, sizeof(*order->writer));
 	rf_image_writer_init(order->writer, flight->connection, options->deadline_ns);
+	if (rf_drop_choose(&order->writer->drop, &flight->arena, report) < 0)
+		return NULL;
 	/* Not permitted to a process that has changed its uid; then the ghost does it. */
 	rf_procstate_read_ranges(&order->request.ranges, NULL);
 	return open_status_pipe(flight, report) < 0 ? NULL : order;

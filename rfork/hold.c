@@ -16,6 +16,7 @@
 #include <rfork.h>
 
 #include "rfork/arrival.h"
+#include "rfork/drop.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/refusals.h"
@@ -437,8 +438,10 @@ int rf_hold_returns_twice(struct rf_held *held, unsigned flags, uint64_t signal_
 
 	if (!order)
 		return -report->error;
+	result = rf_drop_choose(&order->request.drop, &order->arena, report);
 	held->increment.is_wanted = flags & RFORK_INCREMENTAL;
-	result = look_at_process(order, report);
+	if (result == 0)
+		result = look_at_process(order, report);
 	if (result == 0)
 		result = open_control(held, order, report);
 	if (result == 0) {

@@ -144,6 +144,7 @@ static int write_records(struct rf_holder_writer *writer, const struct rf_target
 	if (error < 0)
 		return error;
 	rf_statefile_records(&writer->file, writer->records, &note);
+	writer->records->drop = request->drop;
 	rf_image_writer_continue(writer->records, RF_NO_DEADLINE, writer->memory_fd,
 				 writer->bounce);
 	error = rf_snapshot_write_layout(writer->snapshot, writer->records, request);
@@ -232,6 +233,7 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 		return error;
 	rf_base_name_parent(&writer->base, "", writer->rest); /* none: it is whole */
 	rf_image_writer_init(records, fd, RF_NO_DEADLINE);
+	records->drop = writer->request->drop;
 	rf_image_writer_continue(records, RF_NO_DEADLINE, writer->memory_fd, writer->bounce);
 	error = rf_snapshot_write_layout(writer->snapshot, records, writer->request);
 	if (error == 0)

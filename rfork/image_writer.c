@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "rfork/digest.h"
+#include "rfork/drop.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
 #include "rfork/zero_page.h"
@@ -27,6 +28,7 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->used = 0;
 	writer->pages = (struct rf_image_pages){ 0 };
 	writer->carrier = NULL;
+	writer->drop = NULL;
 	writer->keeps_zeros = false;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
@@ -92,8 +94,8 @@ static int send_buffer(struct rf_image_writer *writer)
 	return put(writer, &iov, 1);
 }
 
-int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
-		   const struct iovec *pieces, int count)
+static int write_record(struct rf_image_writer *writer, enum rf_record_type type,
+			const struct iovec *pieces, int count)
 {
 	struct rf_record_header header;
 	struct iovec iov[5];
@@ -122,6 +124,19 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 		writer->used += pieces[i].iov_len;
 	}
 	return 0;
+}
+
+int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
+		   const struct iovec *pieces, int count)
+{
+	struct iovec left;
+	int result;
+
+	/* a forecast is a hint: it may say what the image does not */
+	if (!writer->drop || type == RF_RECORD_FORECAST)
+		return write_record(writer, type, pieces, count);
+	result = rf_drop_record(writer->drop, type, pieces, count, &left);
+	return result > 0 ? write_record(writer, type, &left, 1) : result;
 }
 
 /* Sends the buffered records and one of pages in one system call: PAGES with its data, or, with a
@@ -279,6 +294,8 @@ int rf_image_write_data(struct rf_image_writer *writer, uint64_t address, const 
 	const char *end = next + pages * PAGE_BYTES;
 
 	writer->may_join = false;
+	if (writer->drop && rf_drop_has_data(writer->drop, address))
+		return 0;
 	while (next < end) {
 		const char *start, *limit;
 		int error;
@@ -307,6 +324,8 @@ int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint6
 
 static int add_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages)
 {
+	if (writer->drop && rf_drop_has_guards(writer->drop))
+		return 0;
 	while (pages) {
 		uint32_t take = pages < UINT32_MAX / 2 ? (uint32_t)pages : UINT32_MAX / 2;
 		int error = open_run(writer, address, NULL, RF_RUN_GUARD);
@@ -370,6 +389,8 @@ int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t addres
 				 bool skip_unreadable)
 {
 	writer->may_join = false;
+	if (writer->drop && rf_drop_has_data(writer->drop, address))
+		return 0;
 	while (pages) {
 		uint32_t take = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
 		int error = reserve_bounce(writer, address, &take);

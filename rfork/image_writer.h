@@ -38,6 +38,8 @@ struct rf_image_carrier {
 	void *context;
 };
 
+struct rf_drop;
+
 /* Lives in the ghost's arena: nothing of it is in the image. */
 struct rf_image_writer {
 	int fd;
@@ -52,6 +54,7 @@ struct rf_image_writer {
 	struct rf_image_pages pages;
 	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
 	const struct rf_image_carrier *carrier; /* NULL: all goes by the stream */
+	struct rf_drop *drop;			/* of tests, see drop.h; else NULL */
 	bool may_join;				/* the next pages may continue the last run */
 	bool keeps_zeros; /* pages of zeros are data: beneath them is a file */
 	uint32_t gathered_pages;

@@ -42,6 +42,11 @@ rf_capture_sources = \
 	%D%/check.c %D%/check.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
+	%D%/drop.c %D%/drop.h \
+	%D%/drop_descriptors.c \
+	%D%/drop_memory.c \
+	%D%/drop_parts.h \
+	%D%/drop_process.c \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdname.c %D%/fdname.h \
 	%D%/fdproof.c %D%/fdproof.h \

@@ -73,6 +73,7 @@ struct rf_snapshot_request {
 	const struct rf_digest_cache *digests; /* may be NULL */
 	const struct rf_snapshot_rest *rest;   /* of an image at rest; else NULL */
 	struct rf_refusals *refusals; /* where to put them; NULL = the first one ends all */
+	struct rf_drop *drop;	      /* of tests, see drop.h; else NULL */
 };
 
 struct rf_snapshot {

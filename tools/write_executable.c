@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rfork/digest.h"
+#include "rfork/drop.h"
 #include "rfork/executable.h"
 #include "rfork/file_identity.h"
 #include "rfork/holder_target.h"
@@ -26,6 +27,7 @@
 #include "tools/undump.h"
 
 #define PAGE_BYTES UINT64_C(4096)
+#define DROP_ARENA_BYTES (RF_ARENA_STACK_BYTES + ((size_t)1 << 20))
 
 struct writing {
 	const struct undump_request *request;
@@ -33,6 +35,7 @@ struct writing {
 	struct rf_statefile_writer file;
 	struct rf_statefile_tables tables;
 	struct rf_image_writer records;
+	struct rf_drop *drop; /* of tests; else NULL */
 	struct rf_report *report;
 	void *bounce;
 	/* which pages are written: of a process that is held, first what only it has */
@@ -272,6 +275,7 @@ static int write_records(struct writing *writing, uint64_t note_offset)
 	free(writing->source->parent_path);
 	writing->source->parent_path = NULL;
 	rf_statefile_records(&writing->file, &writing->records, &note);
+	writing->records.drop = writing->drop;
 	rf_image_writer_continue(&writing->records, RF_NO_DEADLINE, -1, writing->bounce);
 	error = rf_source_write_layout(writing->source, &writing->records);
 	return error < 0
@@ -386,11 +390,24 @@ static void tell_pause(const struct undump_request *request, const struct rf_sou
 			(double)source->held_ns / 1e6);
 }
 
+static int choose_drop(struct writing *writing, struct rf_arena *arena)
+{
+	int error = rf_arena_map(arena, DROP_ARENA_BYTES);
+
+	return error < 0 ? rf_report(writing->report, -error, "memory: %m")
+			 : rf_drop_choose(&writing->drop, arena, writing->report);
+}
+
 int undump_write_executable(const struct undump_request *request, struct rf_report *report)
 {
 	struct rf_source source;
 	struct writing writing = { .request = request, .source = &source, .report = report };
-	int error = open_source(&source, request, report);
+	struct rf_arena arena;
+	int error = choose_drop(&writing, &arena);
+
+	if (error < 0)
+		return error;
+	error = open_source(&source, request, report);
 
 	if (error < 0)
 		return error;
@@ -410,5 +427,6 @@ int undump_write_executable(const struct undump_request *request, struct rf_repo
 	free(writing.tables.chunks);
 	free(writing.bounce);
 	rf_source_close(&source);
+	rf_arena_unmap(&arena);
 	return error;
 }

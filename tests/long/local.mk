@@ -17,6 +17,7 @@ CLEANFILES += $(rf_long_tests) $(rf_long_runs:=.long.log)
 rf_long_runs = \
 	tests/integration/stopped_peers_are_not_lost$(EXEEXT) \
 	tests/model/random_scripts_agree$(EXEEXT) \
+	tests/state/each_kind_travels$(EXEEXT) \
 	$(rf_long_tests:=$(EXEEXT))
 if UNIT_TESTS
 rf_long_runs += tests/unit/test_reader_fuzz$(EXEEXT) tests/unit/test_statefile_fuzz$(EXEEXT)
@@ -31,7 +32,9 @@ check-long: all $(rf_long_runs)
 	RFORK_FUZZ_ROUNDS=$${RFORK_FUZZ_ROUNDS:-1000000}; \
 	RFORK_TEST_STOPPED_S=$${RFORK_TEST_STOPPED_S:-60}; \
 	RFORK_TEST_SCRIPTS=$${RFORK_TEST_SCRIPTS:-5000}; \
+	RFORK_TEST_MATRIX=$${RFORK_TEST_MATRIX:-1}; \
 	export RFORK_TEST_SEED RFORK_FUZZ_ROUNDS RFORK_TEST_STOPPED_S RFORK_TEST_SCRIPTS; \
+	export RFORK_TEST_MATRIX; \
 	for program in $(rf_long_runs); do \
 		$$program >$$program.long.log 2>&1; result=$$?; \
 		case $$result in \

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: each kind of state travels by each way that rows say, as it does with fork(2); and it is the
+ * test that tells: when the kind is left out of the image (RFORK_TEST_DROP), its row fails.
+ *
+ * With RFORK_TEST_MATRIX=1 each kind is left out of each row, and only its own may fail, and those
+ * that say that they need it.  With arguments, each_kind_travels KIND WAY [DROPPED-KIND], one row
+ * goes one way.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "rfork/drop.h"
+#include "tests/state/ways.h"
+#include "tests/support/checkpoint.h"
+
+static const struct state_row *const groups[] = {
+	state_process_rows, state_signal_rows,	   state_thread_rows,
+	state_memory_rows,  state_descriptor_rows,
+};
+
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static struct node node;
+static unsigned runs, wrong;
+
+/* -- for the rows ------------------------------------------------------------------------------ */
+
+static char file_path[128];
+
+const char *state_file(void)
+{
+	return file_path;
+}
+
+static void make_file(void)
+{
+	int fd;
+
+	snprintf(file_path, sizeof(file_path), "%s", checkpoint_path("file"));
+	fd = CHECK_CALL(open(file_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	test_write(fd, STATE_FILE_TEXT, strlen(STATE_FILE_TEXT));
+	close(fd);
+}
+
+/* Finds the line that begins so in a file of /proc; without stdio's buffers, which are memory. */
+static char *find_line(const char *path, const char *name)
+{
+	static char text[262144];
+	int fd = CHECK_CALL(open(path, O_RDONLY | O_CLOEXEC));
+	char *line;
+
+	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
+	close(fd);
+	line = strncmp(text, name, strlen(name)) == 0 ? text : strstr(text, name);
+	return line;
+}
+
+const char *state_permissions(const void *address)
+{
+	static char permissions[5];
+	char *line = find_line("/proc/self/maps", "");
+
+	while (*line) {
+		uintptr_t start = strtoul(line, &line, 16), end = strtoul(line + 1, &line, 16);
+
+		if ((uintptr_t)address >= start && (uintptr_t)address < end)
+			return memcpy(permissions, line + 1, 4);
+		line += strcspn(line, "\n") + 1;
+	}
+	return "none";
+}
+
+long state_status(const char *name, int base)
+{
+	char pattern[64];
+	char *line;
+
+	snprintf(pattern, sizeof(pattern), "\n%s:", name);
+	line = find_line("/proc/self/status", pattern);
+	CHECK(line);
+	return strtol(line + strlen(pattern), NULL, base);
+}
+
+/* -- what must be ------------------------------------------------------------------------------ */
+
+static bool needs(const struct state_row *row, const char *kind)
+{
+	if (strcmp(row->kind, kind) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(row->needs) / sizeof(row->needs[0]) && row->needs[i]; i++)
+		if (strcmp(row->needs[i], kind) == 0)
+			return true;
+	return false;
+}
+
+/* Nothing at all runs without them. */
+static bool is_basic(const char *kind)
+{
+	static const char *const basic[] = { "registers", "fs-base", "stack", "variables" };
+
+	for (size_t i = 0; i < sizeof(basic) / sizeof(basic[0]); i++)
+		if (strcmp(basic[i], kind) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a row must find its state, when a kind, or nothing, is left out. */
+static enum state_result expect(const struct state_row *row, enum state_way way, const char *drop)
+{
+	if (!drop || way == STATE_FORK)
+		return STATE_THERE;
+	if (is_basic(drop))
+		return STATE_MISSING;
+	/* what is not in the image cannot be missed */
+	return needs(row, drop) && !(row->unseen & (1u << way)) ? STATE_MISSING : STATE_THERE;
+}
+
+static const char *const words[] = { "is there", "is missing", "cannot be had" };
+
+static void try(const struct state_row *row, enum state_way way, const char *drop)
+{
+	enum state_result expected = expect(row, way, drop);
+	enum state_result found = state_go(row, way, drop, &node, expected == STATE_THERE);
+
+	runs++;
+	if (found == expected || found == STATE_SKIPPED)
+		return;
+	wrong++;
+	dprintf(2, "%s by %s%s%s: %s\n", row->kind,
+		row->program ? row->program : state_way_name(way), drop ? " without " : "",
+		drop ? drop : "", words[found]);
+}
+
+static void try_ways(const struct state_row *row, const char *drop)
+{
+	for (enum state_way way = STATE_FORK; way < STATE_WAYS; way++)
+		if (row->ways & (1u << way) && (!drop || way != STATE_FORK))
+			try(row, way, drop);
+	if (row->program)
+		try(row, STATE_RFORK, drop);
+}
+
+static void try_all(bool is_matrix)
+{
+	for (size_t group = 0; group < GROUPS; group++)
+		for (const struct state_row *row = groups[group]; row->kind; row++) {
+			try_ways(row, NULL);
+			if (!is_matrix)
+				try_ways(row, row->kind);
+			for (size_t i = 0; is_matrix && rf_drop_name(i); i++)
+				try_ways(row, rf_drop_name(i));
+		}
+}
+
+/* -- that the tables agree --------------------------------------------------------------------- */
+
+static const struct state_row *find(const char *kind)
+{
+	for (size_t group = 0; group < GROUPS; group++)
+		for (const struct state_row *row = groups[group]; row->kind; row++)
+			if (strcmp(row->kind, kind) == 0)
+				return row;
+	return NULL;
+}
+
+static void check_tables(void)
+{
+	for (size_t i = 0; rf_drop_name(i); i++)
+		if (!find(rf_drop_name(i))) {
+			wrong++;
+			dprintf(2, "%s can be dropped, and has no row\n", rf_drop_name(i));
+		}
+}
+
+static void try_one(char **arguments)
+{
+	const struct state_row *row = find(arguments[1]);
+	enum state_way way = state_way_find(arguments[2]);
+
+	if (!row || way == STATE_WAYS)
+		test_skip("there is no kind %s, or no way %s", arguments[1], arguments[2]);
+	try(row, way, arguments[3]);
+}
+
+int main(int count, char **arguments)
+{
+	const char *matrix = getenv("RFORK_TEST_MATRIX");
+
+	test_begin();
+	alarm(0); /* each run has a limit */
+	make_file();
+	node_start(&node, NULL);
+	if (count > 2)
+		try_one(arguments);
+	else {
+		check_tables();
+		try_all(matrix && *matrix);
+	}
+	node_stop(&node);
+	CHECK_CALL(unlink(file_path));
+	checkpoint_clean(NULL, 0);
+	dprintf(1, "%u runs, %u of them wrong\n", runs, wrong);
+	CHECK_EQUAL(wrong, 0);
+	return test_end();
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory: what is in it, and what is special about it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/state/row.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+#define PAGES 16ul
+#define BYTES (PAGES * TEST_PAGE_BYTES)
+#define LARGE_FRAME ((size_t)2 << 20)
+
+static unsigned char *memory;
+static uint64_t digest;
+
+static unsigned char *map(int protection)
+{
+	void *mapped = mmap(NULL, BYTES, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(mapped != MAP_FAILED);
+	return mapped;
+}
+
+static void fill(void)
+{
+	test_fill(memory, BYTES, 4711);
+	digest = test_digest(memory, BYTES);
+}
+
+static void see_contents(void)
+{
+	CHECK_EQUAL(test_digest(memory, BYTES), digest);
+}
+
+/* -- contents ---------------------------------------------------------------------------------- */
+
+static void *break_was;
+
+static void note_break(void)
+{
+	CHECK(sbrk(BYTES) != (void *)-1);
+	break_was = sbrk(0);
+}
+
+static void see_break(void)
+{
+	CHECK(sbrk(0) == break_was);
+	CHECK(sbrk(TEST_PAGE_BYTES) == break_was);
+}
+
+static void fill_heap(void)
+{
+	memory = sbrk(BYTES);
+	CHECK(memory != (void *)-1);
+	fill();
+}
+
+static void fill_mapped(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	fill();
+}
+
+/* Where environment and arguments are. */
+static void see_stack(void)
+{
+	CHECK(environ && environ[0] && environ[0][0]);
+}
+
+static unsigned char initialized[BYTES] = { 1 };
+
+static void fill_variables(void)
+{
+	memory = initialized;
+	fill();
+}
+
+static void fill_file_pages(void)
+{
+	int fd = CHECK_CALL(open(state_file(), O_RDONLY | O_CLOEXEC));
+
+	memory = mmap(NULL, TEST_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	CHECK(memory != MAP_FAILED);
+	close(fd);
+	memory[3] = 'x';
+}
+
+static void see_file_pages(void)
+{
+	CHECK(memcmp(memory, "012x456789", 10) == 0);
+}
+
+/* -- mappings ---------------------------------------------------------------------------------- */
+
+static void protect(int protection)
+{
+	CHECK_CALL(mprotect(memory, BYTES, protection));
+}
+
+static void map_read_only(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	memory[0] = 1;
+	protect(PROT_READ);
+}
+
+static void see_read_only(void)
+{
+	CHECK_TEXT(state_permissions(memory), "r--p");
+}
+
+static void map_inaccessible(void)
+{
+	memory = map(PROT_NONE);
+}
+
+static void see_inaccessible(void)
+{
+	CHECK_TEXT(state_permissions(memory), "---p");
+}
+
+static void map_executable(void)
+{
+	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42,%eax; ret */
+
+	memory = map(PROT_READ | PROT_WRITE);
+	memcpy(memory, code, sizeof(code));
+	protect(PROT_READ | PROT_EXEC);
+}
+
+static void see_executable(void)
+{
+	CHECK_TEXT(state_permissions(memory), "r-xp");
+	CHECK_EQUAL(((int (*)(void))(uintptr_t)memory)(), 42);
+}
+
+__attribute__((noinline)) static int use_large_frame(void)
+{
+	volatile unsigned char frame[LARGE_FRAME];
+
+	for (size_t i = sizeof(frame); i > 0; i -= TEST_PAGE_BYTES)
+		frame[i - 1] = 1;
+	return frame[sizeof(frame) - 1];
+}
+
+static void see_growth(void)
+{
+	CHECK_EQUAL(use_large_frame(), 1);
+}
+
+static void lock(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	CHECK_CALL(mlock(memory, BYTES));
+}
+
+static void see_locked(void)
+{
+	CHECK_EQUAL(state_status("VmLck", 10),
+		    STATE_CHILDREN & (1u << state_way) ? 0 : BYTES / 1024);
+}
+
+static void install_guard(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	memory[0] = 1;
+	if (madvise(memory + TEST_PAGE_BYTES, TEST_PAGE_BYTES, MADV_GUARD_INSTALL) < 0)
+		test_skip("this kernel has no guard pages");
+}
+
+static void see_guard(void)
+{
+	CHECK_EQUAL(memory[0], 1);
+	CHECK_EQUAL(syscall(SYS_getcwd, memory + TEST_PAGE_BYTES, TEST_PAGE_BYTES), -1);
+	CHECK_EQUAL(errno, EFAULT);
+}
+
+const struct state_row state_memory_rows[] = {
+	{ "break", note_break, see_break, .ways = STATE_ALL },
+	{ "heap", fill_heap, see_contents, .ways = STATE_ALL },
+	{ "stack", NULL, see_stack, .ways = STATE_ALL },
+	{ "variables", fill_variables, see_contents, .ways = STATE_ALL },
+	{ "mapped-memory", fill_mapped, see_contents, .ways = STATE_ALL },
+	{ "private-file-pages", fill_file_pages, see_file_pages, .ways = STATE_ALL },
+	{ "read-only-memory", map_read_only, see_read_only, .ways = STATE_ALL },
+	{ "inaccessible-memory", map_inaccessible, see_inaccessible, .ways = STATE_ALL },
+	{ "executable-memory", map_executable, see_executable, .ways = STATE_ALL,
+	  .needs = { "mapped-memory" } },
+	{ "growing-stack", NULL, see_growth, .ways = STATE_ALL },
+	{ "locked-memory", lock, see_locked,
+	  .ways = STATE_CHILDREN | STATE_BY(RESTART) | STATE_BY(PROCESS),
+	  .unseen = STATE_CHILDREN },
+	{ "guard-pages", install_guard, see_guard, .ways = STATE_ALL,
+	  .needs = { "mapped-memory" } },
+	{ .kind = NULL },
+};
