@@ -24,4 +24,5 @@ dist_doc_DATA = \
 	%D%/ARCHITECTURE.md \
 	%D%/image-format.txt \
 	%D%/privileges.md \
-	%D%/protocol.txt
+	%D%/protocol.txt \
+	%D%/state.md

@@ -4,6 +4,7 @@
 
 rf_build_checks = \
 	%D%/architecture_stays_in_its_folder.sh \
+	%D%/each_kind_of_state_is_documented.sh \
 	%D%/every_call_is_documented.sh \
 	%D%/every_header_compiles_alone.sh \
 	%D%/library_has_no_stack_protector.sh \
