@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rfork/fdname.h"
+#include "rfork/fdobject.h"
 #include "rfork/fdpath.h"
 #include "rfork/file_identity.h"
 #include "rfork/ghost_accept.h"
@@ -52,7 +53,7 @@ static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
 		const struct rf_fd *other = &table->entries[i];
 
 		if (other->image.kind == entry->image.kind &&
-		    other->image.stream == entry->image.stream &&
+		    other->image.stream == entry->image.stream && other->object == entry->object &&
 		    other->image.same_as == RF_IMAGE_NONE &&
 		    identities[i].device == identities[table->count].device &&
 		    identities[i].inode == identities[table->count].inode &&
@@ -239,6 +240,11 @@ static int classify(const struct rf_fdtable *table, struct rf_fd *entry, const s
 		return rf_fdpath_classify(table, entry, status, arena);
 	if (is_standard && rf_is_common_device(status))
 		return rf_fdpath_classify(table, entry, status, arena);
+	entry->object = rf_fdobject_kind(status, entry->path);
+	if (entry->object) {
+		entry->image.kind = RF_DESCRIPTOR_OBJECT;
+		return 0;
+	}
 	if (S_ISCHR(status->st_mode) && terminal && rf_terminal_is(terminal, fd))
 		entry->image.stream = find_terminal_stream(access);
 	else
@@ -289,7 +295,7 @@ static int refuse(const struct rf_fd *entry, struct rf_refusals *refusals, const
 	return 0;
 }
 
-/* Looks at one descriptor; 1 if it travels, 0 if it is left out. */
+/* Looks at one descriptor; 1 if it travels, 0 if it is left out, or -ENOMEM. */
 static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
 		       struct rf_arena *arena, const struct rf_fd_copy *copy,
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal)
@@ -310,8 +316,9 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	entry->image.same_as = RF_IMAGE_NONE;
 	entry->image.file = RF_IMAGE_NONE;
 	entry->witness_fd = -1;
-	/* the standard ones travel whatever they are, but a device is named */
-	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) && !(flags & O_PATH)
+	/* the standard ones travel whatever they are, but a device or an object is named */
+	entry->path = fd < STDIO_COUNT && !rf_is_common_device(&status) && !(flags & O_PATH) &&
+				      status.st_mode & S_IFMT
 			      ? ""
 			      : read_path(arena, copy->fd);
 	identities[table->count] = rf_file_identity(&status);
@@ -323,7 +330,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
 		return refuse(entry, refusals, "more streams than an image can have");
-	return 1;
+	return rf_fdobject_add(table, entry, arena) < 0 ? -ENOMEM : 1;
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -385,10 +392,14 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 	identities = begin_table(table, arena, count);
 	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
-	for (size_t i = 0; i < count; i++)
-		table->count += (size_t)collect_one(table, identities, arena, &copies[i], refusals,
-						    terminal);
-	return 0;
+	for (size_t i = 0; i < count; i++) {
+		int taken = collect_one(table, identities, arena, &copies[i], refusals, terminal);
+
+		if (taken < 0)
+			return rf_report(report, -taken, "no room for the list of descriptors");
+		table->count += (size_t)taken;
+	}
+	return rf_fdobject_look(table, arena, refusals, report);
 }
 
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
@@ -417,16 +428,19 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
 	for (long i = 0; i < count; i++) {
 		long flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
 		struct rf_fd_copy own = { numbers[i], numbers[i], flags & FD_CLOEXEC };
+		int taken;
 
 		if (is_ours(own.fd))
 			continue;
 		numbers[table->number_count++] = own.fd;
 		if (flags < 0)
 			continue; /* closed by another thread since the directory was read */
-		table->count +=
-			(size_t)collect_one(table, identities, arena, &own, refusals, terminal);
+		taken = collect_one(table, identities, arena, &own, refusals, terminal);
+		if (taken < 0)
+			return rf_report(report, -taken, "no room for the list of descriptors");
+		table->count += (size_t)taken;
 	}
-	return 0;
+	return rf_fdobject_look(table, arena, refusals, report);
 }
 
 void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, const char **type)

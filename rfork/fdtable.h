@@ -14,6 +14,7 @@
 
 #include "rfork/arena.h"
 #include "rfork/image_format.h"
+#include "rfork/object.h"
 #include "rfork/refusals.h"
 #include "rfork/report.h"
 #include "rfork/terminal.h"
@@ -22,17 +23,28 @@ struct rf_fd {
 	struct rf_image_descriptor image; /* file is filled in by the snapshot */
 	struct rf_image_file identity;	  /* of kind FILE */
 	const char *path;		  /* of kind FILE */
-	int fd;		/* where we have it: under its number, but for another process's table */
-	bool is_held;	/* the ghost of a moved process keeps it, for a lock's sake */
-	int witness_fd; /* of fdproof; -1 = none */
+	int fd;		 /* where we have it: under its number, but for another process's table */
+	uint32_t object; /* of kind OBJECT: enum rf_object_kind */
+	bool is_held;	 /* the ghost of a moved process keeps it, for a lock's sake */
+	int witness_fd;	 /* of fdproof; -1 = none */
+};
+
+/* An object that a descriptor leads to. */
+struct rf_fdobject {
+	struct rf_object_state object; /* what it holds: rf_fdobject_look() */
+	uint32_t number; /* the descriptor, where we have it, and what /proc says of it */
+	int fd;
+	const char *path;
 };
 
 struct rf_fdtable {
 	pid_t process, thread; /* whose they are: the thread is the one that travels */
 	struct rf_fd *entries; /* ascending by number */
 	size_t count;
-	uint32_t channels; /* the first number that is free */
-	int *numbers;	   /* of all that were open, ascending, whether they travel or not */
+	uint32_t channels;	     /* the first number that is free */
+	struct rf_fdobject *objects; /* by their index */
+	size_t object_count, object_capacity;
+	int *numbers; /* of all that were open, ascending, whether they travel or not */
 	size_t number_count;
 };
 

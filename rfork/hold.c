@@ -17,6 +17,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/drop.h"
+#include "rfork/fdobject.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/refusals.h"
@@ -226,6 +227,7 @@ static int note_rest(struct rf_holder_order *order, struct rf_report *report)
 {
 	int error = rf_rest_find_locks(&order->kept, &order->fds, &order->arena, report);
 
+	rf_fdobject_renew(&order->fds);
 	if (error == 0)
 		error = rf_rest_find_locked_memory(&order->kept, &order->arena, report);
 	if (error == 0)

@@ -117,6 +117,20 @@ static int take_pipe_end(struct rf_reader *reader, struct rf_image *image,
 	return 0;
 }
 
+static int take_object(struct rf_reader *reader, struct rf_image *image,
+		       const struct rf_image_descriptor *descriptor)
+{
+	struct rf_reader_object *object;
+
+	if (descriptor->file >= image->objects_read)
+		return rf_record_corrupt(reader, "a descriptor has an unknown object");
+	object = &image->objects[descriptor->file];
+	if (object->is_used)
+		return rf_record_corrupt(reader, "an object has two descriptors");
+	object->is_used = true;
+	return 0;
+}
+
 static int check_kind(struct rf_reader *reader, struct rf_image *image,
 		      const struct rf_image_descriptor *descriptor)
 {
@@ -129,6 +143,8 @@ static int check_kind(struct rf_reader *reader, struct rf_image *image,
 		return 0;
 	case RF_DESCRIPTOR_PIPE:
 		return is_first ? take_pipe_end(reader, image, descriptor) : 0;
+	case RF_DESCRIPTOR_OBJECT:
+		return is_first ? take_object(reader, image, descriptor) : 0;
 	case RF_DESCRIPTOR_FILE:
 		return is_first && descriptor->file >= image->files_read
 			       ? rf_record_corrupt(reader, "a descriptor has an unknown file")

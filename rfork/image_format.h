@@ -35,6 +35,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_PENDING 8192u
 #define RF_IMAGE_SIGINFO_BYTES 128u
 #define RF_IMAGE_MAX_PIPES 1024u
+#define RF_IMAGE_MAX_OBJECTS 65536u
 #define RF_PIPE_MIN_CAPACITY 4096u
 #define RF_PIPE_MAX_CAPACITY 1048576u
 #define RF_PIPE_MAX_PACKET_BYTES 4096u
@@ -83,9 +84,10 @@ enum rf_record_type {
 	RF_RECORD_REMOTE_PAGES = 23,
 	RF_RECORD_VDSO_CODE = 24, /* the pages of the vdso's code */
 	RF_RECORD_CLOCKS = 25,
+	RF_RECORD_OBJECT = 26,
 };
 
-#define RF_RECORD_LAST RF_RECORD_CLOCKS
+#define RF_RECORD_LAST RF_RECORD_OBJECT
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -104,7 +106,7 @@ struct rf_image_head {
 	uint16_t reserved1;
 	uint32_t architecture;
 	uint32_t page_bytes;
-	uint32_t reserved2;
+	uint32_t objects;
 	uint8_t boot_id[16];
 	uint32_t threads;
 	uint32_t files;
@@ -187,6 +189,7 @@ enum rf_descriptor_kind {
 	RF_DESCRIPTOR_EMPTY = 2,
 	RF_DESCRIPTOR_FILE = 3,
 	RF_DESCRIPTOR_PIPE = 4,
+	RF_DESCRIPTOR_OBJECT = 5,
 };
 
 #define RF_DESCRIPTOR_CLOEXEC 1u
@@ -220,7 +223,7 @@ struct rf_image_descriptor {
 	uint32_t status_flags;
 	uint32_t same_as;
 	uint64_t offset; /* or the send buffer of a socket that keeps messages */
-	uint32_t file;	 /* or the channel of a RELAY, or a PIPE's index */
+	uint32_t file;	 /* or the channel of a RELAY, or the index of a PIPE or OBJECT */
 	uint32_t stream;
 	uint64_t digest[2];
 	uint64_t witness;
@@ -351,6 +354,26 @@ struct rf_image_pipe {
 	uint32_t bytes;
 };
 
+enum rf_object_kind {
+	RF_OBJECT_EVENT = 1, /* eventfd(2) */
+};
+
+/* Followed by what the kind has. */
+struct rf_image_object {
+	uint32_t index;
+	uint32_t kind;
+	uint64_t reserved;
+};
+
+#define RF_EVENT_SEMAPHORE 1u
+#define RF_EVENT_MAX_COUNT (UINT64_MAX - 1)
+
+struct rf_object_event {
+	uint64_t count;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
 /* -- at rest ------------------------------------------------------------------------------- */
 
 #define RF_STATEFILE_NOTE_NAME "RFORK"
@@ -436,6 +459,8 @@ _Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28")
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
 _Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");
+_Static_assert(sizeof(struct rf_image_object) == 16, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_object_event) == 16, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_statefile_note) == 64, "doc/image-format.txt, 18");
 _Static_assert(sizeof(struct rf_image_segment) == 32, "doc/image-format.txt, 19");
 _Static_assert(sizeof(struct rf_image_origin) == 48, "doc/image-format.txt, 21");

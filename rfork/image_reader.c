@@ -52,6 +52,7 @@ void rf_image_release(struct rf_image *image)
 	for (uint32_t i = 0; i < image->pipe_count; i++)
 		free(image->pipes[i].lengths);
 	free(image->pipes);
+	rf_record_release_objects(image);
 	free(image->locks);
 	free(image->lost);
 	free(image->parent_path);
@@ -81,19 +82,21 @@ static int take_image(struct rf_reader *reader, struct rf_image *image, size_t b
 	if (head->architecture != RF_ARCHITECTURE_X86_64 || head->page_bytes != PAGE_BYTES)
 		return rf_report(reader->report, ENOEXEC,
 				 "the image is of another architecture or page size");
-	if (head->reserved1 || head->reserved2)
+	if (head->reserved1)
 		return rf_record_corrupt(reader, "a reserved field is in use");
 	if (head->threads == 0)
 		return rf_record_corrupt(reader, "it has no thread");
 	if (head->threads > RF_IMAGE_MAX_THREADS || head->files > RF_IMAGE_MAX_FILES ||
-	    head->descriptors > RF_IMAGE_MAX_DESCRIPTORS ||
+	    head->objects > RF_IMAGE_MAX_OBJECTS || head->descriptors > RF_IMAGE_MAX_DESCRIPTORS ||
 	    head->mappings > RF_IMAGE_MAX_MAPPINGS || head->mappings == 0)
 		return rf_record_corrupt(reader, "a count is over its limit");
 	image->threads = calloc(head->threads, sizeof(*image->threads));
 	image->files = calloc(head->files + 1, sizeof(*image->files));
+	image->objects = calloc(head->objects + 1, sizeof(*image->objects));
 	image->descriptors = calloc(head->descriptors + 1, sizeof(*image->descriptors));
 	image->mappings = calloc(head->mappings, sizeof(*image->mappings));
-	if (!image->threads || !image->files || !image->descriptors || !image->mappings)
+	if (!image->threads || !image->files || !image->objects || !image->descriptors ||
+	    !image->mappings)
 		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
 	return 0;
 }
@@ -216,6 +219,7 @@ static int take_layout(struct rf_reader *reader, struct rf_image *image, size_t 
 	if (bytes)
 		return rf_record_corrupt(reader, "LAYOUT has another length");
 	if (image->threads_read != image->head.threads || image->files_read != image->head.files ||
+	    image->objects_read != image->head.objects ||
 	    image->descriptors_read != image->head.descriptors ||
 	    image->mappings_read != image->head.mappings)
 		return rf_record_corrupt(reader, "fewer records than announced");
@@ -241,6 +245,7 @@ static const struct {
 	{ take_vdso_code, RF_RECORD_VDSO_CODE, false, false },
 	{ rf_record_take_file, RF_RECORD_FILE, false, true },
 	{ rf_record_take_pipe, RF_RECORD_PIPE, false, true },
+	{ rf_record_take_object, RF_RECORD_OBJECT, false, true },
 	{ rf_record_take_descriptor, RF_RECORD_DESCRIPTOR, false, true },
 	{ rf_record_take_locks, RF_RECORD_LOCKS, false, false },
 	{ rf_record_take_lost, RF_RECORD_LOST, false, false },
@@ -286,6 +291,8 @@ size_t rf_record_least_left(const struct rf_reader *reader, const struct rf_imag
 	bytes += (image->head.threads ? image->head.threads - image->threads_read : 1) *
 		 (HEADER_BYTES + sizeof(struct rf_image_thread));
 	bytes += (image->head.files - image->files_read) * LEAST_FILE_BYTES;
+	bytes += (image->head.objects - image->objects_read) *
+		 (HEADER_BYTES + sizeof(struct rf_image_object));
 	bytes += (image->head.descriptors - image->descriptors_read) *
 		 (HEADER_BYTES + sizeof(struct rf_image_descriptor));
 	return bytes + (mappings ? HEADER_BYTES : 0) + mappings * sizeof(struct rf_image_mapping);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "rfork/image_format.h"
+#include "rfork/object.h"
 #include "rfork/page_road.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
@@ -26,6 +27,11 @@ struct rf_reader_pipe {
 	uint32_t *lengths; /* of the packets, then the contents, in one piece of memory */
 	const unsigned char *contents;
 	uint32_t used_ends; /* RF_STREAM_READ, RF_STREAM_WRITE: a descriptor has it */
+};
+
+struct rf_reader_object {
+	struct rf_object_state object; /* what has no fixed size is malloc's */
+	bool is_used;		       /* a descriptor has it */
 };
 
 struct rf_reader_thread {
@@ -51,6 +57,7 @@ struct rf_image {
 	struct rf_image_timer *timers;
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;
+	struct rf_reader_object *objects;
 	uint32_t timer_count, pending_count, pipe_count;
 	struct rf_image_origin origin; /* id 0: it says nothing of its origin */
 	char *parent_path;	       /* NULL = the image is whole */
@@ -63,7 +70,7 @@ struct rf_image {
 	char *lost;				       /* lines of text; NULL = nothing */
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
-	uint32_t threads_read, files_read, descriptors_read, mappings_read;
+	uint32_t threads_read, files_read, objects_read, descriptors_read, mappings_read;
 };
 
 /* What an image will probably say.  Of `image` only head.boot_id, files and mappings are in use. */

@@ -43,10 +43,13 @@ int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size
 int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_file(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pipe(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_descriptor(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_locks(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_lost(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+
+void rf_record_release_objects(struct rf_image *image);
 
 /* The descriptor of a number, among those that have been read; NULL if there is none. */
 const struct rf_image_descriptor *rf_record_find_descriptor(const struct rf_image *image,

@@ -20,6 +20,7 @@ rf_common_sources = \
 	%D%/machine_facts.c %D%/machine_facts.h \
 	%D%/map_proof.c %D%/map_proof.h \
 	%D%/maps.c %D%/maps.h \
+	%D%/object.h \
 	%D%/protocol.h \
 	%D%/rdma_device.c %D%/rdma_device.h \
 	%D%/report.c %D%/report.h \
@@ -49,6 +50,7 @@ rf_capture_sources = \
 	%D%/drop_process.c \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdname.c %D%/fdname.h \
+	%D%/fdobject.c %D%/fdobject.h \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdpath.c %D%/fdpath.h \
 	%D%/fdtable.c %D%/fdtable.h \
@@ -81,6 +83,7 @@ rf_capture_sources = \
 	%D%/kept_fd.c %D%/kept_fd.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
+	%D%/object_writer.c %D%/object_writer.h \
 	%D%/own_image.c %D%/own_image.h \
 	%D%/pages_protocol.h \
 	%D%/pagemap.c %D%/pagemap.h \
@@ -130,6 +133,7 @@ rf_restore_sources = \
 	%D%/image_descriptors.c \
 	%D%/image_forecast.c \
 	%D%/image_mappings.c \
+	%D%/image_objects.c \
 	%D%/image_origin.c \
 	%D%/image_pages.c \
 	%D%/image_pipes.c \

@@ -18,6 +18,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/check.h"
+#include "rfork/fdobject.h"
 #include "rfork/ghost.h"
 #include "rfork/io.h"
 #include "rfork/move.h"
@@ -131,6 +132,8 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &original);
 	memcpy(&order->request.signal_mask, &original, sizeof(order->request.signal_mask));
+	/* no handler changes them any more */
+	rf_fdobject_renew(&order->fds);
 	was_pending = is_sigchld_pending();
 	order->is_expecting = !(options->flags & RFORK_DETACH) &&
 			      rf_fdtable_has_news(&order->fds, &flight->arena);

@@ -16,6 +16,7 @@
 #include "rfork/clocks.h"
 #include "rfork/digest.h"
 #include "rfork/digest_cache.h"
+#include "rfork/fdobject.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
 #include "rfork/rest.h"
@@ -587,6 +588,7 @@ static int write_head(struct rf_snapshot *snapshot, struct rf_image_writer *writ
 		.page_bytes = PAGE_BYTES,
 		.threads = 1,
 		.files = (uint32_t)snapshot->file_count,
+		.objects = (uint32_t)request->fds->object_count,
 		.descriptors = (uint32_t)request->fds->count,
 	};
 
@@ -686,6 +688,8 @@ static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *wri
 	}
 	if (error >= 0 && request->pipes)
 		error = rf_pipes_write(request->pipes, writer, writer->bounce);
+	if (error >= 0)
+		error = rf_fdobject_write(fds, writer);
 	for (size_t i = 0; i < fds->count && error >= 0; i++)
 		error = write_one(writer, RF_RECORD_DESCRIPTOR, &fds->entries[i].image,
 				  sizeof(fds->entries[i].image));

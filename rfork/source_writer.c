@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rfork/object_writer.h"
 #include "rfork/vdso_mark.h"
 
 static int write_one(struct rf_image_writer *writer, enum rf_record_type type, const void *data,
@@ -129,6 +130,8 @@ static int write_files(const struct rf_source *source, struct rf_image_writer *w
 				  strlen(image->files[i].path));
 	for (uint32_t i = 0; i < image->pipe_count && error >= 0; i++)
 		error = write_pipe(&image->pipes[i], writer);
+	for (uint32_t i = 0; i < image->head.objects && error >= 0; i++)
+		error = rf_object_write(&image->objects[i].object, writer);
 	for (uint32_t i = 0; i < image->head.descriptors && error >= 0; i++)
 		error = write_one(writer, RF_RECORD_DESCRIPTOR, &image->descriptors[i],
 				  sizeof(image->descriptors[i]));

@@ -75,6 +75,7 @@ rf_shell_sources = \
 	rfork/io.c \
 	rfork/maps.c \
 	rfork/report.c \
+	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_timers.c rfork/restore_timers.h \

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "rfork/restore_objects.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 #include "server/shell_protocol.h"
@@ -291,6 +292,8 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 		return rf_restore_take_pipe_end(&shell->pipes[descriptor->file],
 						&shell->image.pipes[descriptor->file], descriptor,
 						high->first);
+	case RF_DESCRIPTOR_OBJECT:
+		return rf_restore_object(&shell->image, descriptor, shell->layout_ns);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
@@ -323,6 +326,8 @@ static const char *name_what(const struct rf_shell *shell,
 {
 	if (descriptor->kind == RF_DESCRIPTOR_PIPE)
 		return "pipe";
+	if (descriptor->kind == RF_DESCRIPTOR_OBJECT)
+		return rf_restore_name_object(&shell->image, descriptor);
 	return descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE
 		       ? shell->image.files[descriptor->file].path
 		       : "a stream or a duplicate";

@@ -76,10 +76,20 @@ const char *describe_descriptor_kind(const struct rf_image_descriptor *descripto
 	static const char *const kinds[] = { [RF_DESCRIPTOR_RELAY] = "relay",
 					     [RF_DESCRIPTOR_EMPTY] = "empty",
 					     [RF_DESCRIPTOR_FILE] = "file",
-					     [RF_DESCRIPTOR_PIPE] = "pipe" };
+					     [RF_DESCRIPTOR_PIPE] = "pipe",
+					     [RF_DESCRIPTOR_OBJECT] = "object" };
 
 	return descriptor->kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[descriptor->kind]
 		       ? kinds[descriptor->kind]
+		       : "unknown";
+}
+
+const char *describe_object_kind(const struct rf_object_state *object)
+{
+	static const char *const kinds[] = { [RF_OBJECT_EVENT] = "eventfd" };
+
+	return object->image.kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[object->image.kind]
+		       ? kinds[object->image.kind]
 		       : "unknown";
 }
 

@@ -32,6 +32,8 @@ const char *describe_what(const struct rf_image *image, const struct rf_image_ma
 void describe_rights(char rights[5], const struct rf_image_mapping *mapping);
 
 const char *describe_descriptor_kind(const struct rf_image_descriptor *descriptor);
+/* "eventfd" */
+const char *describe_object_kind(const struct rf_object_state *object);
 /* "read", "write", "read and write", "path". */
 const char *describe_access(const struct rf_image_descriptor *descriptor);
 /* What a RELAY is at the child's end. */

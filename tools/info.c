@@ -263,10 +263,21 @@ static void print_file_of(const struct rf_image *image,
 		printf(", whatever has this path");
 }
 
+static void print_object(const struct rf_object_state *object)
+{
+	printf("%-14s  ", describe_object_kind(object));
+	switch (object->image.kind) {
+	case RF_OBJECT_EVENT:
+		printf("count %lu%s", object->event.count,
+		       object->event.flags & RF_EVENT_SEMAPHORE ? ", semaphore" : "");
+		break;
+	}
+}
+
 static void print_descriptor(const struct rf_image *image,
 			     const struct rf_image_descriptor *descriptor)
 {
-	printf("  %6u  %-5s  ", descriptor->number, describe_descriptor_kind(descriptor));
+	printf("  %6u  %-6s  ", descriptor->number, describe_descriptor_kind(descriptor));
 	if (descriptor->same_as != RF_IMAGE_NONE) {
 		printf("%-14s  the same as %u", "", descriptor->same_as);
 	} else if (descriptor->kind == RF_DESCRIPTOR_EMPTY) {
@@ -280,6 +291,8 @@ static void print_descriptor(const struct rf_image *image,
 		printf("%-14s  pipe %u, %u of %u bytes",
 		       descriptor->stream & RF_STREAM_READ ? "read" : "write", descriptor->file,
 		       pipe->image.bytes, pipe->image.capacity_bytes);
+	} else if (descriptor->kind == RF_DESCRIPTOR_OBJECT) {
+		print_object(&image->objects[descriptor->file].object);
 	} else if (descriptor->kind == RF_DESCRIPTOR_RELAY) {
 		static const char *const standard[] = { "input", "output", "error" };
 

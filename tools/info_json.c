@@ -178,11 +178,34 @@ static void write_descriptor(struct json *json, const struct rf_image_descriptor
 		json_bool(json, "at_end", descriptor->flags & RF_DESCRIPTOR_AT_END);
 	} else if (descriptor->kind == RF_DESCRIPTOR_PIPE) {
 		json_number(json, "pipe", descriptor->file);
+	} else if (descriptor->kind == RF_DESCRIPTOR_OBJECT) {
+		json_number(json, "object", descriptor->file);
 	} else if (descriptor->kind == RF_DESCRIPTOR_RELAY) {
 		json_number(json, "channel", descriptor->file);
 		json_string(json, "stream", describe_stream(descriptor));
 	}
 	json_close(json, '{');
+}
+
+static void write_object(struct json *json, const struct rf_object_state *object)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "kind", describe_object_kind(object));
+	switch (object->image.kind) {
+	case RF_OBJECT_EVENT:
+		json_number(json, "count", object->event.count);
+		json_bool(json, "semaphore", object->event.flags & RF_EVENT_SEMAPHORE);
+		break;
+	}
+	json_close(json, '{');
+}
+
+static void write_objects(struct json *json, const struct rf_image *image)
+{
+	json_open(json, "objects", '[');
+	for (uint32_t i = 0; i < image->head.objects; i++)
+		write_object(json, &image->objects[i].object);
+	json_close(json, '[');
 }
 
 static void write_descriptors(struct json *json, const struct rf_image *image)
@@ -199,6 +222,7 @@ static void write_descriptors(struct json *json, const struct rf_image *image)
 		json_close(json, '{');
 	}
 	json_close(json, '[');
+	write_objects(json, image);
 }
 
 static void write_locks(struct json *json, const struct rf_source *source)

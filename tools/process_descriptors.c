@@ -287,6 +287,17 @@ static int add_pipe(struct look *look, const struct rf_pipe *pipe)
 			 : 0;
 }
 
+static void add_objects(struct look *look)
+{
+	struct rf_image *image = &look->process->source->image;
+
+	for (size_t i = 0; i < look->table.object_count; i++)
+		image->objects[i] =
+			(struct rf_reader_object){ .object = look->table.objects[i].object,
+						   .is_used = true };
+	image->head.objects = image->objects_read = (uint32_t)look->table.object_count;
+}
+
 /* An ancestor of another user could have them, too, and then still has: but both ends are seldom
  * inherited. */
 static int lose_certainty(struct look *look)
@@ -369,8 +380,10 @@ static int fill_source(struct look *look)
 
 	image->descriptors = calloc(look->table.count + 1, sizeof(*image->descriptors));
 	image->pipes = calloc(look->pipes.count + 1, sizeof(*image->pipes));
-	if (!image->descriptors || !image->pipes)
+	image->objects = calloc(look->table.object_count + 1, sizeof(*image->objects));
+	if (!image->descriptors || !image->pipes || !image->objects)
 		return rf_report(look->report, ENOMEM, "no memory for the descriptors");
+	add_objects(look);
 	for (size_t i = 0; i < look->pipes.count && error == 0; i++)
 		error = add_pipe(look, &look->pipes.entries[i]);
 	for (size_t i = 0; i < look->table.count && error == 0; i++) {

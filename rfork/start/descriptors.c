@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 
+#include "rfork/restore_objects.h"
 #include "rfork/start/start.h"
 #include "rfork/sys.h"
 
@@ -84,11 +85,12 @@ static int move_up(struct rf_start *start, struct high_fds *high)
 
 /* -- one descriptor ---------------------------------------------------------------------------- */
 
-/* The new process's standard stream, whatever the image had there, but for a pipe of its own;
- * also where two of them were one. */
+/* The new process's standard stream, whatever the image had there, but for a pipe or an object of
+ * its own; also where two of them were one. */
 static bool is_standard(const struct rf_image_descriptor *descriptor)
 {
-	return descriptor->number < STANDARD && descriptor->kind != RF_DESCRIPTOR_PIPE;
+	return descriptor->number < STANDARD && descriptor->kind != RF_DESCRIPTOR_PIPE &&
+	       descriptor->kind != RF_DESCRIPTOR_OBJECT;
 }
 
 static int open_standard(const struct high_fds *high, unsigned number)
@@ -149,6 +151,8 @@ static int open_descriptor(struct rf_start *start, const struct high_fds *high,
 		return rf_restore_take_pipe_end(&pipes[descriptor->file],
 						&start->file.image.pipes[descriptor->file],
 						descriptor, high->first);
+	case RF_DESCRIPTOR_OBJECT:
+		return rf_restore_object(&start->file.image, descriptor, start->started_ns);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
 	}
@@ -161,6 +165,8 @@ static const char *name_what(const struct rf_start *start,
 	switch (descriptor->kind) {
 	case RF_DESCRIPTOR_PIPE:
 		return "pipe";
+	case RF_DESCRIPTOR_OBJECT:
+		return rf_restore_name_object(&start->file.image, descriptor);
 	case RF_DESCRIPTOR_FILE:
 		return descriptor->same_as == RF_IMAGE_NONE
 			       ? start->file.image.files[descriptor->file].path

@@ -80,6 +80,7 @@ rf_integration_tests = \
 	%D%/end_is_told_while_others_write_to_the_terminal \
 	%D%/end_of_file_on_a_terminal \
 	%D%/equal_files_go_by_digest \
+	%D%/eventfds_travel \
 	%D%/every_kind_restarts_two_hundred_times \
 	%D%/executable_resumes_the_program \
 	%D%/executables_go_on_in_time \
@@ -310,7 +311,8 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/undump.c tests/support/undump.h \
 	tests/support/vdso.c tests/support/vdso.h \
 	tests/support/terminal.c tests/support/terminal.h \
-	tests/support/test.c tests/support/test.h
+	tests/support/test.c tests/support/test.h \
+	tests/support/ways.c tests/support/ways.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
 
@@ -448,6 +450,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_eventfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
 %C%_executables_go_on_in_time_LDADD = $(rf_integration_ldadd)

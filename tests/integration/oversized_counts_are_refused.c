@@ -30,7 +30,7 @@ HEAD(many_mappings, part->mappings = RF_IMAGE_MAX_MAPPINGS + 1)
 HEAD(most_mappings, part->mappings = UINT32_MAX)
 HEAD(one_mapping_more, part->mappings++)
 HEAD(one_mapping_less, part->mappings--)
-HEAD(reserved_head, part->reserved2 = 1)
+HEAD(reserved_head, part->reserved1 = 1)
 
 #define PROCESS(name, statement)                                                                   \
 	CHANGE(name, RF_RECORD_PROCESS, 0, struct rf_image_process, statement)

@@ -9,17 +9,15 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,9 +51,9 @@ static pthread_t start_thread(void)
 static void open_descriptors(void)
 {
 	fds[0] = CHECK_CALL(socket(AF_INET, SOCK_DGRAM, 0));
-	fds[1] = CHECK_CALL(eventfd(0, 0));
-	fds[2] = CHECK_CALL(epoll_create1(0));
-	fds[3] = CHECK_CALL(timerfd_create(CLOCK_MONOTONIC, 0));
+	fds[1] = CHECK_CALL(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE));
+	fds[2] = CHECK_CALL(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE));
+	fds[3] = CHECK_CALL(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE));
 	CHECK_CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds + 4));
 }
 
@@ -94,7 +92,7 @@ static void check_many(void)
 	int many[64];
 
 	for (unsigned i = 0; i < 64; i++)
-		many[i] = CHECK_CALL(eventfd(0, 0));
+		many[i] = CHECK_CALL(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE));
 	checkpoint_expect_failure(rfork_checkpoint(RFORK_THIS_THREAD), ENOTSUP, " more (close");
 	CHECK(has_name(rfork_error(), "descriptor %d (", fds[0]));
 	for (unsigned i = 0; i < 64; i++)

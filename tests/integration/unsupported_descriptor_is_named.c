@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -53,7 +52,6 @@ int main(void)
 	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
 	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a netlink socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
-	check(eventfd(0, 0), "eventfd");
 	check(epoll_create1(0), "eventpoll");
 	check(memfd_create("memory", 0), "memory");
 	check(timerfd_create(CLOCK_MONOTONIC, 0), "timerfd");

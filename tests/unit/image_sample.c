@@ -327,6 +327,17 @@ static void append_pipe(struct sample *sample)
 	       offsetof(__typeof__(record), contents) + sizeof(record.contents));
 }
 
+static void append_objects(struct sample *sample)
+{
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_event event;
+	} event = { { .index = 0, .kind = RF_OBJECT_EVENT },
+		    { .count = UINT64_MAX - 1, .flags = RF_EVENT_SEMAPHORE } };
+
+	append(sample, RF_RECORD_OBJECT, &event, sizeof(event));
+}
+
 static void append_descriptors(struct sample *sample)
 {
 	const struct rf_image_descriptor descriptors[] = {
@@ -353,6 +364,7 @@ static void append_descriptors(struct sample *sample)
 		{ .number = 13,
 		  .kind = RF_DESCRIPTOR_PIPE,
 		  .stream = RF_STREAM_PIPE | RF_STREAM_READ },
+		{ .number = 20, .kind = RF_DESCRIPTOR_OBJECT, .status_flags = O_RDWR | O_NONBLOCK },
 	};
 
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
@@ -425,7 +437,8 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .descriptors = 7,
+				      .objects = 1,
+				      .descriptors = 8,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };
 	struct rf_image_end end = { .data_pages = 3 };
@@ -442,6 +455,7 @@ void sample_make(struct sample *sample)
 	append_file(sample, 0, "/usr/bin/sample");
 	append_file(sample, 1, "/var/tmp/shared");
 	append_pipe(sample);
+	append_objects(sample);
 	append_descriptors(sample);
 	append_locks(sample);
 	append_mappings(sample);
@@ -608,6 +622,18 @@ static const char *judge_pipe_end(const struct rf_image *image, uint32_t index)
 	return NULL;
 }
 
+static const char *judge_object_of(const struct rf_image *image, uint32_t index)
+{
+	uint32_t object = image->descriptors[index].file;
+
+	for (uint32_t i = 0; i < index; i++)
+		if (image->descriptors[i].kind == RF_DESCRIPTOR_OBJECT &&
+		    image->descriptors[i].same_as == RF_IMAGE_NONE &&
+		    image->descriptors[i].file == object)
+			return "an object has two descriptors";
+	return object < image->head.objects ? NULL : "a descriptor has no object";
+}
+
 static const char *judge_descriptor(const struct rf_image *image, uint32_t index)
 {
 	const struct rf_image_descriptor *descriptor = &image->descriptors[index];
@@ -619,7 +645,7 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 		is_known |= image->descriptors[i].number == descriptor->same_as;
 	}
 	if (!is_known || descriptor->number > RF_IMAGE_MAX_FD || descriptor->flags > 63 ||
-	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_PIPE ||
+	    descriptor->kind < RF_DESCRIPTOR_RELAY || descriptor->kind > RF_DESCRIPTOR_OBJECT ||
 	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor->kind != RF_DESCRIPTOR_PIPE))
 		return "a descriptor has a field out of range";
@@ -643,6 +669,8 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 		return judge_relay(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_PIPE && descriptor->same_as == RF_IMAGE_NONE)
 		return judge_pipe_end(image, index);
+	if (descriptor->kind == RF_DESCRIPTOR_OBJECT && descriptor->same_as == RF_IMAGE_NONE)
+		return judge_object_of(image, index);
 	if (descriptor->kind == RF_DESCRIPTOR_FILE && descriptor->same_as == RF_IMAGE_NONE &&
 	    descriptor->file >= image->head.files)
 		return "a descriptor has no file";
@@ -672,11 +700,12 @@ static const char *judge_process(const struct rf_image *image)
 
 	if (memcmp(head->magic, "RFORKIMG", 8) != 0 || head->version != 1 ||
 	    head->architecture != 1 || head->page_bytes != SAMPLE_PAGE || head->threads == 0 ||
-	    head->threads > 4096 || head->reserved1 || head->reserved2 || head->files > 65536 ||
-	    head->descriptors > 65536 || head->mappings > 262144 || head->mappings == 0)
+	    head->threads > 4096 || head->reserved1 || head->files > 65536 ||
+	    head->objects > 65536 || head->descriptors > 65536 || head->mappings > 262144 ||
+	    head->mappings == 0)
 		return "the head is wrong";
-	if (image->files_read != head->files || image->descriptors_read != head->descriptors ||
-	    image->mappings_read != head->mappings)
+	if (image->files_read != head->files || image->objects_read != head->objects ||
+	    image->descriptors_read != head->descriptors || image->mappings_read != head->mappings)
 		return "the counts of the head are not those read";
 	if (image->process.auxv_bytes > RF_IMAGE_MAX_AUXV_BYTES || image->process.auxv_bytes % 16 ||
 	    image->process.umask > 0777 || image->cwd[0] != '/' ||
@@ -759,6 +788,20 @@ static const char *judge_pipe(const struct rf_reader_pipe *pipe, uint32_t index)
 								 : NULL;
 }
 
+static const char *judge_object(const struct rf_object_state *object, uint32_t index)
+{
+	if (object->image.index != index || object->image.reserved)
+		return "an object is wrong";
+	switch (object->image.kind) {
+	case 1:
+		return object->event.count == UINT64_MAX || object->event.flags > 1 ||
+				       object->event.reserved
+			       ? "an event counter is wrong"
+			       : NULL;
+	}
+	return "an object is of no kind";
+}
+
 static const char *judge_origin(const struct rf_image *image)
 {
 	const char *parent = image->parent_path;
@@ -819,6 +862,8 @@ const char *sample_judge_layout(const struct rf_image *image)
 			fault = "a file is wrong";
 	for (uint32_t i = 0; i < image->pipe_count && !fault; i++)
 		fault = judge_pipe(&image->pipes[i], i);
+	for (uint32_t i = 0; i < image->objects_read && !fault; i++)
+		fault = judge_object(&image->objects[i].object, i);
 	for (uint32_t i = 0; i < image->descriptors_read && !fault; i++)
 		fault = judge_descriptor(image, i);
 	for (uint32_t i = 0; i < image->mappings_read && !fault; i++)

@@ -63,7 +63,7 @@ expect("file", pick(info["files"][0], "path", "bytes", "device", "inode"),
        {"path": "/usr/bin/sample", "bytes": 0x4000, "device": 0x801, "inode": 77})
 
 descriptors = {d["number"]: d for d in info["descriptors"]}
-expect("descriptors", sorted(descriptors), [0, 1, 2, 7, 9, 12, 13])
+expect("descriptors", sorted(descriptors), [0, 1, 2, 7, 9, 12, 13, 20])
 expect("descriptor 2", descriptors[2]["same_as"], 1)
 expect("descriptor 7", pick(descriptors[7], "kind", "stream", "access", "channel"),
        {"kind": "relay", "stream": "stream socket", "access": "read and write", "channel": 1023})
@@ -72,6 +72,9 @@ expect("descriptor 9", pick(descriptors[9], "kind", "close_on_exec", "access", "
        {"kind": "file", "close_on_exec": True, "access": "read", "file": 0, "offset": 100,
         "by_path": False, "at_end": True})
 expect("pipes", info["pipes"], [{"capacity_bytes": 8192, "bytes": 6}])
+expect("descriptor 20", pick(descriptors[20], "kind", "object"), {"kind": "object", "object": 0})
+expect("objects", info["objects"],
+       [{"kind": "eventfd", "count": 2**64 - 2, "semaphore": True}])
 expect("locks", info["locks"],
        [{"descriptor": 9, "kind": "F_SETLK", "exclusive": False, "start": 100,
          "bytes": 2**63 - 1 - 100},

@@ -293,9 +293,10 @@ START_TEST(smallest_image_is_accepted)
 	struct rf_image_mapping *mapping;
 
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_FORECAST, 0));
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PIPE, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_OBJECT, 0));
 	for (int i = 0; i < 2; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_FILE, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
@@ -308,6 +309,7 @@ START_TEST(smallest_image_is_accepted)
 	*mapping = *sample_mapping(&sample, SAMPLE_HEAP);
 	sample_resize(sample_find(&sample, RF_RECORD_MAPPING, 0), sizeof(*mapping));
 	sample_head(&sample)->files = 0;
+	sample_head(&sample)->objects = 0;
 	sample_head(&sample)->descriptors = 0;
 	sample_head(&sample)->mappings = 1;
 	((struct rf_image_end *)sample_payload(&sample, RF_RECORD_END, 0))->data_pages = 0;
@@ -694,6 +696,16 @@ static void more_pipes(uint32_t count, uint32_t capacity)
 	sample_recount(&sample);
 }
 
+static struct rf_image_object *object(unsigned index)
+{
+	return sample_payload(&sample, RF_RECORD_OBJECT, index);
+}
+
+static struct rf_object_event *event(void)
+{
+	return (struct rf_object_event *)(object(0) + 1);
+}
+
 static struct rf_image_vdso *vdso(void)
 {
 	return sample_payload(&sample, RF_RECORD_VDSO, 0);
@@ -823,11 +835,13 @@ REFUSED(EPROTONOSUPPORT, other_version, sample_head(&sample)->version = 2)
 REFUSED(ENOEXEC, other_architecture, sample_head(&sample)->architecture = 2)
 REFUSED(ENOEXEC, other_page_size, sample_head(&sample)->page_bytes = 16384)
 CORRUPT(head_reserved1, sample_head(&sample)->reserved1 = 1)
-CORRUPT(head_reserved2, sample_head(&sample)->reserved2 = 1)
 CORRUPT(no_thread, sample_head(&sample)->threads = 0)
 CORRUPT(missing_thread, sample_head(&sample)->threads = 2)
 CORRUPT(too_many_threads, sample_head(&sample)->threads = 4097)
 CORRUPT(too_many_files, sample_head(&sample)->files = 65537)
+CORRUPT(too_many_objects, sample_head(&sample)->objects = 65537)
+CORRUPT(one_object_more, sample_head(&sample)->objects++)
+CORRUPT(one_object_less, sample_head(&sample)->objects--)
 CORRUPT(too_many_descriptors, sample_head(&sample)->descriptors = 65537)
 CORRUPT(too_many_mappings, sample_head(&sample)->mappings = 262145)
 CORRUPT(no_mapping, sample_head(&sample)->mappings = 0)
@@ -950,7 +964,7 @@ CORRUPT(witness_of_a_duplicate, descriptor(2)->flags |= RF_DESCRIPTOR_WITNESS;
 	descriptor(2)->witness = RF_WITNESS_FIRST)
 CORRUPT(witness_without_its_flag, witness(RF_WITNESS_FIRST, O_RDWR);
 	descriptor(4)->flags &= (uint16_t)~RF_DESCRIPTOR_WITNESS)
-REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 5)
+REFUSED(ENOTSUP, unknown_descriptor, descriptor(0)->kind = 6)
 REFUSED(ENOTSUP, descriptor_kind_zero, descriptor(0)->kind = 0)
 CORRUPT(relay_of_no_stream, descriptor(3)->stream = 0)
 CORRUPT(relay_of_unknown_stream, descriptor(3)->stream = 6 | RF_STREAM_READ)
@@ -1004,6 +1018,20 @@ CORRUPT(packets_are_too_few, packet_lengths()[1] = 1)
 CORRUPT(packets_are_too_many, packet_lengths()[1] = 3)
 CORRUPT(too_many_pipes, more_pipes(1024, 4096))
 CORRUPT(too_large_pipes, more_pipes(64, 1048576))
+CORRUPT(descriptor_of_no_object, descriptor(7)->file = 1)
+CORRUPT(object_with_a_stream, descriptor(7)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
+CORRUPT(object_of_two_descriptors, descriptor(6)->kind = RF_DESCRIPTOR_OBJECT;
+	descriptor(6)->stream = 0)
+CORRUPT(object_index, object(0)->index = 1)
+CORRUPT(object_reserved, object(0)->reserved = 1)
+REFUSED(ENOTSUP, object_of_no_kind, object(0)->kind = 0)
+REFUSED(ENOTSUP, object_of_unknown_kind, object(0)->kind = 8)
+CORRUPT(cut_object, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 0), 15))
+CORRUPT(short_object, resize(RF_RECORD_OBJECT, -8))
+CORRUPT(long_object, resize(RF_RECORD_OBJECT, 8))
+CORRUPT(full_event_counter, event()->count = UINT64_MAX)
+CORRUPT(event_counter_flags, event()->flags = 2)
+CORRUPT(event_counter_reserved, event()->reserved = 1)
 CORRUPT(descriptor_flags, descriptor(1)->flags = 16)
 CORRUPT(unaligned_start, HEAP->start += 8)
 CORRUPT(unaligned_end, HEAP->end += 2048)

@@ -105,6 +105,7 @@ START_TEST(layout_reads_back_as_the_same)
 	ck_assert_uint_gt(after.pipe_count, 0);
 	ck_assert_mem_eq(after.pipes[0].contents, before.image.pipes[0].contents,
 			 after.pipes[0].image.bytes);
+	EXPECT_ARRAY(objects, before.image.head.objects);
 	rf_image_release(&after);
 	close(fd);
 }

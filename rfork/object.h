@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What descriptors lead to that has no name outside the process, and what it holds (doc/image-format.txt,
+ * 29): the same for the process that is captured, the image reader, and whoever makes it again.
+ */
+#ifndef RF_OBJECT_H
+#define RF_OBJECT_H
+
+#include "rfork/image_format.h"
+
+struct rf_object_state {
+	struct rf_image_object image;
+	union {
+		struct rf_object_event event;
+	};
+};
+
+#endif
