@@ -170,6 +170,8 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 	request.flags = terminal->device ? RF_FACTS_TERMINAL : 0;
 	if (order->road != RF_ROAD_UNWANTED)
 		request.flags |= RF_FACTS_RDMA;
+	if (options->is_check)
+		request.flags |= RF_FACTS_CHECK;
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	rf_state_lock();
 	error = rf_key_load(&key, options->key_file, report);

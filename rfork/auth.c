@@ -143,7 +143,7 @@ int rf_auth_caller(int fd, const struct rf_frame_hello *hello, const struct rf_k
 /* The peer may be gone or slow; the sentence is in our own report in any case. */
 static int refuse(int fd, const struct rf_report *report)
 {
-	(void)rf_frame_refuse(fd, report, rf_io_deadline_ns(REFUSAL_TIMEOUT_MS));
+	(void)rf_frame_refuse(fd, report, 0, rf_io_deadline_ns(REFUSAL_TIMEOUT_MS));
 	return -report->error;
 }
 

@@ -118,7 +118,7 @@ int rf_frame_expect(int fd, enum rf_frame_type type, void *payload, size_t bytes
 	return error < 0 ? report_failure(report, error, peer) : 0;
 }
 
-int rf_frame_refuse(int fd, const struct rf_report *report, int64_t deadline_ns)
+int rf_frame_refuse(int fd, const struct rf_report *report, unsigned flags, int64_t deadline_ns)
 {
 	struct {
 		int32_t error;
@@ -128,6 +128,6 @@ int rf_frame_refuse(int fd, const struct rf_report *report, int64_t deadline_ns)
 	size_t bytes = strlen(sentence);
 
 	memcpy(payload.sentence, sentence, bytes);
-	return rf_frame_send(fd, RF_FRAME_REFUSED, 0, 0, &payload, sizeof(payload.error) + bytes,
-			     deadline_ns);
+	return rf_frame_send(fd, RF_FRAME_REFUSED, flags, 0, &payload,
+			     sizeof(payload.error) + bytes, deadline_ns);
 }

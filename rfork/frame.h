@@ -40,8 +40,8 @@ int rf_frame_receive(int fd, struct rf_frame_header *header, void *payload, size
 int rf_frame_expect(int fd, enum rf_frame_type type, void *payload, size_t bytes,
 		    int64_t deadline_ns, const char *peer, struct rf_report *report);
 
-/* Sends REFUSED with what the report holds; 0 or a negative errno. */
-int rf_frame_refuse(int fd, const struct rf_report *report, int64_t deadline_ns);
+/* Sends REFUSED with what the report holds; flags: RF_REFUSED_*.  0 or a negative errno. */
+int rf_frame_refuse(int fd, const struct rf_report *report, unsigned flags, int64_t deadline_ns);
 
 /* Takes over a REFUSED payload of `bytes` bytes into the report; returns -error. */
 int rf_frame_refused(const void *payload, size_t bytes, struct rf_report *report);

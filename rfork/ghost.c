@@ -142,7 +142,7 @@ static int take_snapshot(struct rf_ghost *ghost)
 		return error;
 	/* a caller that waits sets the limit by killing us */
 	rf_image_writer_continue(ghost->writer,
-				 ghost->is_moved || ghost->order->is_async
+				 ghost->is_moved || ghost->is_looking || ghost->order->is_async
 					 ? ghost->order->deadline_ns
 					 : RF_NO_DEADLINE,
 				 memory_fd, bounce);
@@ -289,6 +289,8 @@ static void look(void *argument)
 	rf_ghost_close_others(ghost);
 	error = take_snapshot(ghost);
 	disguise(ghost);
+	if (error == 0 && ghost->order->connection >= 0)
+		error = rf_ghost_ask(ghost);
 	close_image(ghost);
 	if (error < 0)
 		error = rf_refuse_reported(&ghost->order->refusals, &ghost->report);
@@ -307,6 +309,7 @@ void rf_ghost_look(struct rf_ghost_order *order)
 	if (!ghost)
 		rf_sys_exit(EXIT_STATUS_FAILED);
 	ghost->is_looking = true;
+	order->road = RF_ROAD_UNWANTED; /* for no pages */
 	rf_arch_capture(&ghost->context, order->arena.base + order->arena.bytes, look, ghost);
 	rf_sys_exit(EXIT_STATUS_FAILED); /* nothing is ever restored of it */
 }

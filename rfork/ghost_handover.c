@@ -42,19 +42,35 @@ static unsigned known_flags(unsigned type)
 	return 0;
 }
 
+static unsigned known_flags_of(const struct rf_ghost *ghost, unsigned type)
+{
+	return type == RF_FRAME_REFUSED && ghost->is_looking ? RF_REFUSED_MORE : known_flags(type);
+}
+
 /* Receives a frame of the hand-over; a refusal becomes its error. */
-static int receive(struct rf_ghost *ghost, struct rf_frame_header *header)
+static int receive_one(struct rf_ghost *ghost, struct rf_frame_header *header)
 {
 	int error = rf_frame_receive(ghost->order->connection, header, ghost->frame,
 				     RF_FRAME_MAX_BYTES, ghost->order->deadline_ns);
 
 	if (error < 0)
 		return connection_error(ghost, error);
-	if (header->channel || header->flags & ~known_flags(header->type))
+	if (header->channel || header->flags & ~known_flags_of(ghost, header->type))
 		return connection_error(ghost, -EBADMSG);
 	if (header->type == RF_FRAME_REFUSED)
 		return rf_frame_refused(ghost->frame, header->length_bytes, &ghost->report);
 	return 0;
+}
+
+/* The same, behind all that a node has against what it is only asked about. */
+static int receive(struct rf_ghost *ghost, struct rf_frame_header *header)
+{
+	int error = receive_one(ghost, header);
+
+	while (error < 0 && header->type == RF_FRAME_REFUSED && header->flags & RF_REFUSED_MORE &&
+	       rf_refuse_reported(&ghost->order->refusals, &ghost->report) == 0)
+		error = receive_one(ghost, header);
+	return error;
 }
 
 /* The node may have refused while we were writing: its sentence tells more than EPIPE. */
@@ -236,4 +252,35 @@ int rf_ghost_send_image(struct rf_ghost *ghost)
 	if (error == 0)
 		error = rf_image_write_end(ghost->writer);
 	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
+/* -- a node that is only asked ----------------------------------------------------------------- */
+
+static int await_checked(struct rf_ghost *ghost)
+{
+	struct rf_frame_header header;
+	int error = receive(ghost, &header);
+
+	if (error == 0 && (header.type != RF_FRAME_CHECKED || header.length_bytes))
+		error = -EBADMSG;
+	return error < 0 ? connection_error(ghost, error) : 0;
+}
+
+int rf_ghost_ask(struct rf_ghost *ghost)
+{
+	int error;
+
+	ghost->need = rf_ghost_take(ghost, ghost->cargo.file_mappings * sizeof(*ghost->need));
+	if (!ghost->need)
+		return rf_report(&ghost->report, ENOMEM, "no room to ask the node");
+	error = send_layout(ghost);
+	/* What it lacks would go, and need not be sent: but the node says first what it refuses. */
+	while (error == 0 && !ghost->is_need_complete)
+		error = rf_ghost_hear(ghost);
+	if (error < 0)
+		return error;
+	error = rf_snapshot_write_guards(ghost->snapshot, ghost->writer);
+	if (error == 0)
+		error = rf_image_write_end(ghost->writer);
+	return error < 0 ? sending_failed(ghost, error) : await_checked(ghost);
 }

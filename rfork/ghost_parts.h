@@ -53,6 +53,10 @@ void rf_ghost_close_originals(struct rf_ghost *ghost);
 /* Sends the cargo, and whatever of it the node lacks, to END. */
 int rf_ghost_send_image(struct rf_ghost *ghost);
 
+/* Sends what of the cargo a node must know to judge it, and adds what it has against it to the
+ * order's refusals. */
+int rf_ghost_ask(struct rf_ghost *ghost);
+
 /* Waits for something of what comes before RUNNING, from the node or the helper, and acts upon
  * it. */
 int rf_ghost_hear(struct rf_ghost *ghost);

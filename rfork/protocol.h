@@ -69,9 +69,11 @@ enum rf_frame_type {
 	RF_FRAME_AHEAD = 29,
 	RF_FRAME_ROAD = 31,
 	RF_FRAME_TAKEN = 32,
+	RF_FRAME_CHECKED = 33,
 };
 
 #define RF_NEED_LAST 1u
+#define RF_REFUSED_MORE 1u
 #define RF_RUNNING_WAITS 1u
 #define RF_RUNNING_EXPECTS 2u
 #define RF_EOF_SHUTDOWN 1u
@@ -108,6 +110,8 @@ struct rf_frame_proof {
 /* REQUEST: the caller has a terminal, and TERMINAL follows.  WELCOME: the child gets one. */
 #define RF_FACTS_TERMINAL 1u
 #define RF_FACTS_RDMA 2u
+/* REQUEST: the node is only asked. */
+#define RF_FACTS_CHECK 16u
 
 /* What must fit together before an image may move: payload of REQUEST and WELCOME. */
 struct rf_machine_facts {

@@ -91,13 +91,14 @@ int rf_refusals_report(const struct rf_refusals *refusals, const char *verb, con
 		       struct rf_report *report)
 {
 	char joined[RF_REPORT_BYTES - AROUND_BYTES] = "";
+	const char *colon = verb[0] ? ": " : "";
 	unsigned named;
 
 	if (!refusals->count)
 		return 0;
 	named = join_lines(refusals, joined, sizeof(joined));
 	if (named < refusals->count)
-		return rf_report(report, refusals->error, "%s: %s; and %u more%s", verb, joined,
-				 refusals->count - named, advice);
-	return rf_report(report, refusals->error, "%s: %s%s", verb, joined, advice);
+		return rf_report(report, refusals->error, "%s%s%s; and %u more%s", verb, colon,
+				 joined, refusals->count - named, advice);
+	return rf_report(report, refusals->error, "%s%s%s%s", verb, colon, joined, advice);
 }

@@ -41,7 +41,7 @@ void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 int rf_refuse_reported(struct rf_refusals *refusals, struct rf_report *report);
 
 /* 0 if there were none, else their negative errno with a report: the verb, such as "cannot
- * travel", as many as fit, the number of the others, and the advice, of at most 50 bytes. */
+ * travel", or "", as many as fit, the number of the others, and the advice, of at most 50 bytes. */
 int rf_refusals_report(const struct rf_refusals *refusals, const char *verb, const char *advice,
 		       struct rf_report *report);
 

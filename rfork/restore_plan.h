@@ -67,6 +67,7 @@ enum rf_shell_report_kind {
 	RF_SHELL_RESTORER = 3,	/* a step failed; error, step and number tell which */
 	RF_SHELL_STREAM = 4,	/* not a report: struct rf_shell_stream comes with a descriptor */
 	RF_SHELL_WAITING = 5,	/* as RUNNING, but the thread waits for one message on the socket */
+	RF_SHELL_CHECKED = 7,	/* the shell was only to look, and has */
 	RF_SHELL_EXPECTING = 6, /* as WAITING, and the relay is to begin meanwhile */
 };
 

@@ -137,7 +137,9 @@ int rf_settle(struct rf_flight *flight, const struct rf_options *options,
 	if (error < 0 || order->connection < 0 || (order->refusals.count && !options->is_check))
 		return error;
 	error = settle_with_node(flight, options, order, report);
-	if (error < 0 && options->is_check)
+	if (error < 0 && options->is_check) {
 		error = rf_refuse_reported(&order->refusals, report);
+		order->connection = -1; /* it has said all that it will say */
+	}
 	return error;
 }

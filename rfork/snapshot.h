@@ -163,6 +163,9 @@ int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_write
 /* Writes the pages that go by content whatever the node has. */
 int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
 
+/* Writes guard pages alone: whoever is asked about an image must know of those, and of no others. */
+int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
+
 /* Writes all pages of one file mapping whose file the node lacks; -EBADMSG for a bad index. */
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index);

@@ -156,6 +156,26 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 	return rf_image_writer_flush(writer);
 }
 
+static int visit_guard(void *context, const struct rf_snapshot_mapping *mapping,
+		       const struct rf_page_run *run)
+{
+	(void)mapping;
+	return run->kind == RF_PAGES_GUARD
+		       ? rf_image_write_guard(context, run->start,
+					      (run->end - run->start) / PAGE_BYTES)
+		       : 0;
+}
+
+int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_writer *writer)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < snapshot->mapping_count && error >= 0; i++)
+		error = rf_snapshot_for_each_run(snapshot, &snapshot->mappings[i], visit_guard,
+						 writer);
+	return error < 0 ? error : rf_image_writer_flush(writer);
+}
+
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index)
 {

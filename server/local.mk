@@ -74,6 +74,7 @@ rf_shell_sources = \
 	rfork/frame.c \
 	rfork/io.c \
 	rfork/maps.c \
+	rfork/refusals.c \
 	rfork/report.c \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \

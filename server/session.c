@@ -70,6 +70,7 @@ struct session {
 	bool has_terminal; /* the caller */
 	struct rf_frame_terminal terminal;
 	bool has_road; /* pages may come by RDMA */
+	bool is_check; /* the caller only asks; nothing is executed */
 	int reserved[RESERVED_FDS];
 };
 
@@ -268,8 +269,8 @@ static void refuse(struct session *session, const struct rf_report *report)
 	end_shell(session);
 	rf_log("refused: %s", report->sentence);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
-	if (rf_frame_refuse(session->connection, report, rf_io_deadline_ns(REFUSAL_TIMEOUT_MS)) ==
-	    0)
+	if (rf_frame_refuse(session->connection, report, 0,
+			    rf_io_deadline_ns(REFUSAL_TIMEOUT_MS)) == 0)
 		linger(session->connection);
 }
 
@@ -279,7 +280,7 @@ static int receive_terminal(struct session *session, const struct rf_machine_fac
 {
 	int error;
 
-	if (caller->flags & ~(RF_FACTS_TERMINAL | RF_FACTS_RDMA))
+	if (caller->flags & ~(RF_FACTS_TERMINAL | RF_FACTS_RDMA | RF_FACTS_CHECK))
 		return rf_report(report, EBADMSG, "the caller sent unknown flags");
 	session->has_terminal = caller->flags & RF_FACTS_TERMINAL;
 	if (!session->has_terminal)
@@ -316,6 +317,7 @@ static int exchange_facts(struct session *session, int64_t deadline_ns, struct r
 		return error;
 	session->has_terminal = session->has_terminal && rf_pty_is_open(session->pty);
 	session->has_road = caller.flags & RF_FACTS_RDMA && has_rdma(session->setup);
+	session->is_check = caller.flags & RF_FACTS_CHECK;
 	welcome.flags = (session->has_terminal ? RF_FACTS_TERMINAL : 0) |
 			(session->has_road ? RF_FACTS_RDMA : 0);
 	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, &welcome,
@@ -351,6 +353,7 @@ static int order_shell(const struct session *session, struct rf_report *report)
 	struct rf_shell_order order = { .kind = RF_SHELL_BECOME_IMAGE,
 					.connection_id = session->handover.connection_id,
 					.has_terminal = session->has_terminal,
+					.is_check = session->is_check,
 					.facts = *session->setup->facts };
 
 	if (session->has_road)
@@ -437,7 +440,10 @@ static int judge_report(struct session *session, const struct rf_shell_report *s
 		session->is_expecting = true;
 		return 0;
 	case RF_SHELL_RUNNING:
-		return 0;
+	case RF_SHELL_CHECKED:
+		if (session->is_check == (shell_report->kind == RF_SHELL_CHECKED))
+			return 0;
+		break;
 	case RF_SHELL_FAILED:
 		return rf_report(report, error, "%s",
 				 shell_report->sentence[0] ? shell_report->sentence
@@ -610,6 +616,18 @@ static void drop_child(struct session *session, const struct rf_report *report)
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
 }
 
+/* The caller has asked, and has heard from the shell what stands against its image. */
+static void end_check(struct session *session)
+{
+	rf_streams_close(session->streams);
+	end_shell(session);
+	rf_log("checked");
+	rf_handover_tell(CHANNEL_FD, RF_NEWS_OVER);
+	if (rf_frame_send(session->connection, RF_FRAME_CHECKED, 0, 0, NULL, 0,
+			  rf_io_deadline_ns(REFUSAL_TIMEOUT_MS)) == 0)
+		linger(session->connection);
+}
+
 static void relay(struct session *session)
 {
 	struct rf_session_relay setup = {
@@ -650,6 +668,10 @@ static void serve(struct session *session)
 	if (error < 0) {
 		rf_streams_close(session->streams);
 		refuse(session, &report);
+		return;
+	}
+	if (session->is_check) {
+		end_check(session);
 		return;
 	}
 	error = release_child(session, &report);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rfork/clocks.h"
+#include "rfork/frame.h"
 #include "rfork/io.h"
 #include "rfork/restore_clocks.h"
 #include "rfork/restore_plan.h"
@@ -126,6 +127,7 @@ static void accept_order(struct rf_shell *shell, const struct rf_shell_order *or
 	shell->connection = connection;
 	shell->facts = order->facts;
 	shell->has_terminal = order->has_terminal;
+	shell->is_check = order->is_check;
 	shell->vdso.digest = order->facts.vdso_digest;
 	shell->reader.fd = connection;
 	shell->reader.min_address = order->facts.min_address;
@@ -186,9 +188,31 @@ static int overlay(struct rf_shell *shell)
 	return error == 0 ? rf_shell_become_image(shell) : error;
 }
 
+int rf_shell_object(struct rf_shell *shell)
+{
+	struct rf_report *report = &shell->report;
+	int error;
+
+	if (!shell->is_check)
+		return rf_refuse_reported(&shell->refusals, report);
+	if (report->error != ENOTSUP && report->error != ENOEXEC)
+		return -report->error;
+	error = rf_frame_refuse(shell->connection, report, RF_REFUSED_MORE, RF_NO_DEADLINE);
+	*report = (struct rf_report){ 0 };
+	return error < 0 ? rf_report(report, -error, "telling the caller: %m") : 0;
+}
+
+int rf_shell_insist(struct rf_shell *shell)
+{
+	return rf_refusals_report(&shell->refusals, "", "", &shell->report);
+}
+
+/* The shell has failed; or it has looked at all, and is not to become it. */
 _Noreturn static void give_up(const struct rf_shell *shell)
 {
-	struct rf_shell_report report = { .kind = RF_SHELL_FAILED, .error = shell->report.error };
+	struct rf_shell_report report = { .kind = shell->report.error ? RF_SHELL_FAILED
+								      : RF_SHELL_CHECKED,
+					  .error = shell->report.error };
 
 	_Static_assert(sizeof(report.sentence) == sizeof(shell->report.sentence), "one sentence");
 	memcpy(report.sentence, shell->report.sentence, sizeof(report.sentence));
@@ -204,6 +228,7 @@ int main(int argc, char *argv[])
 
 	if (argc == 2 && strcmp(argv[1], RF_SHELL_CHECK) == 0)
 		return EXIT_SUCCESS;
+	rf_refusals_begin(&shell.refusals, shell.lines, sizeof(shell.lines));
 	error = prepare(&shell);
 	if (error == 0) {
 		error = await_order(&shell);

@@ -13,6 +13,7 @@
 #include "rfork/maps.h"
 #include "rfork/plan_builder.h"
 #include "rfork/protocol.h"
+#include "rfork/refusals.h"
 #include "rfork/report.h"
 #include "rfork/restore_pipes.h"
 #include "rfork/restore_vdso.h"
@@ -47,6 +48,7 @@ struct rf_shell {
 	struct rf_vdso vdso;
 	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	bool has_terminal;		     /* descriptor RF_SHELL_TERMINAL_FD is the child's */
+	bool is_check;			     /* nothing is executed: see rf_shell_object() */
 	bool has_mm_map;		     /* prctl(PR_SET_MM_MAP) works here */
 	bool huge_pages_are_always;	     /* any memory may get transparent huge pages here */
 	bool huge_pages_are_off;	     /* none does for now */
@@ -62,8 +64,23 @@ struct rf_shell {
 	struct rf_restore_pipe pipes[RF_IMAGE_MAX_PIPES];
 	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC as it is now */
 	struct rf_places places;
+	struct rf_refusals refusals; /* what it has objected to */
+	char lines[RF_REFUSALS_BYTES];
 	struct rf_report report;
 };
+
+/* shell.c */
+
+/*
+ * What shell->report says stands against the image: the shell goes on nevertheless, with an empty
+ * report, to find whatever else does, and 0 is returned.  One that is only to look has told the caller.
+ * For errors that are no refusals, the report's negative errno.
+ */
+int rf_shell_object(struct rf_shell *shell);
+
+/* 0 as long as nothing stands against the image of a shell that is to become it; else a negative errno
+ * with a report that names all that does.  After a few objections at most, before more is done. */
+int rf_shell_insist(struct rf_shell *shell);
 
 /* shell_files.c */
 
@@ -120,7 +137,8 @@ int rf_shell_make_descriptors(struct rf_shell *shell);
 
 /* shell_overlay.c */
 
-/* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report. */
+/* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report; or 0,
+ * where the shell is only to look. */
 int rf_shell_become_image(struct rf_shell *shell);
 
 #endif

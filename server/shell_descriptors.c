@@ -22,9 +22,9 @@
 /* What means something for a stream that is not opened by its own path. */
 #define STREAM_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
-/* What the shell needs above the image's numbers: its own five, and a stream's two while it is
+/* What the shell needs above the image's numbers: its own six, and a stream's two while it is
  * made. */
-#define SPARE_FDS 9u
+#define SPARE_FDS 10u
 /* The lowest number that none of the shell's own has. */
 #define FIRST_FREE_FD (RF_SHELL_TERMINAL_FD + 2u)
 
@@ -33,6 +33,7 @@ struct high_fds {
 	unsigned first;
 	int report, standard[RF_CHANNELS_STANDARD];
 	int terminal;	     /* -1 = none */
+	int connection;	     /* of a shell that is only to look; else -1 */
 	struct rlimit limit; /* as it was */
 	bool is_limit_raised;
 };
@@ -49,7 +50,7 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 	rlim_t needed;
 	int lowest;
 
-	*high = (struct high_fds){ .terminal = -1 };
+	*high = (struct high_fds){ .terminal = -1, .connection = -1 };
 	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
 	if (high->first < FIRST_FREE_FD)
 		high->first = FIRST_FREE_FD;
@@ -71,11 +72,16 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 		high->terminal = duplicate(RF_SHELL_TERMINAL_FD, high->first);
 		lowest = high->terminal < lowest ? high->terminal : lowest;
 	}
+	if (shell->is_check) {
+		high->connection = duplicate(shell->connection, high->first);
+		lowest = high->connection < lowest ? high->connection : lowest;
+	}
 	if (lowest < 0)
 		return rf_report(&shell->report, ENOTSUP,
 				 "descriptor %u is above the node's limit of open files",
 				 high->first - 1);
 	shell->report_fd = high->report;
+	shell->connection = high->connection;
 	return 0;
 }
 
@@ -335,9 +341,9 @@ static const char *name_what(const struct rf_shell *shell,
 
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
 {
-	return rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s",
-			 descriptor->number, name_what(shell, descriptor),
-			 name_fault(descriptor, error));
+	rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s",
+		  descriptor->number, name_what(shell, descriptor), name_fault(descriptor, error));
+	return rf_shell_object(shell);
 }
 
 /* Puts one descriptor in its place.  All lower numbers are done, so the number is free. */

@@ -115,16 +115,19 @@ static int send_need(struct rf_shell *shell, const uint32_t *lacking, size_t cou
 /* A file that the node lacks: its contents will come, into memory without a name. */
 static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mapping)
 {
-	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE)
-		return rf_report(&shell->report, ENOTSUP,
-				 "mapping %lx-%lx (%s): a shared writable file must be the same "
-				 "object on the node",
-				 mapping->start, mapping->end,
-				 shell->image.files[mapping->file].path);
+	int error = 0;
+
+	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE) {
+		rf_report(&shell->report, ENOTSUP,
+			  "mapping %lx-%lx (%s): a shared writable file must be the same object on "
+			  "the node",
+			  mapping->start, mapping->end, shell->image.files[mapping->file].path);
+		error = rf_shell_object(shell);
+	}
 	mapping->kind = RF_MAPPING_ANONYMOUS;
 	mapping->flags = 0;
 	mapping->data_pages = (mapping->end - mapping->start) / PAGE_BYTES;
-	return 0;
+	return error;
 }
 
 /* Decides about all file mappings, and says which contents are needed: before anything is mapped,
@@ -149,6 +152,8 @@ static int ask_for_lacking(struct rf_shell *shell, const struct rf_shell_memory 
 			rf_shell_close_file(&memory->files[mapping->file]);
 		}
 	}
+	if (error == 0)
+		error = rf_shell_insist(shell);
 	if (error == 0)
 		error = send_need(shell, lacking, count);
 	free(lacking);
@@ -275,11 +280,12 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 	if (run->kind == RF_RUN_GUARD) {
 		error = rf_sys_madvise(run->address + *offset, (size_t)run->pages * PAGE_BYTES,
 				       ADVICE_GUARD_INSTALL);
-		return error < 0 ? rf_report(&shell->report, ENOTSUP,
-					     "guard pages at %lx are not supported by the node's "
-					     "kernel",
-					     run->address)
-				 : 0;
+		if (error == 0)
+			return 0;
+		rf_report(&shell->report, ENOTSUP,
+			  "guard pages at %lx are not supported by the node's kernel",
+			  run->address);
+		return rf_shell_object(shell);
 	}
 	error = make_writable(shell, mapping, place);
 	if (error < 0)
@@ -292,5 +298,7 @@ int rf_shell_receive_pages(struct rf_shell *shell)
 {
 	int error = rf_reader_pages(&shell->reader, &shell->image, locate, shell);
 
+	if (error == 0)
+		error = rf_shell_insist(shell);
 	return error < 0 ? error : switch_huge_pages(shell, false);
 }

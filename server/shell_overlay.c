@@ -49,11 +49,17 @@ int rf_shell_become_image(struct rf_shell *shell)
 	const uint64_t every_signal = UINT64_MAX;
 	int error = rf_restore_process(&shell->image, &shell->report);
 
+	if (error < 0)
+		error = rf_shell_object(shell);
 	if (error == 0)
 		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
+	if (error < 0)
+		error = rf_shell_object(shell);
 	if (error == 0)
 		error = rf_restore_fill(&restore, &shell->report);
-	if (error < 0)
+	if (error == 0)
+		error = rf_shell_insist(shell);
+	if (error < 0 || shell->is_check)
 		return error;
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));

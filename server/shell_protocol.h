@@ -12,7 +12,8 @@
  * RF_CHANNEL_TERMINAL, with the session's end attached, and for a datagram socket a second one
  * with the child's end.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from
  * the shell when it gives up, from the restorer when a step fails, or from the restored
- * thread.  A thread that reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the
+ * thread.  A shell that is only to check the image tells the caller itself what it has against it,
+ * and its report is RF_SHELL_CHECKED.  A thread that reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the
  * session.
  */
 #ifndef RF_SHELL_PROTOCOL_H
@@ -26,7 +27,7 @@
 /* Beside rfork-shell: the same, linked with the libraries of RDMA. */
 #define RF_SHELL_RDMA_NAME "rfork-shell-rdma"
 
-#define RF_SHELL_ORDER_VERSION 3u
+#define RF_SHELL_ORDER_VERSION 4u
 
 /* Descriptors at the shell's start.  0 to 2 are /dev/null. */
 #define RF_SHELL_SESSION_FD 3
@@ -66,7 +67,9 @@ struct rf_shell_order {
 	uint32_t version;
 	uint32_t kind; /* enum rf_shell_order_kind */
 	uint32_t connection_id;
-	uint32_t has_terminal;			/* RF_SHELL_TERMINAL_FD is the child's */
+	uint32_t has_terminal; /* RF_SHELL_TERMINAL_FD is the child's */
+	uint32_t is_check;     /* it looks at the image, and becomes nothing */
+	uint32_t reserved;
 	struct rf_machine_facts facts;		/* of this node: collected once, by the listener */
 	char rdma_device[RF_RDMA_DEVICE_BYTES]; /* the only one to be used; "" = any */
 };

@@ -12,6 +12,7 @@ rf_integration_tests = \
 	%D%/async_returns_at_the_snapshot \
 	%D%/back_pressure_is_bounded \
 	%D%/background_reader_is_stopped \
+	%D%/bad_answers_to_a_check_are_reported \
 	%D%/bad_arguments_are_refused \
 	%D%/breaking_a_chain_ends_what_is_beyond \
 	%D%/broken_executables_are_refused_by_name \
@@ -160,6 +161,7 @@ rf_integration_tests = \
 	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
 	%D%/node_without_terminals_gives_pipes \
+	%D%/nodes_are_asked_beforehand \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/one_thread_of_several_is_kept \
 	%D%/ordinary_user_can_move \
@@ -382,6 +384,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_background_reader_is_stopped_LDADD = $(rf_integration_ldadd)
+%C%_bad_answers_to_a_check_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_bad_arguments_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_breaking_a_chain_ends_what_is_beyond_LDADD = $(rf_integration_ldadd)
 %C%_broken_executables_are_refused_by_name_LDADD = $(rf_integration_ldadd)
@@ -530,6 +533,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)
 %C%_node_without_terminals_gives_pipes_LDADD = $(rf_integration_ldadd)
+%C%_nodes_are_asked_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_one_thread_of_several_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)

@@ -49,6 +49,7 @@ static void read_frame(int fd, unsigned type, void *payload, size_t bytes)
 }
 
 bool scripted_node_is_elsewhere;
+bool scripted_node_is_without_features;
 
 void scripted_node_shake_hands(int fd, const unsigned char key[32])
 {
@@ -68,6 +69,8 @@ void scripted_node_shake_hands(int fd, const unsigned char key[32])
 	if (facts.flags & RF_FACTS_TERMINAL)
 		read_frame(fd, RF_FRAME_TERMINAL, &terminal, sizeof(terminal));
 	facts.boot_id[0] ^= scripted_node_is_elsewhere;
+	if (scripted_node_is_without_features)
+		memset(facts.cpu, 0, sizeof(facts.cpu));
 	scripted_node_put(fd, RF_FRAME_WELCOME, 0, 0, &facts, sizeof(facts));
 }
 

@@ -30,8 +30,9 @@ void scripted_node_start_at_end(struct scripted_node *scripted, const unsigned c
 void scripted_node_finish(struct scripted_node *scripted);
 
 /* The handshake alone, as the caller's machine, which agrees to all that it asks for; or as one
- * that is like it, but another. */
+ * that is like it, but another, or whose CPU has no features. */
 extern bool scripted_node_is_elsewhere;
+extern bool scripted_node_is_without_features;
 void scripted_node_shake_hands(int connection, const unsigned char key[32]);
 
 /* For scripts.  A header alone may announce what never comes; the ghost may have gone. */

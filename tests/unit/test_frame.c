@@ -110,7 +110,7 @@ START_TEST(refusal_becomes_the_report)
 	struct rf_report refusal = { .error = ENOEXEC, .sentence = "the CPU lacks avx512f" };
 	struct rf_frame_running running;
 
-	ck_assert_int_eq(rf_frame_refuse(ends[1], &refusal, RF_NO_DEADLINE), 0);
+	ck_assert_int_eq(rf_frame_refuse(ends[1], &refusal, 0, RF_NO_DEADLINE), 0);
 	ck_assert_int_eq(expect_running(&running, -1), -ENOEXEC);
 	ck_assert_int_eq(report.error, ENOEXEC);
 	ck_assert_str_eq(report.sentence, "the CPU lacks avx512f");
@@ -122,7 +122,7 @@ START_TEST(refusal_cannot_write_to_the_terminal)
 	struct rf_report refusal = { .error = EAGAIN, .sentence = "full\033]0;title\a" };
 	struct rf_frame_running running;
 
-	ck_assert_int_eq(rf_frame_refuse(ends[1], &refusal, RF_NO_DEADLINE), 0);
+	ck_assert_int_eq(rf_frame_refuse(ends[1], &refusal, 0, RF_NO_DEADLINE), 0);
 	ck_assert_int_eq(expect_running(&running, -1), -EAGAIN);
 	ck_assert_str_eq(report.sentence, "full?]0;title?");
 }
