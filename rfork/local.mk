@@ -23,7 +23,9 @@ rf_common_sources = \
 	%D%/object.h \
 	%D%/protocol.h \
 	%D%/rdma_device.c %D%/rdma_device.h \
+	%D%/refusals.c %D%/refusals.h \
 	%D%/report.c %D%/report.h \
+	%D%/rights.c %D%/rights.h \
 	%D%/statefile.c %D%/statefile.h \
 	%D%/sys.h \
 	%D%/timer_value.h \
@@ -81,6 +83,7 @@ rf_capture_sources = \
 	%D%/increment.c %D%/increment.h \
 	%D%/increment_plan.c %D%/increment_plan.h \
 	%D%/kept_fd.c %D%/kept_fd.h \
+	%D%/landlock.c %D%/landlock.h \
 	%D%/move.c %D%/move.h \
 	%D%/options.c %D%/options.h \
 	%D%/object_writer.c %D%/object_writer.h \
@@ -92,7 +95,6 @@ rf_capture_sources = \
 	%D%/pipe_holders.c %D%/pipe_holders.h \
 	%D%/pipes.c %D%/pipes.h \
 	%D%/procstate.c %D%/procstate.h \
-	%D%/refusals.c %D%/refusals.h \
 	%D%/rest.c %D%/rest.h \
 	%D%/restart_args.c %D%/restart_args.h \
 	%D%/rfork.c \

@@ -129,8 +129,14 @@ struct rf_machine_facts {
 	char host_name[64];
 	uint64_t min_address;
 	uint64_t max_address;
-	char program[44];
-	uint32_t flags; /* RF_FACTS_* */
+	char program[44]; /* WELCOME: struct rf_rights */
+	uint32_t flags;	  /* RF_FACTS_* */
+};
+
+/* What a child on the node would have.  A mask has bit N for capability N. */
+struct rf_rights {
+	uint64_t root_device, root_inode; /* of its root directory */
+	uint64_t permitted, bounding;
 };
 
 /* As struct termios2 of the kernel. */

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
+#include "rfork/landlock.h"
 #include "rfork/sys.h"
 
 /* io_uring/tctx.h of the kernel: IO_RINGFD_REG_MAX; and Linux 5.18, include/uapi/linux/io_uring.h,
@@ -41,9 +42,20 @@ static void refuse_registered_rings(struct rf_refusals *refusals)
 	}
 }
 
+static void refuse_domain(struct rf_refusals *refusals)
+{
+	unsigned layers = rf_landlock_layers();
+
+	if (layers)
+		rf_refuse(refusals, "landlock: the child would run without the rules (layers: %u)",
+			  layers);
+}
+
 void rf_sandbox_refuse(struct rf_refusals *refusals)
 {
 	refuse_seccomp(refusals);
-	if (!refusals->count)
-		refuse_registered_rings(refusals);
+	if (refusals->count)
+		return; /* it may end the process for the next question */
+	refuse_domain(refusals);
+	refuse_registered_rings(refusals);
 }

@@ -14,6 +14,7 @@
 #include "rfork/approach.h"
 #include "rfork/boot_id.h"
 #include "rfork/fdproof.h"
+#include "rfork/rights.h"
 #include "rfork/sandbox.h"
 
 static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *order,
@@ -108,7 +109,10 @@ static int settle_with_node(struct rf_flight *flight, const struct rf_options *o
 	if (error < 0)
 		return error;
 	error = complete_order(order, here, &node, report);
-	return error < 0 ? error : send_forecast(order, report);
+	if (error < 0)
+		return error;
+	rf_rights_refuse(&node, order->request.same_boot, &order->refusals);
+	return send_forecast(order, report);
 }
 
 struct rf_ghost_order *rf_settle_begin(struct rf_flight *flight, const char *host,

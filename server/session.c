@@ -28,6 +28,7 @@
 #include "rfork/machine_facts.h"
 #include "rfork/rdma_device.h"
 #include "rfork/restore_plan.h"
+#include "rfork/rights.h"
 #include "server/descendants.h"
 #include "server/descriptor.h"
 #include "server/handover.h"
@@ -72,6 +73,7 @@ struct session {
 	bool has_road; /* pages may come by RDMA */
 	bool is_check; /* the caller only asks; nothing is executed */
 	int reserved[RESERVED_FDS];
+	struct rf_rights rights; /* of this process, which a child has, too */
 };
 
 static int move_descriptors(const struct rf_session_setup *setup)
@@ -162,6 +164,7 @@ static int become_session(struct session *session, struct rf_report *report)
 		return rf_report(report, errno, "process attributes of a session: %m");
 	if (getppid() != setup->listener)
 		return rf_report(report, ESRCH, "the listener ended");
+	rf_rights_read(&session->rights);
 	return rf_key_allocate(&session->key, report);
 }
 
@@ -318,6 +321,7 @@ static int exchange_facts(struct session *session, int64_t deadline_ns, struct r
 	session->has_terminal = session->has_terminal && rf_pty_is_open(session->pty);
 	session->has_road = caller.flags & RF_FACTS_RDMA && has_rdma(session->setup);
 	session->is_check = caller.flags & RF_FACTS_CHECK;
+	rf_rights_put(&welcome, &session->rights);
 	welcome.flags = (session->has_terminal ? RF_FACTS_TERMINAL : 0) |
 			(session->has_road ? RF_FACTS_RDMA : 0);
 	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, &welcome,
