@@ -155,6 +155,36 @@ static int settle_road(struct rf_ghost_order *order, const struct rf_options *op
 	return 0;
 }
 
+/* -- the compression of the pages ------------------------------------------------------------ */
+
+/* What the node is asked for. */
+static uint32_t codec_flags(unsigned compression)
+{
+	switch (compression) {
+	case RFORK_COMPRESS_LZ4:
+		return RF_FACTS_LZ4;
+	case RFORK_COMPRESS_ZSTD:
+		return RF_FACTS_ZSTD;
+	}
+	return 0;
+}
+
+/* Takes the node's answer: a codec that was asked for by name must be had.  AUTO is none so far. */
+static int settle_compression(struct rf_ghost_order *order, const struct rf_options *options,
+			      const struct rf_machine_facts *node, struct rf_report *report)
+{
+	uint32_t lacking = codec_flags(options->compression) & ~node->flags;
+	char name[sizeof(node->host_name) + 1] = "";
+
+	memcpy(name, node->host_name, sizeof(node->host_name));
+	if (lacking)
+		return rf_report(report, ENOTSUP, "%s: the node, %s, cannot unpack pages by %s",
+				 order->host, name, lacking == RF_FACTS_LZ4 ? "LZ4" : "zstd");
+	order->compression = options->compression == RFORK_COMPRESS_AUTO ? RFORK_COMPRESS_NONE
+									 : options->compression;
+	return 0;
+}
+
 /* -- the handshake ---------------------------------------------------------------------------- */
 
 /* Proves who we are, and asks with the facts of this machine and of its terminal. */
@@ -172,6 +202,7 @@ static int authenticate(struct rf_flight *flight, const struct rf_frame_hello *h
 		request.flags |= RF_FACTS_RDMA;
 	if (options->is_check)
 		request.flags |= RF_FACTS_CHECK;
+	request.flags |= codec_flags(options->compression);
 	rf_sys_prctl(PR_GET_NAME, (unsigned long)request.program, 0, 0, 0);
 	rf_state_lock();
 	error = rf_key_load(&key, options->key_file, report);
@@ -202,6 +233,8 @@ int rf_approach_agree(struct rf_flight *flight, const struct rf_options *options
 		error = rf_machine_facts_compare(facts, node, report);
 	if (error == 0)
 		error = settle_road(order, options, node, report);
+	if (error == 0)
+		error = settle_compression(order, options, node, report);
 	rf_report_sanitize(report); /* words of the node's may be in it */
 	return error;
 }

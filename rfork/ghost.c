@@ -196,6 +196,7 @@ static int hand_over(struct rf_ghost *ghost)
 static void close_image(struct rf_ghost *ghost)
 {
 	rf_ghost_road_end(ghost);
+	rf_packer_end(&ghost->packer);
 	rf_fdproof_release(&ghost->order->fds);
 	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
 		rf_pagemap_close(&ghost->snapshot->pagemap);
@@ -401,6 +402,7 @@ int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *ca
 	if (error == 0)
 		error = rf_ghost_await_child(ghost);
 	rf_ghost_road_end(ghost);
+	rf_packer_end(&ghost->packer);
 	if (error == 0) {
 		disguise(ghost);
 		rf_ghost_relay(&ghost->relay);

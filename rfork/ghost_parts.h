@@ -11,6 +11,7 @@
 #include "rfork/ghost.h"
 #include "rfork/ghost_relay.h"
 #include "rfork/ghost_road.h"
+#include "rfork/packer.h"
 
 struct rf_ghost {
 	struct rf_ghost_order *order;
@@ -30,6 +31,7 @@ struct rf_ghost {
 	size_t need_count, need_sent;
 	bool is_need_complete;
 	struct rf_ghost_road road;
+	struct rf_packer packer;
 	uint64_t digest;
 };
 

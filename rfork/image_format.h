@@ -263,9 +263,19 @@ struct rf_image_run {
 	uint32_t kind;
 };
 
+/* How the data of a PAGES record are packed. */
+enum rf_codec {
+	RF_CODEC_NONE = 0,
+	RF_CODEC_LZ4 = 1,  /* one block of the LZ4 block format */
+	RF_CODEC_ZSTD = 2, /* one frame of RFC 8878 */
+};
+
+#define RF_CODEC_LAST RF_CODEC_ZSTD
+#define RF_CODEC_BIT(codec) (1u << (codec))
+
 struct rf_image_pages {
 	uint32_t runs;
-	uint32_t reserved;
+	uint32_t codec;
 };
 
 /* rf_image_road.kind */

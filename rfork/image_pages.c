@@ -103,15 +103,22 @@ int rf_record_read_runs(struct rf_reader *reader, const struct rf_record_header 
 	return rf_record_read_bytes(reader, record->runs, table_bytes, 0);
 }
 
-uint64_t rf_page_record_digest(const struct rf_page_record *record)
+/* The digest of head, runs, and what follows them on the wire. */
+static uint64_t digest_record(const struct rf_page_record *record, const struct iovec *rest,
+			      uint32_t count)
 {
 	struct iovec all[RF_PAGES_MAX_RUNS + 2] = {
 		{ (void *)(uintptr_t)&record->head, record->head_bytes },
 		{ (void *)(uintptr_t)record->runs, record->head.runs * sizeof(record->runs[0]) },
 	};
 
-	memcpy(all + 2, record->data, record->data_count * sizeof(all[0]));
-	return rf_digest64_iov(all, 2 + (int)record->data_count);
+	memcpy(all + 2, rest, count * sizeof(all[0]));
+	return rf_digest64_iov(all, 2 + (int)count);
+}
+
+uint64_t rf_page_record_digest(const struct rf_page_record *record)
+{
+	return digest_record(record, record->data, record->data_count);
 }
 
 /* Reads page data straight to where they belong; modifies iov. */
@@ -132,22 +139,12 @@ static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
 	return error < 0 ? rf_record_read_failed(reader, error) : 0;
 }
 
-static int read_pages(struct rf_reader *reader, const struct rf_image *image,
-		      const struct rf_record_header *header, struct rf_page_record *record,
-		      rf_reader_locate locate, void *context)
+static int take_plain(struct rf_reader *reader, const struct rf_page_record *record, size_t bytes)
 {
 	struct iovec remaining[RF_PAGES_MAX_RUNS];
-	int error = rf_record_read_runs(reader, header, record, sizeof(record->head.pages));
+	int error;
 
-	if (error == 0 && record->head.pages.reserved)
-		error = rf_record_corrupt(reader, "PAGES has a field out of range");
-	if (error == 0)
-		error = rf_record_locate_runs(reader, image, record, locate, context);
-	if (error < 0)
-		return error;
-	if (header->length_bytes != sizeof(record->head.pages) +
-					    record->head.runs * sizeof(record->runs[0]) +
-					    (size_t)record->data_pages * PAGE_BYTES)
+	if (bytes != (size_t)record->data_pages * PAGE_BYTES)
 		return rf_record_corrupt(reader, "PAGES has another length");
 	memcpy(remaining, record->data, record->data_count * sizeof(remaining[0]));
 	error = read_data(reader, remaining, (int)record->data_count);
@@ -155,6 +152,54 @@ static int read_pages(struct rf_reader *reader, const struct rf_image *image,
 		return error;
 	if (record->payload_digest != rf_page_record_digest(record))
 		return rf_record_corrupt(reader, "the pages' digest is wrong");
+	return 0;
+}
+
+/* The digest is of what is on the wire: what has been changed there never reaches the codec. */
+static int take_packed(struct rf_reader *reader, const struct rf_page_record *record, size_t bytes)
+{
+	const struct rf_page_unpacker *unpacker = reader->unpacker;
+	const struct iovec packed = { reader->payload, bytes };
+	int error;
+
+	if (bytes == 0 || bytes >= (size_t)record->data_pages * PAGE_BYTES)
+		return rf_record_corrupt(reader, "PAGES has another length");
+	error = rf_record_read_bytes(reader, reader->payload, bytes, RF_RECORD_END_BYTES);
+	if (error < 0)
+		return error;
+	if (record->payload_digest != digest_record(record, &packed, 1))
+		return rf_record_corrupt(reader, "the pages' digest is wrong");
+	error = unpacker->unpack(unpacker->context, (enum rf_codec)record->head.pages.codec,
+				 &packed, record->data, record->data_count);
+	return error < 0 ? rf_record_corrupt(reader, "its pages cannot be unpacked") : 0;
+}
+
+/* Whether the pages may be packed so. */
+static bool is_agreed(const struct rf_reader *reader, uint32_t codec)
+{
+	return codec == RF_CODEC_NONE || (reader->unpacker && codec <= RF_CODEC_LAST &&
+					  reader->unpacker->codecs & RF_CODEC_BIT(codec));
+}
+
+static int read_pages(struct rf_reader *reader, const struct rf_image *image,
+		      const struct rf_record_header *header, struct rf_page_record *record,
+		      rf_reader_locate locate, void *context)
+{
+	size_t bytes;
+	int error = rf_record_read_runs(reader, header, record, sizeof(record->head.pages));
+
+	if (error == 0 && !is_agreed(reader, record->head.pages.codec))
+		error = rf_record_corrupt(reader, "nobody has agreed on its codec");
+	if (error == 0)
+		error = rf_record_locate_runs(reader, image, record, locate, context);
+	if (error < 0)
+		return error;
+	bytes = header->length_bytes - sizeof(record->head.pages) -
+		record->head.runs * sizeof(record->runs[0]);
+	error = record->head.pages.codec == RF_CODEC_NONE ? take_plain(reader, record, bytes)
+							  : take_packed(reader, record, bytes);
+	if (error < 0)
+		return error;
 	reader->data_pages += record->data_pages;
 	reader->has_pages = true;
 	return 0;

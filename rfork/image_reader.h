@@ -83,6 +83,18 @@ struct rf_reader_forecast {
 /* Holds the layout of a small image at once. */
 #define RF_READER_BUFFER_BYTES 16384u
 
+/*
+ * Unpacks the data of PAGES records into where they belong, whose sizes are right if all is well.
+ * 0 or -EBADMSG; packed bytes are hostile, whatever their digest.  The reader itself knows no
+ * codec: many programs read images, and few of them streams of others.
+ */
+struct rf_page_unpacker {
+	uint32_t codecs; /* RF_CODEC_BIT of those that the peers have agreed on */
+	int (*unpack)(void *context, enum rf_codec codec, const struct iovec *packed,
+		      const struct iovec *data, uint32_t data_count);
+	void *context;
+};
+
 struct rf_reader {
 	int fd;
 	bool is_at_rest; /* read at file_offset, whatever fd's own offset is */
@@ -95,8 +107,9 @@ struct rf_reader {
 	bool has_pages;	     /* a record of pages has been read */
 	bool has_road;	     /* ROAD has been read */
 	const struct rf_page_road
-		*road;		/* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
-	unsigned char *payload; /* of the current record, but for page data */
+		*road; /* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
+	const struct rf_page_unpacker *unpacker; /* for packed pages; or NULL */
+	unsigned char *payload;			 /* of the current record, but for page data */
 	struct rf_report *report;
 	/* Bytes that have been read ahead, never beyond END: what follows it is not ours. */
 	size_t next, filled;

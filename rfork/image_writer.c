@@ -29,6 +29,7 @@ void rf_image_writer_init(struct rf_image_writer *writer, int fd, int64_t deadli
 	writer->pages = (struct rf_image_pages){ 0 };
 	writer->carrier = NULL;
 	writer->drop = NULL;
+	writer->packer = NULL;
 	writer->keeps_zeros = false;
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
@@ -170,11 +171,27 @@ static int put_pages(struct rf_image_writer *writer, const void *head, size_t he
 	return put(writer, iov, count + 2);
 }
 
+/* Sends a record of pages with its data, packed where that makes it smaller. */
+static int put_by_stream(struct rf_image_writer *writer, const struct rf_image_carried *record)
+{
+	const struct rf_image_packer *packer = record->data_bytes ? writer->packer : NULL;
+	struct rf_image_pages head = { .runs = record->run_count };
+	struct rf_image_carried sent = *record;
+	struct iovec packed;
+
+	if (packer)
+		head.codec = packer->pack(packer->context, record, &packed);
+	if (head.codec != RF_CODEC_NONE) {
+		sent.data = &packed;
+		sent.data_count = 1;
+		sent.data_bytes = packed.iov_len;
+	}
+	return put_pages(writer, &head, sizeof(head), &sent, NULL);
+}
+
 int rf_image_write_again(struct rf_image_writer *writer, const struct rf_image_carried *record)
 {
-	const struct rf_image_pages head = { .runs = record->run_count };
-
-	return put_pages(writer, &head, sizeof(head), record, NULL);
+	return put_by_stream(writer, record);
 }
 
 /* Lists where the data of the gathered runs lie. */
@@ -212,7 +229,7 @@ static int send_pages(struct rf_image_writer *writer)
 	writer->gathered_pages = 0;
 	writer->bounced_pages = 0;
 	error = error ? put_pages(writer, &remote, sizeof(remote), &record, &digest)
-		      : put_pages(writer, &writer->pages, sizeof(writer->pages), &record, NULL);
+		      : put_by_stream(writer, &record);
 	writer->pages.runs = 0;
 	return error;
 }

@@ -40,6 +40,16 @@ struct rf_image_carrier {
 
 struct rf_drop;
 
+/*
+ * Makes the data of records smaller that go by the stream.  `pack` returns the codec by which
+ * `packed` holds them until the next call, in fewer bytes; or RF_CODEC_NONE: they go as they are.
+ */
+struct rf_image_packer {
+	enum rf_codec (*pack)(void *context, const struct rf_image_carried *record,
+			      struct iovec *packed);
+	void *context;
+};
+
 /* Lives in the ghost's arena: nothing of it is in the image. */
 struct rf_image_writer {
 	int fd;
@@ -55,6 +65,7 @@ struct rf_image_writer {
 	struct rf_image_run runs[RF_PAGES_MAX_RUNS];
 	const struct rf_image_carrier *carrier; /* NULL: all goes by the stream */
 	struct rf_drop *drop;			/* of tests, see drop.h; else NULL */
+	const struct rf_image_packer *packer;	/* NULL: nothing is packed */
 	bool may_join;				/* the next pages may continue the last run */
 	bool keeps_zeros; /* pages of zeros are data: beneath them is a file */
 	uint32_t gathered_pages;

@@ -88,6 +88,7 @@ rf_capture_sources = \
 	%D%/options.c %D%/options.h \
 	%D%/object_writer.c %D%/object_writer.h \
 	%D%/own_image.c %D%/own_image.h \
+	%D%/packer.c %D%/packer.h \
 	%D%/pages_protocol.h \
 	%D%/pagemap.c %D%/pagemap.h \
 	%D%/pagemap_scan.h \
@@ -167,15 +168,19 @@ rf_restore_sources = \
 #   memory back while it runs, that page included, and the canary would change under its feet;
 #   the restored thread, too, returns through frames that were entered in another process.
 #   Set through `override`, after the user's CFLAGS: distributions pass -fstack-protector-strong.
+rf_library_cppflags = $(LIBSODIUM_CFLAGS) $(LIBLZ4_CFLAGS) $(LIBZSTD_CFLAGS)
 rf_library_cflags = -fvisibility=hidden -fno-plt
 %D%/librfork_%.lo %D%/x86_64/librfork_%.lo: override CFLAGS += -fno-stack-protector
+
+# What a program needs besides that is linked with librfork.a, or with the parts of it.
+rf_archive_libs = $(LIBSODIUM_LIBS) $(LIBLZ4_LIBS) $(LIBZSTD_LIBS)
 
 noinst_LTLIBRARIES += %D%/librfork_common.la %D%/librfork_capture.la
 %C%_librfork_common_la_SOURCES = $(rf_common_sources)
 %C%_librfork_common_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_common_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 %C%_librfork_capture_la_SOURCES = $(rf_capture_sources)
-%C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
+%C%_librfork_capture_la_CPPFLAGS = $(AM_CPPFLAGS) $(rf_library_cppflags) \
 	-DRF_PAGES_DIRECTORY='"$(pkglibexecdir)"'
 %C%_librfork_capture_la_CFLAGS = $(AM_CFLAGS) $(rf_library_cflags)
 
@@ -202,7 +207,7 @@ $(rf_start_blob_sanitized): %D%/start/start.bin
 %C%_librfork_common_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 %C%_librfork_common_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 %C%_librfork_capture_sanitized_la_SOURCES = $(rf_capture_sources)
-%C%_librfork_capture_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS) \
+%C%_librfork_capture_sanitized_la_CPPFLAGS = $(AM_CPPFLAGS) $(rf_library_cppflags) \
 	-DRF_PAGES_DIRECTORY='"$(pkglibexecdir)"'
 %C%_librfork_capture_sanitized_la_CFLAGS = $(SANITIZED_CFLAGS) $(rf_library_cflags)
 rf_checked_common = %D%/librfork_common_sanitized.la
@@ -220,7 +225,8 @@ endif
 
 lib_LTLIBRARIES += librfork.la
 librfork_la_SOURCES =
-librfork_la_LIBADD = %D%/librfork_common.la %D%/librfork_capture.la $(LIBRFORK_SODIUM_LIBS)
+librfork_la_LIBADD = %D%/librfork_common.la %D%/librfork_capture.la $(LIBRFORK_SODIUM_LIBS) \
+	$(LIBRFORK_LZ4_LIBS) $(LIBRFORK_ZSTD_LIBS)
 librfork_la_LDFLAGS = -version-info 0:0:0 -Wl,--no-undefined -Wl,-z,now -Wl,-z,relro \
 	-Wl,--version-script=$(srcdir)/%D%/librfork.map
 EXTRA_librfork_la_DEPENDENCIES = %D%/librfork.map

@@ -49,9 +49,6 @@ static int check_implemented(const struct rfork_options *options, struct rf_repo
 		if (options->flags & later[i].flag)
 			return rf_report(report, ENOSYS, "%s is not implemented in this version",
 					 later[i].name);
-	if (options->compression == RFORK_COMPRESS_LZ4 ||
-	    options->compression == RFORK_COMPRESS_ZSTD)
-		return rf_report(report, ENOSYS, "compression is not implemented in this version");
 	return 0;
 }
 
@@ -75,6 +72,7 @@ int rf_options_check(struct rf_options *result, const struct rfork_options *opti
 		return error;
 	result->is_check = false;
 	result->flags = (uint32_t)known.flags;
+	result->compression = known.compression;
 	result->key_file = known.key_file;
 	result->deadline_ns =
 		rf_io_deadline_ns(known.timeout_ms ? known.timeout_ms : DEFAULT_TIMEOUT_MS);

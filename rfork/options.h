@@ -14,6 +14,7 @@
 
 struct rf_options {
 	uint32_t flags;
+	unsigned compression; /* RFORK_COMPRESS_* */
 	int64_t deadline_ns;  /* of the whole hand-over */
 	const char *key_file; /* NULL = default */
 	bool is_check;	      /* nothing is to go: rfork_check() */

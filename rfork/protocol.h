@@ -110,6 +110,8 @@ struct rf_frame_proof {
 /* REQUEST: the caller has a terminal, and TERMINAL follows.  WELCOME: the child gets one. */
 #define RF_FACTS_TERMINAL 1u
 #define RF_FACTS_RDMA 2u
+#define RF_FACTS_LZ4 4u /* REQUEST: pages may be packed so.  WELCOME: they can be unpacked */
+#define RF_FACTS_ZSTD 8u
 /* REQUEST: the node is only asked. */
 #define RF_FACTS_CHECK 16u
 

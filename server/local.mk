@@ -80,14 +80,16 @@ rf_shell_sources = \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_timers.c rfork/restore_timers.h \
+	rfork/unpacker.c rfork/unpacker.h \
 	rfork/vdso.c \
 	rfork/vdso_mark.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)
 %C%_rfork_shell_SOURCES = $(rf_shell_sources) %D%/shell_no_road.c
+%C%_rfork_shell_CPPFLAGS = $(AM_CPPFLAGS) $(LIBLZ4_CFLAGS) $(LIBZSTD_CFLAGS)
 %C%_rfork_shell_CFLAGS = $(AM_CFLAGS) -fPIE
 %C%_rfork_shell_CCASFLAGS = -g
-%C%_rfork_shell_LDADD =
+%C%_rfork_shell_LDADD = $(LIBLZ4_LIBS) $(LIBZSTD_LIBS)
 %C%_rfork_shell_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -fPIE -static-pie -Wl,-z,relro -o $@
 
 # The compiler's dependencies do not see .incbin.  Through a variable, or automake would take the
@@ -107,10 +109,11 @@ pkglibexec_PROGRAMS += %D%/rfork-shell-rdma
 	%D%/road_events.c \
 	%D%/road_memory.c \
 	%D%/road_read.c
-%C%_rfork_shell_rdma_CPPFLAGS = $(AM_CPPFLAGS) $(VERBS_CFLAGS) $(RDMACM_CFLAGS)
+%C%_rfork_shell_rdma_CPPFLAGS = $(AM_CPPFLAGS) $(VERBS_CFLAGS) $(RDMACM_CFLAGS) $(LIBLZ4_CFLAGS) \
+	$(LIBZSTD_CFLAGS)
 %C%_rfork_shell_rdma_CFLAGS = $(AM_CFLAGS) -fPIE
 %C%_rfork_shell_rdma_CCASFLAGS = -g
-%C%_rfork_shell_rdma_LDADD = $(RDMACM_LIBS) $(VERBS_LIBS)
+%C%_rfork_shell_rdma_LDADD = $(RDMACM_LIBS) $(VERBS_LIBS) $(LIBRFORK_LZ4_LIBS) $(LIBRFORK_ZSTD_LIBS)
 %C%_rfork_shell_rdma_LINK = $(CC) $(AM_CFLAGS) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro -Wl,-z,now \
 	-o $@
 

@@ -24,6 +24,7 @@
 
 #include "rfork/auth.h"
 #include "rfork/frame.h"
+#include "rfork/image_format.h"
 #include "rfork/io.h"
 #include "rfork/machine_facts.h"
 #include "rfork/rdma_device.h"
@@ -70,8 +71,9 @@ struct session {
 	struct rf_pty *pty;
 	bool has_terminal; /* the caller */
 	struct rf_frame_terminal terminal;
-	bool has_road; /* pages may come by RDMA */
-	bool is_check; /* the caller only asks; nothing is executed */
+	bool has_road;	      /* pages may come by RDMA */
+	bool is_check;	      /* the caller only asks; nothing is executed */
+	uint32_t codec_flags; /* of facts: pages may come packed so */
 	int reserved[RESERVED_FDS];
 	struct rf_rights rights; /* of this process, which a child has, too */
 };
@@ -283,7 +285,8 @@ static int receive_terminal(struct session *session, const struct rf_machine_fac
 {
 	int error;
 
-	if (caller->flags & ~(RF_FACTS_TERMINAL | RF_FACTS_RDMA | RF_FACTS_CHECK))
+	if (caller->flags &
+	    ~(RF_FACTS_TERMINAL | RF_FACTS_RDMA | RF_FACTS_LZ4 | RF_FACTS_ZSTD | RF_FACTS_CHECK))
 		return rf_report(report, EBADMSG, "the caller sent unknown flags");
 	session->has_terminal = caller->flags & RF_FACTS_TERMINAL;
 	if (!session->has_terminal)
@@ -322,8 +325,9 @@ static int exchange_facts(struct session *session, int64_t deadline_ns, struct r
 	session->has_road = caller.flags & RF_FACTS_RDMA && has_rdma(session->setup);
 	session->is_check = caller.flags & RF_FACTS_CHECK;
 	rf_rights_put(&welcome, &session->rights);
+	session->codec_flags = caller.flags & (RF_FACTS_LZ4 | RF_FACTS_ZSTD);
 	welcome.flags = (session->has_terminal ? RF_FACTS_TERMINAL : 0) |
-			(session->has_road ? RF_FACTS_RDMA : 0);
+			(session->has_road ? RF_FACTS_RDMA : 0) | session->codec_flags;
 	error = rf_frame_send(session->connection, RF_FRAME_WELCOME, 0, 0, &welcome,
 			      sizeof(welcome), deadline_ns);
 	return error < 0 ? rf_report(report, -error, "welcoming the caller: %m") : 0;
@@ -360,6 +364,10 @@ static int order_shell(const struct session *session, struct rf_report *report)
 					.is_check = session->is_check,
 					.facts = *session->setup->facts };
 
+	if (session->codec_flags & RF_FACTS_LZ4)
+		order.codecs |= RF_CODEC_BIT(RF_CODEC_LZ4);
+	if (session->codec_flags & RF_FACTS_ZSTD)
+		order.codecs |= RF_CODEC_BIT(RF_CODEC_ZSTD);
 	if (session->has_road)
 		rf_format(order.rdma_device, sizeof(order.rdma_device), "%s",
 			  session->setup->rdma_device);

@@ -132,6 +132,8 @@ static void accept_order(struct rf_shell *shell, const struct rf_shell_order *or
 	shell->reader.fd = connection;
 	shell->reader.min_address = order->facts.min_address;
 	shell->reader.max_address = order->facts.max_address;
+	rf_unpacker_init(shell->unpacker, order->codecs);
+	shell->reader.unpacker = &shell->unpacker->face;
 	shell->reader.road = rf_shell_road(shell, order->rdma_device);
 }
 
@@ -223,7 +225,10 @@ _Noreturn static void give_up(const struct rf_shell *shell)
 
 int main(int argc, char *argv[])
 {
-	static struct rf_shell shell = { .connection = -1, .report_fd = RF_SHELL_SESSION_FD };
+	static struct rf_unpacker unpacker; /* large, and untouched where nothing is packed */
+	static struct rf_shell shell = { .connection = -1,
+					 .report_fd = RF_SHELL_SESSION_FD,
+					 .unpacker = &unpacker };
 	int error;
 
 	if (argc == 2 && strcmp(argv[1], RF_SHELL_CHECK) == 0)

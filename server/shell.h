@@ -17,6 +17,7 @@
 #include "rfork/report.h"
 #include "rfork/restore_pipes.h"
 #include "rfork/restore_vdso.h"
+#include "rfork/unpacker.h"
 #include "rfork/vdso.h"
 
 /* A file of the image on this node.  Zeroed = not looked at yet. */
@@ -59,6 +60,7 @@ struct rf_shell {
 	int connection;
 	int report_fd;
 	struct rf_reader reader;
+	struct rf_unpacker *unpacker;
 	struct rf_shell_forecast forecast;
 	struct rf_image image;
 	struct rf_restore_pipe pipes[RF_IMAGE_MAX_PIPES];

@@ -67,10 +67,10 @@ struct rf_shell_order {
 	uint32_t version;
 	uint32_t kind; /* enum rf_shell_order_kind */
 	uint32_t connection_id;
-	uint32_t has_terminal; /* RF_SHELL_TERMINAL_FD is the child's */
-	uint32_t is_check;     /* it looks at the image, and becomes nothing */
-	uint32_t reserved;
-	struct rf_machine_facts facts;		/* of this node: collected once, by the listener */
+	uint32_t has_terminal;	       /* RF_SHELL_TERMINAL_FD is the child's */
+	uint32_t is_check;	       /* it looks at the image, and becomes nothing */
+	uint32_t codecs;	       /* RF_CODEC_BIT of those that pages may be packed by */
+	struct rf_machine_facts facts; /* of this node: collected once, by the listener */
 	char rdma_device[RF_RDMA_DEVICE_BYTES]; /* the only one to be used; "" = any */
 };
 

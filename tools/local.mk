@@ -71,5 +71,5 @@ bin_PROGRAMS += %D%/undump
 %C%_undump_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_undump_LDADD = %D%/libprocess.la rfork/librfork_undump.la rfork/librfork_restore.la \
 	$(rf_checked_capture) $(rf_checked_common) \
-	$(LIBELF_LIBS) $(LIBUNWIND_LIBS) $(LIBSODIUM_LIBS)
+	$(LIBELF_LIBS) $(LIBUNWIND_LIBS) $(rf_archive_libs)
 %C%_undump_LDFLAGS = -Wl,-z,now -Wl,-z,relro -Wl,--as-needed

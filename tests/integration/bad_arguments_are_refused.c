@@ -62,8 +62,6 @@ static void check_options(const char *host)
 	options.timeout_ms = 0;
 	options.compression = RFORK_COMPRESS_AUTO + 1;
 	footprint_expect_refusal(host, &options, EINVAL, "compression");
-	options.compression = RFORK_COMPRESS_ZSTD;
-	footprint_expect_refusal(host, &options, ENOSYS, NULL);
 	options.compression = 0;
 	options.flags = RFORK_COPY_FILES;
 	footprint_expect_refusal(host, &options, ENOSYS, NULL);

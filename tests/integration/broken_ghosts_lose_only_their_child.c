@@ -724,7 +724,7 @@ static void check_handshakes(void)
 	struct rf_frame_terminal terminal = image_terminal;
 	struct rf_machine_facts request = image.request;
 
-	request.flags = RF_FACTS_RDMA << 1;
+	request.flags = 1u << 31;
 	expect_no_welcome(&request, "unknown flags");
 	request.flags = RF_FACTS_TERMINAL;
 	image_terminal.flags = RF_TERMINAL_READY;

@@ -49,6 +49,7 @@ rf_integration_tests = \
 	%D%/command_line_and_environment_are_kept \
 	%D%/commands_run_on_both_sides \
 	%D%/commits_go_to_any_file \
+	%D%/compressed_memory_is_the_same \
 	%D%/connection_not_accepted_stays_at_home \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
@@ -341,7 +342,7 @@ tests_support_resumer_SOURCES = tests/support/resumer.c
 tests_support_resumer_LDADD = librfork.la
 tests_support_resumer_LDFLAGS = -no-install
 tests_support_resumer_static_SOURCES = tests/support/resumer.c
-tests_support_resumer_static_LDADD = librfork.la $(LIBSODIUM_LIBS)
+tests_support_resumer_static_LDADD = librfork.la $(rf_archive_libs)
 tests_support_resumer_static_LDFLAGS = -all-static
 
 # What masked_features_are_not_demanded starts with masks.
@@ -350,7 +351,7 @@ tests_support_lesser_SOURCES = tests/support/lesser.c
 tests_support_lesser_LDADD = librfork.la
 tests_support_lesser_LDFLAGS = -no-install
 tests_support_lesser_static_SOURCES = tests/support/lesser.c
-tests_support_lesser_static_LDADD = librfork.la $(LIBSODIUM_LIBS)
+tests_support_lesser_static_LDADD = librfork.la $(rf_archive_libs)
 tests_support_lesser_static_LDFLAGS = -all-static
 
 # A program that tests dump, in all the ways that programs are linked; nothing of ours is in it, and no libtool.
@@ -376,7 +377,7 @@ tests_support_counting_threads_static_pie_LINK = $(rf_counting_link) -static-pie
 rf_integration_ldadd = tests/support/libsupport.la librfork.la
 # With what reads images at rest.
 rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
-	rfork/librfork_common.la librfork.la $(LIBSODIUM_LIBS)
+	rfork/librfork_common.la librfork.la $(rf_archive_libs)
 %C%_accepting_child_and_parent_take_turns_LDADD = $(rf_integration_ldadd)
 %C%_address_collisions_are_solved_LDADD = $(rf_integration_ldadd)
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
@@ -421,6 +422,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_command_line_and_environment_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_commands_run_on_both_sides_LDADD = $(rf_integration_ldadd)
 %C%_commits_go_to_any_file_LDADD = $(rf_statefile_ldadd)
+%C%_compressed_memory_is_the_same_LDADD = $(rf_integration_ldadd)
 %C%_connection_not_accepted_stays_at_home_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
@@ -678,7 +680,7 @@ check_PROGRAMS += $(rf_process_tests)
 TESTS += $(rf_process_tests)
 
 rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfork_undump.la \
-	rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) $(LIBSODIUM_LIBS)
+	rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) $(rf_archive_libs)
 %C%_descriptors_of_a_process_are_judged_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_descriptors_of_a_process_are_judged_LDADD = $(rf_process_ldadd)
 %C%_eight_threads_are_read_CFLAGS = $(SANITIZED_CFLAGS)

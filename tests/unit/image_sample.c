@@ -1047,6 +1047,7 @@ static int finish_road(void *context, uint64_t *pages)
 }
 
 bool sample_has_road;
+const struct rf_page_unpacker *sample_unpacker;
 
 static int open_stream(const unsigned char *stream, size_t bytes)
 {
@@ -1091,6 +1092,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 	if (answer < 0)
 		abort();
 	reader.road = sample_has_road ? &road : NULL;
+	reader.unpacker = sample_unpacker;
 	answer = rf_reader_forecast(&reader, &reading->forecast);
 	if (answer == 0) {
 		*fault = judge_forecast(&reading->forecast);

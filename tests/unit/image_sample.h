@@ -105,6 +105,9 @@ void sample_forget(struct sample_reading *reading);
 /* Whether readings have a road; one that reads sample_remote. */
 extern bool sample_has_road;
 
+/* What unpacks pages for readings; NULL: nothing does. */
+extern const struct rf_page_unpacker *sample_unpacker;
+
 /*
  * Reads a stream; 0 or the reader's answer.  What is accepted is held against the format's rules
  * in words of this file's own; `fault` takes the first rule that is broken, or NULL.

@@ -4,9 +4,9 @@
 # the sanitizers in that flavour; what only a program has (the server's configuration, the
 # shell's parts) is compiled in by name.
 
-rf_unit_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(LIBSODIUM_CFLAGS)
+rf_unit_cppflags = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(rf_library_cppflags)
 rf_unit_ldadd = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) \
-	$(LIBSODIUM_LIBS) $(CHECK_LIBS)
+	$(rf_archive_libs) $(CHECK_LIBS)
 
 if UNIT_TESTS
 rf_unit_tests = \
@@ -28,6 +28,7 @@ rf_unit_tests = \
 	%D%/test_job \
 	%D%/test_key \
 	%D%/test_maps \
+	%D%/test_packed_pages \
 	%D%/test_pagemap \
 	%D%/test_peers \
 	%D%/test_plan \
@@ -152,6 +153,12 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_maps_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_maps_LDADD = $(rf_unit_ldadd)
 
+%C%_test_packed_pages_SOURCES = %D%/test_packed_pages.c rfork/unpacker.c rfork/unpacker.h \
+	%D%/image_packed.c %D%/image_packed.h %D%/image_sample.c %D%/image_sample.h
+%C%_test_packed_pages_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_packed_pages_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_packed_pages_LDADD = $(rf_unit_ldadd)
+
 %C%_test_pagemap_SOURCES = %D%/test_pagemap.c
 %C%_test_pagemap_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_pagemap_CFLAGS = $(SANITIZED_CFLAGS)
@@ -173,8 +180,8 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_reader_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_reader_LDADD = $(rf_unit_ldadd)
 
-%C%_test_reader_fuzz_SOURCES = %D%/test_reader_fuzz.c \
-	%D%/image_mutation.c %D%/image_mutation.h \
+%C%_test_reader_fuzz_SOURCES = %D%/test_reader_fuzz.c rfork/unpacker.c rfork/unpacker.h \
+	%D%/image_packed.c %D%/image_packed.h %D%/image_mutation.c %D%/image_mutation.h \
 	%D%/image_sample.c %D%/image_sample.h
 %C%_test_reader_fuzz_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_fuzz_CFLAGS = $(SANITIZED_CFLAGS)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tests/unit/image_mutation.h"
+#include "tests/unit/image_packed.h"
 #include "tests/unit/image_sample.h"
 
 #define ROUNDS 20000
@@ -20,8 +21,10 @@ struct tally {
 	uint64_t accepted, layouts;
 };
 
-/* One image has pages that take another road; where nobody has agreed on one, that is refused. */
-static struct sample good, good_with_road;
+/* One image has pages that take another road, two have packed ones; where nobody has agreed on it, that
+ * is refused. */
+enum { PLAIN, WITH_ROAD, BY_LZ4, BY_ZSTD, GOOD };
+static struct sample good[GOOD];
 
 static bool run_round(struct tally *tally)
 {
@@ -33,7 +36,8 @@ static bool run_round(struct tally *tally)
 	int answer;
 
 	sample_has_road = mutation_below(8) != 0;
-	sample_copy(&sample, mutation_below(2) ? &good : &good_with_road);
+	packed_agree(mutation_below(8) ? UINT32_MAX : 0);
+	sample_copy(&sample, &good[mutation_below(GOOD)]);
 	mutation_change(&sample);
 	stream = sample_encode(&sample, &bytes);
 	if (mutation_below(16) == 0) /* damage on the way: digests are wrong */
@@ -60,9 +64,11 @@ int main(void)
 
 	printf("RFORK_TEST_SEED=%" PRIu64 " RFORK_FUZZ_ROUNDS=%" PRIu64 "\n", seed, rounds);
 	fflush(stdout);
-	sample_make(&good);
-	sample_make(&good_with_road);
-	sample_add_road(&good_with_road);
+	for (unsigned i = 0; i < GOOD; i++)
+		sample_make(&good[i]);
+	sample_add_road(&good[WITH_ROAD]);
+	packed_pack(&good[BY_LZ4], RF_CODEC_LZ4);
+	packed_pack(&good[BY_ZSTD], RF_CODEC_ZSTD);
 	for (uint64_t round = 0; round < rounds; round++) {
 		/* Each round by itself can be had again. */
 		mutation_begin(seed + round);
@@ -72,8 +78,8 @@ int main(void)
 			return EXIT_FAILURE;
 		}
 	}
-	sample_free(&good);
-	sample_free(&good_with_road);
+	for (unsigned i = 0; i < GOOD; i++)
+		sample_free(&good[i]);
 	printf("%" PRIu64 " images had a layout, %" PRIu64 " were accepted\n", tally.layouts,
 	       tally.accepted);
 	/* Mutations that are all refused at once would show nothing. */
