@@ -217,6 +217,21 @@ static int see(struct rf_drop *drop, enum rf_record_type type, size_t bytes)
 
 /* -- what is left of it ------------------------------------------------------------------------ */
 
+static void clear_bits(struct rf_drop *drop, size_t bytes)
+{
+	const struct rf_drop_bits *bits = drop->kind->bits;
+	size_t count = sizeof(drop->kind->bits) / sizeof(bits[0]);
+	uint32_t value;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!bits[i].mask || bits[i].offset + sizeof(value) > bytes)
+			continue;
+		memcpy(&value, drop->payload + bits[i].offset, sizeof(value));
+		value &= ~bits[i].mask;
+		memcpy(drop->payload + bits[i].offset, &value, sizeof(value));
+	}
+}
+
 static void set_fields(struct rf_drop *drop, size_t bytes)
 {
 	const struct rf_drop_field *fields = drop->kind->fields;
@@ -245,6 +260,7 @@ static size_t change(struct rf_drop *drop, size_t bytes)
 		RF_DROP_CHANGES(CALL_CHANGE)
 	case RF_DROP_CHANGE_NONE:
 		set_fields(drop, bytes);
+		clear_bits(drop, bytes);
 	}
 	return bytes;
 }
@@ -271,6 +287,13 @@ static int reduce(struct rf_drop *drop, enum rf_record_type type, size_t *bytes)
 	}
 }
 
+/* What fills pipes and files says nothing of others. */
+static bool may_be_long(const struct rf_drop *drop, enum rf_record_type type)
+{
+	return type != drop->kind->type && type != RF_RECORD_MAPPING &&
+	       type != RF_RECORD_SEGMENTS && type != RF_RECORD_CHUNKS;
+}
+
 int rf_drop_record(struct rf_drop *drop, enum rf_record_type type, const struct iovec *pieces,
 		   int count, struct iovec *payload)
 {
@@ -281,7 +304,7 @@ int rf_drop_record(struct rf_drop *drop, enum rf_record_type type, const struct 
 		begin(drop);
 	for (int i = 0; i < count; i++) {
 		if (pieces[i].iov_len > sizeof(drop->payload) - bytes)
-			return -EMSGSIZE;
+			return may_be_long(drop, type) ? RF_DROP_UNCHANGED : -EMSGSIZE;
 		memcpy(drop->payload + bytes, pieces[i].iov_base, pieces[i].iov_len);
 		bytes += pieces[i].iov_len;
 	}

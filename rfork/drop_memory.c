@@ -22,7 +22,7 @@ static size_t change_each(void *payload, size_t bytes,
 
 static void make_writable(struct rf_image_mapping *mapping)
 {
-	if (mapping->kind != RF_MAPPING_FILE && mapping->protection == RF_PROTECTION_READ)
+	if (mapping->kind == RF_MAPPING_ANONYMOUS && mapping->protection == RF_PROTECTION_READ)
 		mapping->protection |= RF_PROTECTION_WRITE;
 }
 
@@ -34,7 +34,7 @@ size_t rf_drop_read_only(struct rf_drop *drop, void *payload, size_t bytes)
 
 static void make_accessible(struct rf_image_mapping *mapping)
 {
-	if (mapping->kind != RF_MAPPING_FILE && mapping->protection == 0)
+	if (mapping->kind == RF_MAPPING_ANONYMOUS && mapping->protection == 0)
 		mapping->protection = RF_PROTECTION_READ | RF_PROTECTION_WRITE;
 }
 
@@ -46,7 +46,7 @@ size_t rf_drop_inaccessible(struct rf_drop *drop, void *payload, size_t bytes)
 
 static void forbid_execution(struct rf_image_mapping *mapping)
 {
-	if (mapping->kind != RF_MAPPING_FILE)
+	if (mapping->kind == RF_MAPPING_ANONYMOUS)
 		mapping->protection &= ~RF_PROTECTION_EXECUTE;
 }
 

@@ -19,6 +19,12 @@ struct rf_drop_field {
 	uint32_t value;
 };
 
+/* Bits of a record's member that become 0. */
+struct rf_drop_bits {
+	uint32_t offset;
+	uint32_t mask;
+};
+
 /*
  * What changes a record: rf_drop_NAME() of drop_process.c, drop_descriptors.c or drop_memory.c.  It
  * returns the bytes that are left of the payload; 0 = the record is left out.
@@ -70,7 +76,7 @@ enum rf_drop_change { RF_DROP_CHANGE_NONE, RF_DROP_CHANGES(RF_DROP_ENUM_CHANGE) 
 enum rf_drop_contents { RF_DROP_CONTENTS_NONE, RF_DROP_CONTENTS(RF_DROP_ENUM_CONTENTS) };
 
 /*
- * A kind is one of: fields of a record, where each has the same; a record that is changed; the
+ * A kind is one of: members of a record, where each has the same; a record that is changed; the
  * contents of memory; guard pages.  Without pointers: a page that the dynamic linker writes to would
  * travel with every image.
  */
@@ -80,6 +86,7 @@ struct rf_drop_kind {
 	uint8_t change;
 	uint8_t contents;
 	struct rf_drop_field fields[2];
+	struct rf_drop_bits bits[2];
 	bool is_guards;
 };
 

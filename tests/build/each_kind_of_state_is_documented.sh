@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Claim: doc/state.md has one row for each kind of state that can be left out of an image, which names
-# a test that exists and is run; and no row for a kind that is none.  Run by make check.
+# a test that exists and is run, and the ways by which that goes; and no row for a kind that is none.
+# Run by make check.
 set -euo pipefail
 page=$RFORK_SOURCE/doc/state.md
 failures=0
@@ -55,6 +56,13 @@ done < <(kinds)
 while IFS='|' read -r kind test; do
 	check_test "$kind" "$test"
 done < <(rows rest)
+
+# What the page says of ways against what the program does.
+ways=$(awk -F ' *\\| *' '/^## What is not carried/ { exit }
+	/^\| / && $2 != "kind" { print $2 ": " $5 }' "$page")
+tested=$("$RFORK_BUILD/tests/state/each_kind_travels" list)
+[[ $(sort <<<"$ways") == $(sort <<<"$tested") ]] ||
+	fail "ways: $(diff <(sort <<<"$ways") <(sort <<<"$tested"))"
 
 # The patterns above must not quietly match nothing.
 ((count > 40)) || fail "state.md: understood only $count rows"

@@ -5,7 +5,7 @@
  *
  * With RFORK_TEST_MATRIX=1 each kind is left out of each row, and only its own may fail, and those
  * that say that they need it.  With arguments, each_kind_travels KIND WAY [DROPPED-KIND], one row
- * goes one way.
+ * goes one way; each_kind_travels list shows the ways of all, as doc/state.md has them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -176,6 +176,26 @@ static void check_tables(void)
 		}
 }
 
+static void list_row(const struct state_row *row)
+{
+	static const char letters[STATE_WAYS] = "frmxp";
+	unsigned ways = row->program ? STATE_BY(RFORK) : row->ways;
+
+	dprintf(1, "%s:", row->kind);
+	for (unsigned way = 0; way < STATE_WAYS; way++)
+		if (ways & (1u << way))
+			dprintf(1, row->unseen & (1u << way) ? " (%c)" : " %c", letters[way]);
+	dprintf(1, "\n");
+}
+
+static int list(void)
+{
+	for (size_t group = 0; group < GROUPS; group++)
+		for (const struct state_row *row = groups[group]; row->kind; row++)
+			list_row(row);
+	return 0;
+}
+
 static void try_one(char **arguments)
 {
 	const struct state_row *row = find(arguments[1]);
@@ -190,6 +210,8 @@ int main(int count, char **arguments)
 {
 	const char *matrix = getenv("RFORK_TEST_MATRIX");
 
+	if (count == 2 && strcmp(arguments[1], "list") == 0)
+		return list();
 	test_begin();
 	alarm(0); /* each run has a limit */
 	make_file();
