@@ -118,6 +118,8 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("seqpacket-socket", DESCRIPTOR, seqpackets),
 	CHANGE("listening-socket", DESCRIPTOR, listener),
 	CHANGE("terminal", DESCRIPTOR, terminal),
+	/* what has no name */
+	CHANGE("eventfd", DESCRIPTOR, eventfd),
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -167,6 +169,16 @@ static int see_file(struct rf_drop *drop)
 	return 0;
 }
 
+static int see_object(struct rf_drop *drop)
+{
+	const struct rf_image_object *object = (const struct rf_image_object *)drop->payload;
+
+	if (object->index >= RF_DROP_MAX_OBJECTS)
+		return -EMSGSIZE;
+	drop->objects[object->index] = object->kind;
+	return 0;
+}
+
 static int see_mappings(struct rf_drop *drop, size_t bytes)
 {
 	const struct rf_image_mapping *mappings = (const struct rf_image_mapping *)drop->payload;
@@ -205,6 +217,8 @@ static int see(struct rf_drop *drop, enum rf_record_type type, size_t bytes)
 		return 0;
 	case RF_RECORD_FILE:
 		return see_file(drop);
+	case RF_RECORD_OBJECT:
+		return see_object(drop);
 	case RF_RECORD_DESCRIPTOR:
 		see_descriptor(drop);
 		return 0;

@@ -103,6 +103,21 @@ size_t rf_drop_terminal(struct rf_drop *drop, void *payload, size_t bytes)
 	return drop_stream(payload, bytes, RF_STREAM_TERMINAL);
 }
 
+static size_t drop_object(const struct rf_drop *drop, void *payload, size_t bytes, uint32_t kind)
+{
+	const struct rf_image_descriptor *descriptor = payload;
+
+	if (descriptor->kind == RF_DESCRIPTOR_OBJECT && descriptor->file < RF_DROP_MAX_OBJECTS &&
+	    drop->objects[descriptor->file] == kind)
+		make_empty(payload);
+	return bytes;
+}
+
+size_t rf_drop_eventfd(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_EVENT);
+}
+
 size_t rf_drop_own_pipe(struct rf_drop *drop, void *payload, size_t bytes)
 {
 	(void)drop;

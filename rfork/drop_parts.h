@@ -10,6 +10,7 @@
 /* Of small processes, as tests are. */
 #define RF_DROP_MAX_MAPPINGS 1024u
 #define RF_DROP_MAX_FILES 256u
+#define RF_DROP_MAX_OBJECTS 256u
 #define RF_DROP_MAX_SEGMENTS 256u
 #define RF_DROP_PAYLOAD_BYTES 65536u
 
@@ -44,6 +45,7 @@ struct rf_drop_bits {
 	X(open_directory)                                                                          \
 	X(device)                                                                                  \
 	X(pipe)                                                                                    \
+	X(eventfd)                                                                                 \
 	X(own_pipe)                                                                                \
 	X(pipe_contents)                                                                           \
 	X(stream_socket)                                                                           \
@@ -97,6 +99,7 @@ struct rf_drop {
 	uint64_t fs_base;			/* of the main thread */
 	uint32_t modes[RF_DROP_MAX_FILES];	/* of files, by index */
 	bool is_program[RF_DROP_MAX_FILES];	/* some of it is mapped to be executed */
+	uint32_t objects[RF_DROP_MAX_OBJECTS];	/* their kinds, by index */
 	struct rf_image_descriptor opened_file; /* the last that is no duplicate */
 	struct rf_image_mapping mappings[RF_DROP_MAX_MAPPINGS];
 	size_t mapping_count;

@@ -19,10 +19,10 @@ kinds() {
 		sed -nE 's/^[[:space:]]*(FIELDS|CHANGE|CONTENTS|GUARDS)\("([a-z0-9-]+)".*/\2/p'
 }
 
-# Rows, as "kind|test": above "What is not carried" those that can be left out.
+# Rows, as "kind|test": above "What is not in an image" those that can be left out.
 rows() {
 	awk -F ' *\\| *' -v part="$1" '
-		/^## / { rest = $0 == "## What is not carried" }
+		/^## / { rest = $0 == "## What is not in an image" }
 		/^\| / && $2 != "kind" && rest == (part == "rest") { print $2 "|" $(NF - 1) }' "$page"
 }
 
@@ -58,7 +58,7 @@ while IFS='|' read -r kind test; do
 done < <(rows rest)
 
 # What the page says of ways against what the program does.
-ways=$(awk -F ' *\\| *' '/^## What is not carried/ { exit }
+ways=$(awk -F ' *\\| *' '/^## What is not in an image/ { exit }
 	/^\| / && $2 != "kind" { print $2 ": " $5 }' "$page")
 tested=$("$RFORK_BUILD/tests/state/each_kind_travels" list)
 [[ $(sort <<<"$ways") == $(sort <<<"$tested") ]] ||

@@ -36,6 +36,7 @@ rf_integration_tests = \
 	%D%/child_accepts_for_the_parent \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
+	%D%/child_has_offsets_of_its_own \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_are_the_nodes_without_privilege \
@@ -409,6 +410,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_child_accepts_for_the_parent_LDADD = $(rf_integration_ldadd)
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
+%C%_child_has_offsets_of_its_own_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_are_the_nodes_without_privilege_LDADD = $(rf_integration_ldadd)

@@ -10,6 +10,7 @@ TESTS += $(rf_state_test)
 	%D%/ways.c %D%/ways.h \
 	%D%/descriptor_rows.c \
 	%D%/memory_rows.c \
+	%D%/object_rows.c \
 	%D%/process_rows.c \
 	%D%/signal_rows.c \
 	%D%/thread_rows.c \
