@@ -46,6 +46,11 @@ extern "C" {
 /* Allow a connection beyond loopback and unix sockets without encryption. */
 #define RFORK_INSECURE_PLAINTEXT (1u << 5)
 
+/* A flag of rfork_check() alone. */
+
+/* List what rfork_move_with() would refuse. */
+#define RFORK_CHECK_MOVE (1u << 8)
+
 /* Flags of rfork_checkpoint() alone. */
 
 /* Write only what has changed since the last checkpoint of this kind, if that is written. */
@@ -163,7 +168,7 @@ int rfork_move_with(const char *host, const struct rfork_options *options);
  * rfork_check - what rfork() would refuse.
  *
  * host: as for rfork(); NULL: only what the process by itself cannot take along.
- * options: as for rfork_with().
+ * options: as for rfork_with(); with RFORK_CHECK_MOVE as for rfork_move_with().
  * list: takes a line for each refusal: the descriptor with its path, the address range, or
  *       the state by name, and why.  Terminated by a zero; what has no room is left out by whole
  *       lines.  May be NULL if bytes is 0.

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork_check(), and what a refused call has in common with it: a process that nobody hears of is
- * made as the ghost would be, goes the ghost's way as far as it can without a child, and says what
- * it has met.
+ * rfork_check(), and what a refused call has in common with it: a process that nobody hears of
+ * goes the ghost's way as far as that leads without a child, and says what it has met.
  */
 #define _GNU_SOURCE
 #include "rfork/check.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -24,21 +24,45 @@
 /* More text than this is not asked for. */
 #define LIST_MAX_BYTES ((size_t)1 << 20)
 
-/*
- * A fork that libc does not hear of, as that of a holder: no signal tells of the end of what only
- * looks, and no wait() of another thread meets it.  Its pid, or a negative errno.
- */
-static pid_t fork_unseen(struct rf_flight *flight, struct rf_ghost_order *order)
-{
-	const unsigned long no_exit_signal = 0;
-	long pid = rf_syscall(SYS_clone, no_exit_signal, 0, 0, 0, 0);
+/* Until the process that looks is on the ghost's stack. */
+#define STACK_BYTES 16384u
 
-	if (pid != 0)
-		return (pid_t)pid;
-	rf_sys_close(flight->status_read);
-	order->arena = flight->arena;
-	order->status_fd = flight->status_write;
+/* What the process that looks must know: it may share the memory with us, who go on. */
+struct looker {
+	struct rf_ghost_order *order;
+	struct rf_arena arena;
+	int status_read, status_write;
+};
+
+/* In the process that looks.  It has the descriptors, but closes only its own. */
+static int go_and_look(void *argument)
+{
+	const struct looker *looker = argument;
+	struct rf_ghost_order *order = looker->order;
+
+	rf_sys_close(looker->status_read);
+	order->arena = looker->arena;
+	order->status_fd = looker->status_write;
 	rf_ghost_look(order);
+}
+
+/*
+ * Makes a process that goes the ghost's way, without a word to libc: no signal tells of the end of
+ * what only looks, and no wait() of another thread meets it.  For a fork it is a copy, so that it
+ * sees what a fork leaves.  For a move it has the very memory: but descriptors of its own, for to
+ * close one of a file ends a process's locks on that.  Its pid, or a negative errno.
+ */
+static pid_t start_looking(struct looker *looker, const struct rf_options *options)
+{
+	const int no_exit_signal = 0;
+	unsigned char *stack = rf_arena_take(&looker->arena, STACK_BYTES);
+	pid_t pid = -1;
+
+	errno = ENOMEM;
+	if (stack)
+		pid = clone(go_and_look, stack + STACK_BYTES,
+			    (options->is_move ? CLONE_VM : 0) | no_exit_signal, looker);
+	return pid < 0 ? -errno : pid;
 }
 
 /* Takes what it has found: the list goes behind its word. */
@@ -67,11 +91,16 @@ static int hear(int fd, struct rf_refusals *refusals, int64_t deadline_ns, struc
 	return 0;
 }
 
-/* Has a copy of this process go the ghost's way, to the node if there is one at the other end of
- * the connection.  `refusals` takes the order's, and what is found: its room must be the same. */
-static int look(struct rf_flight *flight, struct rf_ghost_order *order,
-		struct rf_refusals *refusals, struct rf_report *report)
+/* Has a process go the ghost's way, to the node if there is one at the other end of the
+ * connection.  `refusals` takes the order's, and what is found: its room must be the same. */
+static int look(struct rf_flight *flight, const struct rf_options *options,
+		struct rf_ghost_order *order, struct rf_refusals *refusals,
+		struct rf_report *report)
 {
+	struct looker looker = { .order = order,
+				 .arena = flight->arena,
+				 .status_read = flight->status_read,
+				 .status_write = flight->status_write };
 	int64_t deadline_ns = order->deadline_ns;
 	sigset_t all, original;
 	pid_t pid;
@@ -80,11 +109,11 @@ static int look(struct rf_flight *flight, struct rf_ghost_order *order,
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &original);
 	memcpy(&order->request.signal_mask, &original, sizeof(order->request.signal_mask));
-	pid = fork_unseen(flight, order);
-	rf_flight_leave_ghost(flight);
+	pid = start_looking(&looker, options);
+	rf_flight_leave_connection(flight);
 	pthread_sigmask(SIG_SETMASK, &original, NULL);
 	if (pid < 0)
-		return rf_report(report, -pid, "fork: %m");
+		return rf_report(report, -pid, "clone: %m");
 	error = hear(flight->status_read, refusals, deadline_ns, report);
 	if (error < 0)
 		rf_syscall(SYS_kill, pid, SIGKILL);
@@ -92,8 +121,8 @@ static int look(struct rf_flight *flight, struct rf_ghost_order *order,
 	return error;
 }
 
-int rf_check_refuse(struct rf_flight *flight, struct rf_ghost_order *order,
-		    struct rf_report *report)
+int rf_check_refuse(struct rf_flight *flight, const struct rf_options *options,
+		    struct rf_ghost_order *order, struct rf_report *report)
 {
 	static const char advice[] = "; RFORK_CLOSE_OTHERS closes descriptors";
 	char lines[RF_REFUSALS_BYTES];
@@ -104,7 +133,7 @@ int rf_check_refuse(struct rf_flight *flight, struct rf_ghost_order *order,
 		return 0;
 	order->connection = -1; /* the node need not hear of it */
 	refusals.lines = lines;
-	error = look(flight, order, &refusals, report);
+	error = look(flight, options, order, &refusals, report);
 	return error < 0 ? error
 			 : rf_refusals_report(&refusals, "cannot travel",
 					      refusals.closable ? advice : "", report);
@@ -126,7 +155,7 @@ static int check(struct rf_flight *flight, const char *host, const struct rf_opt
 		return rf_report(report, ENOMEM, "no room for the list");
 	rf_refusals_begin(&order->refusals, lines, refusals->bytes);
 	error = rf_settle(flight, options, order, report);
-	return error < 0 ? error : look(flight, order, refusals, report);
+	return error < 0 ? error : look(flight, options, order, refusals, report);
 }
 
 /* The number of refusals, or a negative errno with a report. */
@@ -137,6 +166,8 @@ static int check_uncancelled(const char *host, const struct rfork_options *optio
 	struct rf_flight flight;
 	int error = rf_options_check(&checked, options, report);
 
+	if (error == 0 && checked.flags & RFORK_CHECK_MOVE)
+		error = rf_options_move(&checked, report);
 	if (error < 0)
 		return error;
 	checked.is_check = true;

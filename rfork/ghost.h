@@ -69,7 +69,7 @@ struct rf_ghost_status {
 struct rf_arrival *rf_ghost_become(struct rf_ghost_order *order);
 
 /*
- * Goes the way of a ghost, in a fork child that nobody hears of, as far as that leads without a child:
+ * Goes the way of a ghost, in a process that nobody hears of, as far as that leads without a child:
  * to order->status_fd go one struct rf_ghost_status, and, unless that has an error, order->refusals
  * with what was found, and its lines.
  */

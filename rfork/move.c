@@ -99,16 +99,16 @@ static int refuse_sharing(struct rf_report *report)
 	return 0;
 }
 
-int rf_move_check(uint32_t flags, struct rf_report *report)
+int rf_move_refuse(struct rf_refusals *refusals, struct rf_report *report)
 {
-	int error;
+	static int (*const refuse[])(struct rf_report * report) = { refuse_threads, refuse_sharing,
+								    refuse_children };
+	int error = 0;
 
-	if (flags & RFORK_ASYNC)
-		return rf_report(report, EINVAL, "RFORK_ASYNC has no meaning for a move");
-	error = refuse_threads(report);
-	if (error == 0)
-		error = refuse_sharing(report);
-	return error < 0 ? error : refuse_children(report);
+	for (size_t i = 0; i < sizeof(refuse) / sizeof(refuse[0]) && error == 0; i++)
+		if (refuse[i](report) < 0)
+			error = rf_refuse_reported(refusals, report);
+	return error;
 }
 
 /* -- locks ------------------------------------------------------------------------------------ */
@@ -146,7 +146,7 @@ static bool has_parent(uint32_t number)
 			  number, number) == 0;
 }
 
-int rf_move_check_locks(struct rf_fdtable *fds, struct rf_report *report)
+void rf_move_refuse_locks(struct rf_fdtable *fds, struct rf_refusals *refusals)
 {
 	for (size_t i = 0; i < fds->count; i++) {
 		struct rf_fd *fd = &fds->entries[i];
@@ -157,11 +157,9 @@ int rf_move_check_locks(struct rf_fdtable *fds, struct rf_report *report)
 		if (locks == LOCKS_OF_DESCRIPTION && has_parent(fd->image.number))
 			fd->is_held = true;
 		else if (locks != LOCKS_NONE)
-			return rf_report(report, ENOTSUP,
-					 "descriptor %u (%s): a lock on a file cannot travel",
-					 fd->image.number, fd->path);
+			rf_refuse(refusals, "descriptor %u (%s): a lock on a file",
+				  fd->image.number, fd->path);
 	}
-	return 0;
 }
 
 /* -- what is under way ------------------------------------------------------------------------- */

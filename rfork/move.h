@@ -8,20 +8,20 @@
 #include <stdint.h>
 
 #include "rfork/ghost.h"
+#include "rfork/refusals.h"
 #include "rfork/report.h"
 
-/* Refuses what a move would lose or harm: other threads, child processes, living or zombie, and a
- * parent with whom memory or descriptors are shared; and flags that have no meaning for it.  0 or
- * a negative errno with a report. */
-int rf_move_check(uint32_t flags, struct rf_report *report);
+/* Adds what a move would lose or harm: other threads, child processes, living or zombie, and a parent
+ * with whom memory or descriptors are shared.  0, or a negative errno with a report if that cannot
+ * be seen. */
+int rf_move_refuse(struct rf_refusals *refusals, struct rf_report *report);
 
 /*
- * Refuses locks on files, which would end in silence: the files are opened anew on the node.  But
+ * Adds locks on files, which would end in silence: the files are opened anew on the node.  But
  * one of an open file description that the parent has too, as of who runs a program under
- * flock(1), is not the process's own: it goes on, and the ghost shall hold it.  0 or a negative
- * errno with a report.
+ * flock(1), is not the process's own: it goes on, and the ghost shall hold it.
  */
-int rf_move_check_locks(struct rf_fdtable *fds, struct rf_report *report);
+void rf_move_refuse_locks(struct rf_fdtable *fds, struct rf_refusals *refusals);
 
 /* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both
  * are noted in the order.  Signals are blocked.  0, or a negative errno with a report, and

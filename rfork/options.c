@@ -15,7 +15,7 @@
 
 #define KNOWN_FLAGS                                                                                \
 	(RFORK_ASYNC | RFORK_SELF_CONTAINED | RFORK_COPY_FILES | RFORK_CLOSE_OTHERS |              \
-	 RFORK_DETACH | RFORK_INSECURE_PLAINTEXT)
+	 RFORK_DETACH | RFORK_INSECURE_PLAINTEXT | RFORK_CHECK_MOVE)
 
 static int copy_known(struct rfork_options *known, const struct rfork_options *options,
 		      struct rf_report *report)
@@ -70,11 +70,19 @@ int rf_options_check(struct rf_options *result, const struct rfork_options *opti
 	error = check_implemented(&known, report);
 	if (error < 0)
 		return error;
-	result->is_check = false;
+	result->is_move = result->is_check = false;
 	result->flags = (uint32_t)known.flags;
 	result->compression = known.compression;
 	result->key_file = known.key_file;
 	result->deadline_ns =
 		rf_io_deadline_ns(known.timeout_ms ? known.timeout_ms : DEFAULT_TIMEOUT_MS);
+	return 0;
+}
+
+int rf_options_move(struct rf_options *options, struct rf_report *report)
+{
+	if (options->flags & RFORK_ASYNC)
+		return rf_report(report, EINVAL, "RFORK_ASYNC has no meaning for a move");
+	options->is_move = true;
 	return 0;
 }

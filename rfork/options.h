@@ -17,11 +17,15 @@ struct rf_options {
 	unsigned compression; /* RFORK_COMPRESS_* */
 	int64_t deadline_ns;  /* of the whole hand-over */
 	const char *key_file; /* NULL = default */
-	bool is_check;	      /* nothing is to go: rfork_check() */
+	bool is_move;	      /* the process itself is to go */
+	bool is_check;	      /* nothing is: rfork_check() */
 };
 
 /* Checks `options` (NULL = all default); 0 or a negative errno with a report. */
 int rf_options_check(struct rf_options *result, const struct rfork_options *options,
 		     struct rf_report *report);
+
+/* Makes them those of a move, for which not all have a meaning; 0 or -EINVAL with a report. */
+int rf_options_move(struct rf_options *options, struct rf_report *report);
 
 #endif

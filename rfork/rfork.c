@@ -171,7 +171,7 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 	int error = order ? rf_settle(flight, options, order, report) : -report->error;
 
 	if (error == 0)
-		error = rf_check_refuse(flight, order, report);
+		error = rf_check_refuse(flight, options, order, report);
 	return error < 0 ? error : hand_over(flight, order, options, report);
 }
 
@@ -208,23 +208,16 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 				const struct rf_options *options, struct rf_report *report)
 {
-	struct rf_ghost_order *order;
+	struct rf_ghost_order *order = rf_settle_begin(flight, host, options, report);
 	uint64_t mask;
-	int error = rf_move_check(options->flags, report);
+	int error;
 
-	if (error < 0)
-		return error;
-	order = rf_settle_begin(flight, host, options, report);
 	if (!order)
 		return -report->error;
 	mask = rf_move_block_signals();
-	error = rf_move_check(options->flags, report);
+	error = rf_settle(flight, options, order, report);
 	if (error == 0)
-		error = rf_settle(flight, options, order, report);
-	if (error == 0)
-		error = rf_check_refuse(flight, order, report);
-	if (error == 0)
-		error = rf_move_check_locks(&order->fds, report);
+		error = rf_check_refuse(flight, options, order, report);
 	if (error == 0)
 		error = leave_returns_twice(flight, order, report);
 	rf_move_restore_signals(mask);
@@ -245,6 +238,10 @@ static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_o
 	struct rf_flight flight;
 	pid_t pid = rf_options_check(&checked, options, &report);
 
+	if (pid == 0 && checked.flags & RFORK_CHECK_MOVE)
+		pid = rf_report(&report, EINVAL, "RFORK_CHECK_MOVE is for rfork_check()");
+	if (pid == 0 && way == move_returns_twice)
+		pid = rf_options_move(&checked, &report);
 	if (pid == 0) {
 		pid = rf_flight_begin(&flight);
 		if (pid < 0) {

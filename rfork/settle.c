@@ -14,6 +14,7 @@
 #include "rfork/approach.h"
 #include "rfork/boot_id.h"
 #include "rfork/fdproof.h"
+#include "rfork/move.h"
 #include "rfork/rights.h"
 #include "rfork/sandbox.h"
 
@@ -26,15 +27,33 @@ static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *
 				  terminal, rf_flight_owns, report);
 }
 
+/* What a move would lose beside descriptors and memory.  Its timers are listed once more when they
+ * are stopped. */
+static int look_at_move(struct rf_flight *flight, const struct rf_options *options,
+			struct rf_ghost_order *order, struct rf_report *report)
+{
+	int error = rf_move_refuse(&order->refusals, report);
+
+	if (error < 0)
+		return error;
+	rf_move_refuse_locks(&order->fds, &order->refusals);
+	if (options->is_check && rf_timers_list(&order->timers, &flight->arena, report) < 0)
+		error = rf_refuse_reported(&order->refusals, report);
+	return error;
+}
+
 /* Looks at the process: what it has open, and its memory.  Without a survey the ghost finds the
  * reason again, and tells it: it does not have all of the caller's memory. */
-static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct rf_report *report)
+static int survey(struct rf_flight *flight, const struct rf_options *options,
+		  struct rf_ghost_order *order, struct rf_report *report)
 {
 	struct rf_snapshot *survey = rf_arena_take(&flight->arena, sizeof(*survey));
 	struct rf_snapshot_request request = order->request;
 	struct rf_report unheard = { 0 };
 	int error = collect_descriptors(flight, order, &order->terminal, report);
 
+	if (error == 0 && options->is_move)
+		error = look_at_move(flight, options, order, report);
 	if (error < 0)
 		return error;
 	request.refusals = NULL;
@@ -46,8 +65,9 @@ static int survey(struct rf_flight *flight, struct rf_ghost_order *order, struct
 }
 
 /* A node without pseudo-terminals: what is on the terminal travels in another way. */
-static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
-			 const struct rf_machine_facts *node, struct rf_report *report)
+static int lose_terminal(struct rf_flight *flight, const struct rf_options *options,
+			 struct rf_ghost_order *order, const struct rf_machine_facts *node,
+			 struct rf_report *report)
 {
 	int error;
 
@@ -57,6 +77,8 @@ static int lose_terminal(struct rf_flight *flight, struct rf_ghost_order *order,
 	rf_refusals_clear(&order->refusals);
 	rf_state_lock();
 	error = collect_descriptors(flight, order, NULL, report);
+	if (error == 0 && options->is_move)
+		error = look_at_move(flight, options, order, report);
 	rf_state_unlock();
 	return error;
 }
@@ -105,7 +127,7 @@ static int settle_with_node(struct rf_flight *flight, const struct rf_options *o
 	if (error == 0)
 		error = rf_state_check_resolver(&node, report);
 	if (error == 0)
-		error = lose_terminal(flight, order, &node, report);
+		error = lose_terminal(flight, options, order, &node, report);
 	if (error < 0)
 		return error;
 	error = complete_order(order, here, &node, report);
@@ -122,6 +144,8 @@ struct rf_ghost_order *rf_settle_begin(struct rf_flight *flight, const char *hos
 
 	rf_refusals_begin(&unheard, NULL, 0);
 	rf_sandbox_refuse(&unheard);
+	if (options->is_move && !options->is_check && rf_move_refuse(&unheard, report) < 0)
+		return NULL;
 	return unheard.count || (!host && options->is_check)
 		       ? rf_approach_nobody(flight, options, report)
 		       : rf_approach(flight, host, options, NULL, report);
@@ -136,7 +160,7 @@ int rf_settle(struct rf_flight *flight, const struct rf_options *options,
 		rf_sandbox_refuse(&order->refusals);
 	/* The node checks the proof and wakes its shell meanwhile. */
 	rf_state_lock();
-	error = survey(flight, order, report);
+	error = survey(flight, options, order, report);
 	rf_state_unlock();
 	if (error < 0 || order->connection < 0 || (order->refusals.count && !options->is_check))
 		return error;

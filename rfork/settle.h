@@ -14,8 +14,8 @@
 
 /*
  * Approaches the host, as rf_approach() does; but a process that must not go anywhere, for a
- * sandbox confines it, connects to nobody: order->connection is -1 then.  So it is for a host of
- * NULL where options->is_check.  NULL with a report.
+ * sandbox confines it, or it is to move and others belong to it, connects to nobody:
+ * order->connection is -1 then.  So it is for a host of NULL where options->is_check.  NULL with a report.
  */
 struct rf_ghost_order *rf_settle_begin(struct rf_flight *flight, const char *host,
 				       const struct rf_options *options, struct rf_report *report);

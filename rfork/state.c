@@ -154,6 +154,14 @@ void rf_flight_end(struct rf_flight *flight)
 	own_flight = NULL;
 }
 
+void rf_flight_leave_connection(struct rf_flight *flight)
+{
+	rf_state_lock();
+	close_fd(&flight->connection);
+	close_fd(&flight->status_write);
+	rf_state_unlock();
+}
+
 void rf_flight_leave_ghost(struct rf_flight *flight)
 {
 	rf_state_lock();

@@ -45,6 +45,10 @@ int rf_flight_begin(struct rf_flight *flight);
 /* Closes and unmaps whatever the flight still holds. */
 void rf_flight_end(struct rf_flight *flight);
 
+/* Closes what another process has taken over: all but the end of the pipe from which its word
+ * comes. */
+void rf_flight_leave_connection(struct rf_flight *flight);
+
 /* Gives up what the ghost has taken over: all but the end of the pipe from which its word comes. */
 void rf_flight_leave_ghost(struct rf_flight *flight);
 

@@ -159,6 +159,7 @@ rf_integration_tests = \
 	%D%/moved_process_may_rfork \
 	%D%/moved_process_never_executes_twice \
 	%D%/moved_process_stops_with_its_job \
+	%D%/moves_are_checked_beforehand \
 	%D%/moves_chain_over_three_nodes \
 	%D%/nocldwait_leaves_no_zombie \
 	%D%/node_out_of_descriptors_is_told \
@@ -297,6 +298,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
 	tests/support/foreign_node.c tests/support/foreign_node.h \
+	tests/support/foreseen.c tests/support/foreseen.h \
 	tests/support/handshake.c tests/support/handshake.h \
 	tests/support/image.c tests/support/image.h \
 	tests/support/listening.c tests/support/listening.h \
@@ -533,6 +535,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_moved_process_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_never_executes_twice_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_stops_with_its_job_LDADD = $(rf_integration_ldadd)
+%C%_moves_are_checked_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_moves_chain_over_three_nodes_LDADD = $(rf_integration_ldadd)
 %C%_nocldwait_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
 %C%_node_out_of_descriptors_is_told_LDADD = $(rf_integration_ldadd)

@@ -33,7 +33,6 @@
 #define LIST_BYTES 8192
 
 static struct node node;
-static struct node_load load;
 
 /* -- things ------------------------------------------------------------------------------------ */
 
@@ -327,9 +326,11 @@ static void check_row(const struct row *row, const struct thing *thing)
 	struct rfork_options closing = { .size = sizeof(closing), .flags = RFORK_CLOSE_OTHERS };
 	char alone[LIST_BYTES], line[LIST_BYTES], range[64];
 	static struct footprint before;
+	struct node_load load;
 
 	footprint_take(&before);
 	footprint_take(&before);
+	load = node_settle(&node);
 	expect_one(NULL, 0, row, alone);
 	expect_one(node.host, 0, row, line);
 	CHECK_TEXT(line, alone);
@@ -438,7 +439,6 @@ int main(void)
 	expect_service(0);
 	expect_none(NULL, 0);
 	expect_none(node.host, 0);
-	load = node_settle(&node);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		tried += try_row(&rows[i]);
 	CHECK(tried >= 10);

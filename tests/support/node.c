@@ -95,6 +95,7 @@ void node_await(struct node *node)
 	CHECK(node->port > 0 && node->port < 65536);
 	snprintf(node->host, sizeof(node->host), "%s127.0.0.1:%u", scheme ? scheme : "",
 		 node->port);
+	foreseen_add_host(node->host);
 	close(fd);
 	close(watch);
 	close(pid_fd);

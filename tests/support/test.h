@@ -18,6 +18,8 @@
 
 #include <rfork.h>
 
+#include "tests/support/foreseen.h"
+
 /* What is waited for at most; longer by the factor RFORK_TEST_PATIENCE, for slow machines. */
 #define TEST_DEADLINE_MS (30000 * test_patience())
 #define TEST_PAGE_BYTES 4096ul
