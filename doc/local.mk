@@ -13,6 +13,7 @@ dist_man_MANS += \
 	%D%/rfork_move.3 \
 	%D%/rfork_move_with.3 \
 	%D%/rfork_restart_args.3 \
+	%D%/rfork_self.3 \
 	%D%/rfork_undump.3 \
 	%D%/rfork_version.3 \
 	%D%/rfork_with.3 \

@@ -164,6 +164,53 @@ int rfork_move(const char *host);
  */
 int rfork_move_with(const char *host, const struct rfork_options *options);
 
+/* Values of rfork_identity.transport: by what the process came where it is. */
+#define RFORK_TRANSPORT_NONE 0u /* it has never arrived anywhere */
+#define RFORK_TRANSPORT_TCP 1u
+#define RFORK_TRANSPORT_UNIX 2u
+#define RFORK_TRANSPORT_RDMA 3u /* TCP, with pages by RDMA where that worked */
+#define RFORK_TRANSPORT_FILE 4u /* it was restarted by executing a file */
+
+/* A process, and the machine that it was or is on. */
+struct rfork_process {
+	pid_t pid;		   /* in its own pid namespace */
+	char host[64];		   /* as uname -n, with a zero */
+	unsigned char boot_id[16]; /* of the machine's boot; 0 = unknown */
+};
+
+/*
+ * What rfork_self() tells.  The names are those of processes that have been, and their pids may be
+ * other processes' by now.
+ */
+struct rfork_identity {
+	size_t size;		     /* in: sizeof(struct rfork_identity) */
+	unsigned hops;		     /* how often this process, as each that it is a copy of, has
+				       * arrived somewhere; 0 = never */
+	unsigned transport;	     /* RFORK_TRANSPORT_* of the last hop */
+	struct rfork_process origin; /* who left its machine first */
+	struct rfork_process home;   /* who was copied, or went on, by the last hop */
+	struct rfork_process node;   /* who arrived here: a fork child of it is told the same */
+	pid_t ghost;		     /* that stood for it where it came from; 0 = none */
+	int64_t arrived_ns; /* when it arrived, in nanoseconds since 1970 by the clock here */
+	unsigned char generation[16]; /* random, new at each arrival; 0 = never */
+	char connection[256]; /* the node's name as the caller gave it; of a file its name */
+};
+
+/*
+ * rfork_self - who this process is, and where.
+ *
+ * identity: identity->size is set, all else is filled.  A process that has never arrived anywhere
+ *       has 0 hops, and is its own origin, home and node.
+ *
+ * Returns 0, or -1 and sets errno:
+ *   EINVAL  identity is NULL, or identity->size is too small
+ *
+ * Of what rfork_self() tells of a process that has arrived, nothing is looked up: the call takes a
+ * fraction of a microsecond.  What undump(1) took from a running process is restarted without its
+ * knowledge, and is told what was true before.
+ */
+int rfork_self(struct rfork_identity *identity);
+
 /*
  * rfork_check - what rfork() would refuse.
  *

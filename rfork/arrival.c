@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
@@ -39,6 +40,8 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 
 	if (is_alone)
 		rf_restart_args_take(rf_state_restart_args(), &here);
+	rf_identity_arrive(rf_state_identity(),
+			   (const struct rf_arrival_identity *)(uintptr_t)here.identity);
 	if (here.region_bytes)
 		rf_sys_munmap(here.region_address, here.region_bytes);
 	rf_state_reset(is_alone ? 0 : (pid_t)rf_syscall(SYS_getppid));

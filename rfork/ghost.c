@@ -131,6 +131,7 @@ static int take_snapshot(struct rf_ghost *ghost)
 	if (!ghost->frame || !ghost->snapshot || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
 	ghost->snapshot->pagemap.fd = -1;
+	ghost->order->request.identity.ghost = (uint32_t)rf_syscall(SYS_getpid);
 	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
 	 * than that takes, for others may look at it meanwhile. */
 	if (dumpable != 1)

@@ -18,6 +18,7 @@
 #include "rfork/arrival.h"
 #include "rfork/drop.h"
 #include "rfork/fdobject.h"
+#include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/refusals.h"
@@ -331,6 +332,8 @@ static struct rf_holder_order *begin_order(int64_t crid, unsigned flags, uint64_
 	order->request.signal_mask = signal_mask;
 	memcpy(order->request.boot_id, facts->boot_id, sizeof(order->request.boot_id));
 	rf_format(order->name, sizeof(order->name), "rfork:crid %ld", crid);
+	rf_identity_describe(&order->request.identity, rf_state_identity(), facts);
+	order->request.connection = "";
 	describe_origin(order);
 	return order;
 }

@@ -51,6 +51,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_CHAIN 4096u
 #define RF_IMAGE_MAX_VDSO_CODE_BYTES 65536u
 #define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62) /* 146 years */
+#define RF_IMAGE_HOST_NAME_BYTES 64u
+#define RF_IMAGE_MAX_CONNECTION_BYTES 255u
 #define RF_ROAD_TOKEN_BYTES 32u
 #define RF_ROAD_MAX_CONNECTIONS 16u
 #define RF_FORECAST_MAX_FILES 128u
@@ -85,9 +87,10 @@ enum rf_record_type {
 	RF_RECORD_VDSO_CODE = 24, /* the pages of the vdso's code */
 	RF_RECORD_CLOCKS = 25,
 	RF_RECORD_OBJECT = 26,
+	RF_RECORD_IDENTITY = 31,
 };
 
-#define RF_RECORD_LAST RF_RECORD_OBJECT
+#define RF_RECORD_LAST RF_RECORD_IDENTITY
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -313,6 +316,24 @@ struct rf_image_clocks {
 	uint64_t time_namespace; /* inode number; 0 = unknown */
 };
 
+/* A process, and the machine it was on. */
+struct rf_image_whereabouts {
+	uint8_t boot_id[16];
+	char host_name[RF_IMAGE_HOST_NAME_BYTES]; /* ends with a zero */
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+/* Followed by what the node was called when the image was sent to it. */
+struct rf_image_identity {
+	struct rf_image_whereabouts origin; /* who left its machine first */
+	struct rf_image_whereabouts home;   /* who was captured */
+	uint32_t hops;			    /* how often that had arrived somewhere */
+	uint32_t ghost;			    /* pid where the image is sent from; 0 = none */
+	uint32_t connection_bytes;
+	uint32_t reserved;
+};
+
 struct rf_image_forecast {
 	uint8_t boot_id[16];
 	uint32_t files;
@@ -466,6 +487,8 @@ _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_road) == 72, "doc/image-format.txt, 25");
 _Static_assert(sizeof(struct rf_image_remote_pages) == 16, "doc/image-format.txt, 26");
 _Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28");
+_Static_assert(sizeof(struct rf_image_whereabouts) == 88, "doc/image-format.txt, 30");
+_Static_assert(sizeof(struct rf_image_identity) == 192, "doc/image-format.txt, 30");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
 _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
 _Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads what an image says besides the process itself: where it comes from, on which machine the
- * process ran and what its clocks showed, which locks it held, what it has lost.  A part of the
- * reader of images, and under its rules.
+ * process ran and what its clocks showed, who it has been, which locks it held, what it has lost.
+ * A part of the reader of images, and under its rules.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -96,6 +96,33 @@ int rf_record_take_clocks(struct rf_reader *reader, struct rf_image *image, size
 	    clocks->boottime_ns > RF_IMAGE_MAX_CLOCK_NS)
 		return rf_record_corrupt(reader, "a clock is out of range");
 	image->has_clocks = true;
+	return 0;
+}
+
+static bool is_whereabouts(const struct rf_image_whereabouts *where)
+{
+	return has_end(where->host_name, sizeof(where->host_name)) && !where->reserved &&
+	       where->pid <= INT32_MAX;
+}
+
+int rf_record_take_identity(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	struct rf_image_identity *identity = &image->identity;
+
+	if (bytes < sizeof(*identity))
+		return rf_record_corrupt(reader, "IDENTITY is too short");
+	memcpy(identity, reader->payload, sizeof(*identity));
+	if (identity->connection_bytes > RF_IMAGE_MAX_CONNECTION_BYTES ||
+	    bytes != sizeof(*identity) + identity->connection_bytes)
+		return rf_record_corrupt(reader, "IDENTITY has another length");
+	if (!is_whereabouts(&identity->origin) || !is_whereabouts(&identity->home) ||
+	    identity->ghost > INT32_MAX || identity->reserved || identity->hops == UINT32_MAX)
+		return rf_record_corrupt(reader, "IDENTITY has a field out of range");
+	memcpy(image->connection, reader->payload + sizeof(*identity), identity->connection_bytes);
+	image->connection[identity->connection_bytes] = '\0';
+	if (strlen(image->connection) != identity->connection_bytes)
+		return rf_record_corrupt(reader, "IDENTITY has a name with a zero in it");
+	image->has_identity = true;
 	return 0;
 }
 

@@ -236,6 +236,7 @@ static const struct {
 	{ rf_record_take_origin, RF_RECORD_ORIGIN, false, false },
 	{ rf_record_take_machine, RF_RECORD_MACHINE, false, false },
 	{ rf_record_take_clocks, RF_RECORD_CLOCKS, false, false },
+	{ rf_record_take_identity, RF_RECORD_IDENTITY, false, false },
 	{ take_process, RF_RECORD_PROCESS, true, false },
 	{ take_sigactions, RF_RECORD_SIGACTIONS, true, false },
 	{ take_thread, RF_RECORD_THREAD, true, true },

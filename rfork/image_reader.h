@@ -65,6 +65,9 @@ struct rf_image {
 	bool has_facts;
 	struct rf_image_clocks clocks;
 	bool has_clocks;
+	struct rf_image_identity identity; /* names end in it */
+	char connection[RF_IMAGE_MAX_CONNECTION_BYTES + 1];
+	bool has_identity;
 	struct rf_image_lock *locks;
 	uint32_t lock_count;
 	char *lost;				       /* lines of text; NULL = nothing */

@@ -68,7 +68,8 @@ static int put(struct rf_image_writer *writer, struct iovec *iov, int count)
 static bool is_optional(uint16_t type)
 {
 	return type == RF_RECORD_FORECAST || type == RF_RECORD_ORIGIN ||
-	       type == RF_RECORD_MACHINE || type == RF_RECORD_LOST || type == RF_RECORD_CLOCKS;
+	       type == RF_RECORD_MACHINE || type == RF_RECORD_LOST || type == RF_RECORD_CLOCKS ||
+	       type == RF_RECORD_IDENTITY;
 }
 
 static struct rf_record_header make_header(struct rf_image_writer *writer, uint16_t type,

@@ -33,6 +33,7 @@ struct rf_arrival {
 	 * its environment, each with its zero; in the region.  0 = none. */
 	uint64_t arguments;
 	uint64_t arguments_bytes;
+	uint64_t identity; /* of a struct rf_arrival_identity in the region */
 };
 
 /* A thread beside the main one: what it does for itself, on a stack in the region. */

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 
 #include "rfork/arch.h"
+#include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/plan_errands.h"
 #include "rfork/restore_frames.h"
@@ -32,6 +33,7 @@
 struct head {
 	struct rf_plan plan;
 	struct rf_arrival arrival;
+	struct rf_arrival_identity identity;
 	unsigned char running[RF_SHELL_REPORT_SHORT_BYTES]; /* a report */
 	struct rf_step last[1 + RF_PLAN_LAST_STEPS];
 	char failure[RF_REPORT_BYTES];
@@ -306,6 +308,18 @@ static struct head *find_head(const struct rf_restore *restore)
 	return (struct head *)(uintptr_t)(restore->places->region_address + code_bytes());
 }
 
+static void fill_identity(struct rf_arrival_identity *identity, const struct rf_restore *restore)
+{
+	const struct rf_machine_facts *here = restore->facts;
+
+	identity->image = restore->image->identity;
+	identity->transport = restore->transport;
+	memcpy(identity->boot_id, here->boot_id, sizeof(identity->boot_id));
+	memcpy(identity->host_name, here->host_name, sizeof(identity->host_name));
+	rf_format(identity->connection, sizeof(identity->connection), "%s",
+		  restore->connection ? restore->connection : restore->image->connection);
+}
+
 /* What is left for the main thread to do, or is done in its name. */
 static void fill_arrival(const struct rf_restore *restore, struct head *head, bool is_spare_kept)
 {
@@ -322,7 +336,9 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head, bo
 		.report_fd = is_heard ? restore->report_fd : -1,
 		.argc = restore->argc,
 		.arguments_bytes = restore->arguments_bytes,
+		.identity = (uintptr_t)&head->identity,
 	};
+	fill_identity(&head->identity, restore);
 	memcpy(head->running, &running, sizeof(head->running));
 	head->plan.last = head->last;
 	if (rf_plan_has_timers(restore->image))

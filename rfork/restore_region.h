@@ -24,7 +24,9 @@ struct rf_restore {
 	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits
 	 * for a word, and report_fd is closed at the end. */
 	const char *failure;
-	int64_t since_ns; /* see rf_restore_under_way() */
+	int64_t since_ns;	/* see rf_restore_under_way() */
+	uint32_t transport;	/* RFORK_TRANSPORT_* */
+	const char *connection; /* by which it came; NULL = as the image says */
 	/* see struct rf_arrival; region_bytes must have room for them, too */
 	const char *arguments;
 	uint64_t arguments_bytes;

@@ -14,6 +14,7 @@
 #include "rfork/approach.h"
 #include "rfork/boot_id.h"
 #include "rfork/fdproof.h"
+#include "rfork/identity.h"
 #include "rfork/move.h"
 #include "rfork/rights.h"
 #include "rfork/sandbox.h"
@@ -92,6 +93,9 @@ static int complete_order(struct rf_ghost_order *order, const struct rf_machine_
 	memcpy(order->request.boot_id, here->boot_id, sizeof(order->request.boot_id));
 	order->request.same_boot = rf_boot_id_is_same(node->boot_id, here->boot_id);
 	order->request.node_vdso = node->vdso_digest;
+	rf_identity_describe(&order->request.identity, rf_state_identity(), here);
+	order->request.connection = order->host;
+	order->request.identity.connection_bytes = (uint32_t)strlen(order->host);
 	if (order->request.same_boot)
 		return 0;
 	digests = rf_state_digests();

@@ -646,6 +646,15 @@ static int write_vdso(struct rf_snapshot *snapshot, struct rf_image_writer *writ
 			 (size_t)(code->end - code->start));
 }
 
+static int write_identity(struct rf_image_writer *writer, const struct rf_snapshot_request *request)
+{
+	const struct rf_image_identity *identity = &request->identity;
+	struct iovec pieces[] = { { (void *)identity, sizeof(*identity) },
+				  { (void *)request->connection, identity->connection_bytes } };
+
+	return rf_image_write(writer, RF_RECORD_IDENTITY, pieces, 2);
+}
+
 static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			 const struct rf_snapshot_request *request)
 {
@@ -657,6 +666,8 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 	int error =
 		write_one(writer, RF_RECORD_CLOCKS, &snapshot->clocks, sizeof(snapshot->clocks));
 
+	if (error == 0)
+		error = write_identity(writer, request);
 	if (error == 0)
 		error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
 	if (error < 0)

@@ -74,6 +74,8 @@ struct rf_snapshot_request {
 	const struct rf_snapshot_rest *rest;   /* of an image at rest; else NULL */
 	struct rf_refusals *refusals; /* where to put them; NULL = the first one ends all */
 	struct rf_drop *drop;	      /* of tests, see drop.h; else NULL */
+	struct rf_image_identity identity;
+	const char *connection; /* identity.connection_bytes of it */
 };
 
 struct rf_snapshot {

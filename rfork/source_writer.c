@@ -61,6 +61,10 @@ static int write_head(const struct rf_source *source, struct rf_image_writer *wr
 	if (error >= 0 && source->image.has_clocks)
 		error = write_one(writer, RF_RECORD_CLOCKS, &source->image.clocks,
 				  sizeof(source->image.clocks));
+	if (error >= 0 && source->image.has_identity)
+		error = write_two(writer, RF_RECORD_IDENTITY, &source->image.identity,
+				  sizeof(source->image.identity), source->image.connection,
+				  source->image.identity.connection_bytes);
 	return error;
 }
 

@@ -39,6 +39,7 @@ static struct rf_state {
 	struct rf_digest_cache *digests; /* mapped on demand: most programs never need it */
 	pid_t node_session;
 	struct rf_restart_args restart_args;
+	struct rfork_identity identity;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct rf_flight *own_flight;
@@ -263,7 +264,8 @@ void rf_state_reset(pid_t session)
 				   .has_handlers = state.has_handlers,
 				   .node_session = session,
 				   .origin = state.origin,
-				   .restart_args = state.restart_args };
+				   .restart_args = state.restart_args,
+				   .identity = state.identity };
 	own_flight = NULL;
 	if (state.origin.loads)
 		rf_arch_widen_resolver(&state.origin.facts);
@@ -277,6 +279,11 @@ int rf_state_check_resolver(const struct rf_machine_facts *node, struct rf_repor
 struct rf_restart_args *rf_state_restart_args(void)
 {
 	return &state.restart_args;
+}
+
+struct rfork_identity *rf_state_identity(void)
+{
+	return &state.identity;
 }
 
 pid_t rf_state_node_session(void)

@@ -11,6 +11,7 @@
 
 #include "rfork/arena.h"
 #include "rfork/digest_cache.h"
+#include "rfork/identity.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
 #include "rfork/restart_args.h"
@@ -75,6 +76,9 @@ void rf_state_reset(pid_t session);
 
 /* The arguments of the executable that restarted this process. */
 struct rf_restart_args *rf_state_restart_args(void);
+
+/* Who this process has been; hops 0: it has never arrived anywhere. */
+struct rfork_identity *rf_state_identity(void);
 
 /* The process on this machine through which this one, or one that it has been forked from, came
  * here; 0 if none did. */

@@ -122,9 +122,19 @@ static int change_program(struct rf_shell *shell, int program)
 	return rf_report(&shell->report, -error, "%s cannot be executed: %m", RF_SHELL_RDMA_NAME);
 }
 
+static int find_family(int connection)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t bytes = sizeof(address);
+
+	return getsockname(connection, (struct sockaddr *)&address, &bytes) == 0 ? address.ss_family
+										 : AF_UNSPEC;
+}
+
 static void accept_order(struct rf_shell *shell, const struct rf_shell_order *order, int connection)
 {
 	shell->connection = connection;
+	shell->family = find_family(connection);
 	shell->facts = order->facts;
 	shell->has_terminal = order->has_terminal;
 	shell->is_check = order->is_check;

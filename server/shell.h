@@ -58,6 +58,7 @@ struct rf_shell {
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */
 	int connection;
+	int family; /* of the connection's addresses */
 	int report_fd;
 	struct rf_reader reader;
 	struct rf_unpacker *unpacker;

@@ -6,6 +6,9 @@
 #define _GNU_SOURCE
 #include <linux/rseq.h>
 #include <stddef.h>
+#include <sys/socket.h>
+
+#include <rfork.h>
 
 #include "rfork/restore_region.h"
 #include "rfork/restore_timers.h"
@@ -36,6 +39,14 @@ static struct rf_plan_shell describe_shell(const struct rf_shell *shell)
 	return plan_shell;
 }
 
+/* By what the image has come. */
+static uint32_t find_transport(const struct rf_shell *shell)
+{
+	if (shell->reader.has_road)
+		return RFORK_TRANSPORT_RDMA;
+	return shell->family == AF_UNIX ? RFORK_TRANSPORT_UNIX : RFORK_TRANSPORT_TCP;
+}
+
 int rf_shell_become_image(struct rf_shell *shell)
 {
 	const struct rf_restore restore = {
@@ -45,6 +56,7 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.shell = describe_shell(shell),
 		.report_fd = shell->report_fd,
 		.since_ns = shell->layout_ns,
+		.transport = find_transport(shell),
 	};
 	const uint64_t every_signal = UINT64_MAX;
 	int error = rf_restore_process(&shell->image, &shell->report);

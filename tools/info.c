@@ -134,6 +134,25 @@ static void print_clocks(const struct rf_image *image)
 	putchar('\n');
 }
 
+static void print_whereabouts(const struct rf_image_whereabouts *where)
+{
+	printf("process %u on ", where->pid);
+	text_print(stdout, where->host_name);
+}
+
+static void print_identity(const struct rf_image *image)
+{
+	if (!image->has_identity)
+		return;
+	print_label("Captured");
+	print_whereabouts(&image->identity.home);
+	if (image->identity.hops) {
+		printf(", which had arrived %u times, first from ", image->identity.hops);
+		print_whereabouts(&image->identity.origin);
+	}
+	putchar('\n');
+}
+
 static void print_chain(const struct rf_source *source)
 {
 	for (size_t i = 1; i < source->chain_count; i++) {
@@ -467,6 +486,7 @@ static void print_source(const struct rf_source *source)
 	print_process(source);
 	print_machine(source);
 	print_clocks(&source->image);
+	print_identity(&source->image);
 	print_chain(source);
 	print_actions(&source->image, "Caught", 0);
 	print_actions(&source->image, "Ignored", 1);

@@ -76,6 +76,29 @@ static void write_clocks(struct json *json, const struct rf_image *image)
 	json_close(json, '{');
 }
 
+static void write_whereabouts(struct json *json, const char *name,
+			      const struct rf_image_whereabouts *where)
+{
+	json_open(json, name, '{');
+	json_number(json, "pid", where->pid);
+	json_string(json, "host", where->host_name);
+	json_bytes(json, "boot_id", where->boot_id, sizeof(where->boot_id));
+	json_close(json, '{');
+}
+
+static void write_identity(struct json *json, const struct rf_image *image)
+{
+	if (!image->has_identity) {
+		json_string(json, "identity", NULL);
+		return;
+	}
+	json_open(json, "identity", '{');
+	json_number(json, "hops", image->identity.hops);
+	write_whereabouts(json, "origin", &image->identity.origin);
+	write_whereabouts(json, "home", &image->identity.home);
+	json_close(json, '{');
+}
+
 static void write_process(struct json *json, const struct rf_source *source)
 {
 	const struct rf_image_process *process = &source->image.process;
@@ -337,6 +360,7 @@ void undump_info_json(const struct rf_source *source)
 	write_origin(&json, source);
 	write_machine(&json, source);
 	write_clocks(&json, &source->image);
+	write_identity(&json, &source->image);
 	write_process(&json, source);
 	write_memory(&json, source);
 	write_files(&json, &source->image);

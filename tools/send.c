@@ -288,6 +288,14 @@ static uint64_t count_data_bytes(const struct rf_source *source)
 	return bytes;
 }
 
+/* What goes on there learns from whom it came, and what the node was called. */
+static void name_way(struct rf_image *image, const char *host)
+{
+	image->identity.ghost = (uint32_t)getpid();
+	image->identity.connection_bytes =
+		(uint32_t)rf_format(image->connection, sizeof(image->connection), "%s", host);
+}
+
 /* Sends it and becomes its ghost; returns only a negative errno with a report. */
 static int send_source(struct rf_flight *flight, const char *host, const struct rf_options *options,
 		       struct rf_source *source, struct rf_report *report)
@@ -309,6 +317,7 @@ static int send_source(struct rf_flight *flight, const char *host, const struct 
 		order->arena = flight->arena;
 		order->caller = getppid();
 		rf_ghost_block_signals();
+		name_way(&source->image, host);
 		error = rf_ghost_carry(order, &cargo, report);
 	}
 	free(sending.piece);

@@ -10,6 +10,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
+
+#include <rfork.h>
 
 #include "rfork/arch.h"
 #include "rfork/boot_id.h"
@@ -119,25 +122,36 @@ static bool is_same_machine(const struct rf_start *start)
 	return start->is_same_boot && rf_arch_facts_hold(&image->facts);
 }
 
-static bool is_same_boot(const struct rf_image *image)
+static bool is_same_boot(const struct rf_start *start)
 {
-	uint8_t boot_id[RF_BOOT_ID_BYTES];
+	const struct rf_image *image = &start->file.image;
 
-	if (!image->has_facts)
-		return false;
-	rf_boot_id_read(boot_id);
-	return rf_boot_id_is_same(boot_id, image->facts.boot_id);
+	return image->has_facts && rf_boot_id_is_same(start->boot_id, image->facts.boot_id);
+}
+
+/* Names may have been changed since the image was made. */
+static void find_host_name(struct rf_machine_facts *facts)
+{
+	struct utsname names = { .nodename = "" };
+
+	rf_syscall(SYS_uname, &names);
+	memset(facts->host_name, 0, sizeof(facts->host_name));
+	memcpy(facts->host_name, names.nodename,
+	       strnlen(names.nodename, sizeof(facts->host_name) - 1));
 }
 
 static void find_facts(struct rf_start *start)
 {
-	start->is_same_boot = is_same_boot(&start->file.image);
+	rf_boot_id_read(start->boot_id);
+	start->is_same_boot = is_same_boot(start);
 	if (is_same_machine(start))
 		start->facts = start->file.image.facts;
 	else
 		rf_arch_machine_facts(&start->facts);
 	start->facts.page_bytes = PAGE_BYTES;
 	start->facts.min_address = MIN_ADDRESS;
+	memcpy(start->facts.boot_id, start->boot_id, sizeof(start->facts.boot_id));
+	find_host_name(&start->facts);
 }
 
 static int compare_cpu(struct rf_start *start)
@@ -248,6 +262,8 @@ static int become_image(struct rf_start *start, const char *failure)
 		.arguments = start->arguments.strings,
 		.arguments_bytes = start->arguments.strings_bytes,
 		.argc = (uint32_t)start->arguments.argc,
+		.transport = RFORK_TRANSPORT_FILE,
+		.connection = start->arguments.file ? start->arguments.file : "",
 	};
 	int error = rf_restore_process(&start->file.image, &start->report);
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rfork/boot_id.h"
 #include "rfork/maps.h"
 #include "rfork/plan_builder.h"
 #include "rfork/report.h"
@@ -33,6 +34,7 @@ struct rf_start {
 	struct rf_start_arguments arguments;
 	int fd; /* of the own file */
 	struct rf_statefile file;
+	uint8_t boot_id[RF_BOOT_ID_BYTES];
 	bool is_same_boot;	       /* as the image says */
 	struct rf_machine_facts facts; /* of this machine, as far as they matter here */
 	uint64_t memory_start, memory_bytes;

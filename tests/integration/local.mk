@@ -183,6 +183,7 @@ rf_integration_tests = \
 	%D%/plain_call_is_a_fork \
 	%D%/poll_and_epoll_work_in_the_child \
 	%D%/proc_files_are_the_childs_own \
+	%D%/process_knows_where_it_is \
 	%D%/programs_may_close_all_descriptors \
 	%D%/protected_memory_is_kept \
 	%D%/queued_values_reach_the_child \
@@ -559,6 +560,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
 %C%_proc_files_are_the_childs_own_LDADD = $(rf_integration_ldadd)
+%C%_process_knows_where_it_is_LDADD = $(rf_integration_ldadd)
 %C%_programs_may_close_all_descriptors_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)

@@ -163,5 +163,6 @@ const struct state_row state_process_rows[] = {
 	{ "auxiliary-vector", note_auxv, see_auxv, .ways = STATE_ALL },
 	{ "code-ranges", note_ranges, see_ranges, .ways = STATE_ALL },
 	{ "clocks", .program = "tests/integration/clocks_go_on_with_privilege" },
+	{ "identity", .program = "tests/integration/process_knows_where_it_is" },
 	{ .kind = NULL },
 };

@@ -192,9 +192,22 @@ static void append_origin(struct sample *sample)
 						.boottime_ns = UINT64_C(9000000000456),
 						.time_namespace = UINT64_C(4026531834) };
 
+	const struct {
+		struct rf_image_identity identity;
+		char connection[8];
+	} identity = {
+		.identity = { .origin = { { 'o' }, "first", 10, 0 },
+			      .home = { { 'h' }, "somewhere", 4711, 0 },
+			      .hops = 2,
+			      .ghost = 4712,
+			      .connection_bytes = sizeof(identity.connection) },
+		.connection = "tcp://n1",
+	};
+
 	append_optional(sample, RF_RECORD_ORIGIN, &origin, sizeof(origin));
 	append_optional(sample, RF_RECORD_MACHINE, &machine, sizeof(machine));
 	append_optional(sample, RF_RECORD_CLOCKS, &clocks, sizeof(clocks));
+	append_optional(sample, RF_RECORD_IDENTITY, &identity, sizeof(identity));
 }
 
 static void append_locks(struct sample *sample)
@@ -822,6 +835,12 @@ static const char *judge_origin(const struct rf_image *image)
 	if (image->has_clocks && (image->clocks.monotonic_ns > UINT64_C(1) << 62 ||
 				  image->clocks.boottime_ns > UINT64_C(1) << 62))
 		return "the clocks are wrong";
+	if (image->has_identity &&
+	    (!memchr(image->identity.origin.host_name, 0, 64) ||
+	     !memchr(image->identity.home.host_name, 0, 64) || image->identity.hops == UINT32_MAX ||
+	     image->identity.ghost > INT32_MAX ||
+	     strlen(image->connection) != image->identity.connection_bytes))
+		return "the identity is wrong";
 	if (image->lost && (!*image->lost || image->lost[strlen(image->lost) - 1] != '\n'))
 		return "what is lost is no text";
 	return image->lock_count > 32768 ? "too many locks" : NULL;

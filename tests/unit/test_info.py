@@ -36,6 +36,9 @@ expect("machine", pick(machine, "architecture", "host", "kernel", "xsave_bytes")
         "xsave_bytes": 832})
 expect("cpu_features", machine["cpu_features"], ["pni", "sse", "sse2"])
 expect("vector_state", machine["vector_state"], ["x87", "SSE", "AVX"])
+expect("hops", info["identity"]["hops"], 2)
+expect("origin", info["identity"]["origin"]["host"], "first")
+expect("home", info["identity"]["home"]["pid"], 4711)
 expect("clocks", info["clocks"], {"monotonic_ns": 7200000000123, "boottime_ns": 9000000000456,
                                   "time_namespace": 4026531834})
 expect("process", pick(info["process"], "pid", "name", "directory", "umask"),

@@ -124,6 +124,11 @@ START_TEST(what_an_image_says_besides_is_read)
 	ck_assert_uint_eq(reading.image.clocks.monotonic_ns, UINT64_C(7200000000123));
 	ck_assert_uint_eq(reading.image.clocks.boottime_ns, UINT64_C(9000000000456));
 	ck_assert_uint_eq(reading.image.clocks.time_namespace, UINT64_C(4026531834));
+	ck_assert(reading.image.has_identity);
+	ck_assert_uint_eq(reading.image.identity.hops, 2);
+	ck_assert_str_eq(reading.image.identity.origin.host_name, "first");
+	ck_assert_uint_eq(reading.image.identity.home.pid, 4711);
+	ck_assert_str_eq(reading.image.connection, "tcp://n1");
 	ck_assert_uint_eq(reading.image.lock_count, 2);
 	ck_assert_uint_eq(reading.image.locks[0].start, 100);
 	ck_assert_str_eq(reading.image.lost, "descriptor 5: /dev/sample\nthe rest of it\n");
@@ -528,7 +533,8 @@ static bool may_be_missing(uint16_t type)
 {
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
 	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
-	       type == RF_RECORD_CLOCKS || type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
+	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY || type == RF_RECORD_LOCKS ||
+	       type == RF_RECORD_LOST;
 }
 
 START_TEST(no_record_may_be_missing)
@@ -614,6 +620,20 @@ static struct rf_machine_facts *machine(void)
 static struct rf_image_clocks *clocks(void)
 {
 	return sample_payload(&sample, RF_RECORD_CLOCKS, 0);
+}
+
+static struct rf_image_identity *identity(void)
+{
+	return sample_payload(&sample, RF_RECORD_IDENTITY, 0);
+}
+
+static void lengthen_connection(uint32_t bytes)
+{
+	struct sample_record *record = sample_find(&sample, RF_RECORD_IDENTITY, 0);
+
+	sample_resize(record, (uint32_t)sizeof(*identity()) + bytes);
+	memset(identity() + 1, 'n', bytes);
+	identity()->connection_bytes = bytes;
 }
 
 static struct rf_image_lock *lock(unsigned nth)
@@ -1079,6 +1099,18 @@ CORRUPT(cut_clocks, resize(RF_RECORD_CLOCKS, -8))
 CORRUPT(longer_clocks, resize(RF_RECORD_CLOCKS, 8))
 CORRUPT(monotonic_of_centuries, clocks()->monotonic_ns = (UINT64_C(1) << 62) + 1)
 CORRUPT(boottime_of_centuries, clocks()->boottime_ns = UINT64_MAX)
+CORRUPT(cut_identity, sample_resize(sample_find(&sample, RF_RECORD_IDENTITY, 0), 191))
+CORRUPT(longer_identity, resize(RF_RECORD_IDENTITY, 1))
+CORRUPT(identity_reserved, identity()->reserved = 1)
+CORRUPT(origin_reserved, identity()->origin.reserved = 1)
+CORRUPT(endless_origin, memset(identity()->origin.host_name, 'h', 64))
+CORRUPT(endless_home, memset(identity()->home.host_name, 'h', 64))
+CORRUPT(pid_of_nobody, identity()->home.pid = UINT32_C(1) << 31)
+CORRUPT(ghost_of_nobody, identity()->ghost = UINT32_MAX)
+CORRUPT(too_many_hops, identity()->hops = UINT32_MAX)
+CORRUPT(endless_connection, identity()->connection_bytes = UINT32_MAX)
+CORRUPT(long_connection, lengthen_connection(256))
+CORRUPT(zero_in_connection, *(char *)(identity() + 1) = 0)
 CORRUPT(no_lock, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 0))
 CORRUPT(cut_locks, resize(RF_RECORD_LOCKS, -1))
 CORRUPT(too_many_locks, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 32769 * 32))
