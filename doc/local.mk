@@ -4,6 +4,8 @@
 dist_man_MANS += \
 	%D%/undump.1 \
 	%D%/rfork.3 \
+	%D%/rfork_atfork.3 \
+	%D%/rfork_atfork_remove.3 \
 	%D%/rfork_check.3 \
 	%D%/rfork_checkpoint.3 \
 	%D%/rfork_commit.3 \

@@ -95,6 +95,7 @@ struct rfork_options {
  *
  * Errors:
  *   EINVAL          host is not of one of the forms above
+ *   EDEADLK         it was called by a function of rfork_atfork()
  *   EPERM           host is beyond loopback, or with rdma:// its pages would go
  *                   beyond it, without RFORK_INSECURE_PLAINTEXT
  *   EHOSTUNREACH    host is unknown, or cannot be reached
@@ -163,6 +164,40 @@ int rfork_move(const char *host);
  *   EINVAL  RFORK_ASYNC, which has no meaning for a move
  */
 int rfork_move_with(const char *host, const struct rfork_options *options);
+
+/*
+ * rfork_atfork - have functions called before and after the process is copied.
+ *
+ * prepare: called in the caller of rfork(), rfork_move(), rfork_checkpoint() and
+ *       rfork_undump(), once their arguments have been checked and before anything of
+ *       the process is looked at; those that were registered last are called first.
+ * parent: called in the caller afterwards, also if the call has failed; in the order of
+ *       registration.
+ * child: called in the process that goes on from the copy, in the order of registration,
+ *       before the call returns 0 there: in the child on the node, in a process that has
+ *       moved, and each time that one is restarted.
+ *
+ * Each may be NULL.  They are called by the thread that makes the call, with its signal mask.
+ * What prepare closes or frees does not travel; rfork_check() calls prepare and parent, too.  The
+ * time limit of the hand-over begins after prepare.
+ *
+ * Functions of a library must be removed before that is unloaded.  One of these functions
+ * cannot itself call what it is called by: EDEADLK.
+ *
+ * Returns 0, or -1 and sets errno:
+ *   ENOMEM  there is not enough memory
+ */
+int rfork_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+/*
+ * rfork_atfork_remove - take back what rfork_atfork() was called with.
+ *
+ * prepare, parent, child: as then; what was registered last with these three is removed.
+ *
+ * Returns 0, or -1 and sets errno:
+ *   ENOENT  nothing is registered with these three
+ */
+int rfork_atfork_remove(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 /* Values of rfork_identity.transport: by what the process came where it is. */
 #define RFORK_TRANSPORT_NONE 0u /* it has never arrived anywhere */
@@ -276,6 +311,7 @@ typedef int64_t rfork_crid_t;
  *
  * Errors:
  *   EINVAL   an unknown flag
+ *   EDEADLK  it was called by a function of rfork_atfork()
  *   ENOTSUP  the process holds something that cannot be kept: the sentence names all of it, as
  *            far as it has room
  *   EAGAIN   256 checkpoints are held, or fork() said so

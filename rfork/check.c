@@ -16,6 +16,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/hold.h"
+#include "rfork/hooks.h"
 #include "rfork/io.h"
 #include "rfork/options.h"
 #include "rfork/settle.h"
@@ -159,24 +160,38 @@ static int check(struct rf_flight *flight, const char *host, const struct rf_opt
 }
 
 /* The number of refusals, or a negative errno with a report. */
+static int check_prepared(const char *host, const struct rf_options *options,
+			  struct rf_refusals *refusals, struct rf_report *report)
+{
+	struct rf_flight flight;
+	int error = rf_flight_begin(&flight);
+
+	if (error < 0)
+		return rf_report(report, -error, "pthread_atfork: %m");
+	error = check(&flight, host, options, refusals, report);
+	rf_flight_end(&flight);
+	return error < 0 ? error : (int)refusals->count;
+}
+
+/* What the program's own functions close would not have to travel. */
 static int check_uncancelled(const char *host, const struct rfork_options *options,
 			     struct rf_refusals *refusals, struct rf_report *report)
 {
 	struct rf_options checked;
-	struct rf_flight flight;
-	int error = rf_options_check(&checked, options, report);
+	uint64_t last_hook;
+	int result = rf_options_check(&checked, options, report);
 
-	if (error == 0 && checked.flags & RFORK_CHECK_MOVE)
-		error = rf_options_move(&checked, report);
-	if (error < 0)
-		return error;
+	if (result == 0 && checked.flags & RFORK_CHECK_MOVE)
+		result = rf_options_move(&checked, report);
+	if (result == 0)
+		result = rf_hooks_prepare(&last_hook, report);
+	if (result < 0)
+		return result;
 	checked.is_check = true;
-	error = rf_flight_begin(&flight);
-	if (error < 0)
-		return rf_report(report, -error, "pthread_atfork: %m");
-	error = check(&flight, host, &checked, refusals, report);
-	rf_flight_end(&flight);
-	return error < 0 ? error : (int)refusals->count;
+	rf_options_start_clock(&checked);
+	result = check_prepared(host, &checked, refusals, report);
+	rf_hooks_parent(last_hook);
+	return result;
 }
 
 int rfork_check(const char *host, const struct rfork_options *options, char *list, size_t bytes)

@@ -12,6 +12,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/hold.h"
+#include "rfork/hooks.h"
 #include "rfork/io.h"
 #include "rfork/move.h"
 #include "rfork/state.h"
@@ -44,15 +45,14 @@ static rfork_crid_t hold_returns_twice(unsigned flags, uint64_t signal_mask,
 	return result;
 }
 
-rfork_crid_t rf_checkpoint_returns_twice(unsigned flags, struct rf_report *report)
+/* With the process as the program's own functions have left it. */
+static rfork_crid_t take_returns_twice(unsigned flags, struct rf_report *report)
 {
 	const struct rf_machine_facts *facts;
 	rfork_crid_t crid;
 	uint64_t mask;
 	int error;
 
-	if (flags & ~KNOWN_FLAGS)
-		return rf_report(report, EINVAL, "flags 0x%x are not known", flags & ~KNOWN_FLAGS);
 	facts = rf_state_facts(&error);
 	if (!facts)
 		return rf_report(report, -error, "the facts of this machine: %m");
@@ -66,6 +66,25 @@ rfork_crid_t rf_checkpoint_returns_twice(unsigned flags, struct rf_report *repor
 		return 0; /* restored: with the mask, and a lock that is open */
 	rf_state_unlock();
 	rf_move_restore_signals(mask);
+	return crid;
+}
+
+rfork_crid_t rf_checkpoint_returns_twice(unsigned flags, struct rf_report *report)
+{
+	rfork_crid_t crid;
+	uint64_t last_hook;
+	int error;
+
+	if (flags & ~KNOWN_FLAGS)
+		return rf_report(report, EINVAL, "flags 0x%x are not known", flags & ~KNOWN_FLAGS);
+	error = rf_hooks_prepare(&last_hook, report);
+	if (error < 0)
+		return error;
+	crid = take_returns_twice(flags, report);
+	if (crid == 0)
+		rf_hooks_child(last_hook);
+	else
+		rf_hooks_parent(last_hook);
 	return crid;
 }
 

@@ -79,6 +79,7 @@ rf_capture_sources = \
 	%D%/holder_message.c \
 	%D%/holder_target.c %D%/holder_target.h \
 	%D%/holder_write.c %D%/holder_write.h \
+	%D%/hooks.c %D%/hooks.h \
 	%D%/identity.c %D%/identity.h \
 	%D%/image_writer.c %D%/image_writer.h \
 	%D%/increment.c %D%/increment.h \

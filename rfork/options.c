@@ -74,8 +74,8 @@ int rf_options_check(struct rf_options *result, const struct rfork_options *opti
 	result->flags = (uint32_t)known.flags;
 	result->compression = known.compression;
 	result->key_file = known.key_file;
-	result->deadline_ns =
-		rf_io_deadline_ns(known.timeout_ms ? known.timeout_ms : DEFAULT_TIMEOUT_MS);
+	result->timeout_ms = known.timeout_ms ? known.timeout_ms : DEFAULT_TIMEOUT_MS;
+	rf_options_start_clock(result);
 	return 0;
 }
 
@@ -85,4 +85,9 @@ int rf_options_move(struct rf_options *options, struct rf_report *report)
 		return rf_report(report, EINVAL, "RFORK_ASYNC has no meaning for a move");
 	options->is_move = true;
 	return 0;
+}
+
+void rf_options_start_clock(struct rf_options *options)
+{
+	options->deadline_ns = rf_io_deadline_ns(options->timeout_ms);
 }

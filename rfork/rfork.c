@@ -20,6 +20,7 @@
 #include "rfork/check.h"
 #include "rfork/fdobject.h"
 #include "rfork/ghost.h"
+#include "rfork/hooks.h"
 #include "rfork/io.h"
 #include "rfork/move.h"
 #include "rfork/options.h"
@@ -229,30 +230,46 @@ static pid_t move_returns_twice(struct rf_flight *flight, const char *host,
 typedef pid_t (*way_returns_twice)(struct rf_flight *flight, const char *host,
 				   const struct rf_options *options, struct rf_report *report);
 
+/* With the process as the program's own functions have left it.  Results as of the ways. */
+static pid_t fly_returns_twice(const char *host, const struct rf_options *options,
+			       way_returns_twice way, struct rf_report *report)
+{
+	struct rf_flight flight;
+	pid_t pid = rf_flight_begin(&flight);
+
+	if (pid < 0)
+		return rf_report(report, -pid, "pthread_atfork: %m");
+	pid = way(&flight, host, options, report);
+	if (pid == 0)
+		return 0; /* on the node: there is no flight */
+	rf_flight_end(&flight);
+	return pid;
+}
+
 /* A thread that is cancelled half-way would leave its flight behind. */
 static pid_t go_uncancelled_returns_twice(const char *host, const struct rfork_options *options,
 					  way_returns_twice way)
 {
 	struct rf_report report = { 0 };
 	struct rf_options checked;
-	struct rf_flight flight;
+	uint64_t last_hook;
 	pid_t pid = rf_options_check(&checked, options, &report);
 
 	if (pid == 0 && checked.flags & RFORK_CHECK_MOVE)
 		pid = rf_report(&report, EINVAL, "RFORK_CHECK_MOVE is for rfork_check()");
 	if (pid == 0 && way == move_returns_twice)
 		pid = rf_options_move(&checked, &report);
+	if (pid == 0)
+		pid = rf_hooks_prepare(&last_hook, &report);
+	if (pid < 0)
+		return rf_fail(&report);
+	rf_options_start_clock(&checked);
+	pid = fly_returns_twice(host, &checked, way, &report);
 	if (pid == 0) {
-		pid = rf_flight_begin(&flight);
-		if (pid < 0) {
-			rf_report(&report, -pid, "pthread_atfork: %m");
-		} else {
-			pid = way(&flight, host, &checked, &report);
-			if (pid == 0)
-				return 0; /* on the node: there is no flight */
-			rf_flight_end(&flight);
-		}
+		rf_hooks_child(last_hook);
+		return 0;
 	}
+	rf_hooks_parent(last_hook);
 	return pid < 0 ? rf_fail(&report) : pid;
 }
 

@@ -40,6 +40,7 @@ static struct rf_state {
 	pid_t node_session;
 	struct rf_restart_args restart_args;
 	struct rfork_identity identity;
+	struct rf_hooks hooks;
 } state = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread struct rf_flight *own_flight;
@@ -265,7 +266,8 @@ void rf_state_reset(pid_t session)
 				   .node_session = session,
 				   .origin = state.origin,
 				   .restart_args = state.restart_args,
-				   .identity = state.identity };
+				   .identity = state.identity,
+				   .hooks = state.hooks };
 	own_flight = NULL;
 	if (state.origin.loads)
 		rf_arch_widen_resolver(&state.origin.facts);
@@ -284,6 +286,11 @@ struct rf_restart_args *rf_state_restart_args(void)
 struct rfork_identity *rf_state_identity(void)
 {
 	return &state.identity;
+}
+
+struct rf_hooks *rf_state_hooks(void)
+{
+	return &state.hooks;
 }
 
 pid_t rf_state_node_session(void)

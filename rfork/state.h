@@ -11,6 +11,7 @@
 
 #include "rfork/arena.h"
 #include "rfork/digest_cache.h"
+#include "rfork/hooks.h"
 #include "rfork/identity.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
@@ -79,6 +80,9 @@ struct rf_restart_args *rf_state_restart_args(void);
 
 /* Who this process has been; hops 0: it has never arrived anywhere. */
 struct rfork_identity *rf_state_identity(void);
+
+/* The program's functions around captures.  Guarded by the lock. */
+struct rf_hooks *rf_state_hooks(void);
 
 /* The process on this machine through which this one, or one that it has been forked from, came
  * here; 0 if none did. */

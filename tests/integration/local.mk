@@ -55,6 +55,7 @@ rf_integration_tests = \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/continuing_the_child_leaves_its_children_stopped \
+	%D%/copies_have_generators_of_their_own \
 	%D%/cores_of_programs_resume \
 	%D%/cores_of_threads_resume \
 	%D%/cores_that_lack_memory_are_refused \
@@ -103,9 +104,11 @@ rf_integration_tests = \
 	%D%/flipped_bits_are_refused \
 	%D%/float_control_is_kept \
 	%D%/foreign_machines_are_refused \
+	%D%/fork_handlers_run_at_home \
 	%D%/full_disk_keeps_the_old_file \
 	%D%/full_node_says_again \
 	%D%/full_screen_program_runs_on_the_node \
+	%D%/functions_of_atfork_run_on_both_sides \
 	%D%/gcores_of_threads_resume \
 	%D%/generations_of_executables_stay_the_same \
 	%D%/grown_windows_are_enforced \
@@ -432,6 +435,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_the_child_leaves_its_children_stopped_LDADD = $(rf_integration_ldadd)
+%C%_copies_have_generators_of_their_own_LDADD = $(rf_integration_ldadd)
 %C%_cores_of_programs_resume_LDADD = $(rf_integration_ldadd)
 %C%_cores_of_threads_resume_LDADD = $(rf_integration_ldadd)
 %C%_cores_that_lack_memory_are_refused_LDADD = $(rf_integration_ldadd)
@@ -480,9 +484,11 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_flipped_bits_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_float_control_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_foreign_machines_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_fork_handlers_run_at_home_LDADD = $(rf_integration_ldadd)
 %C%_full_disk_keeps_the_old_file_LDADD = $(rf_statefile_ldadd)
 %C%_full_node_says_again_LDADD = $(rf_integration_ldadd)
 %C%_full_screen_program_runs_on_the_node_LDADD = $(rf_integration_ldadd)
+%C%_functions_of_atfork_run_on_both_sides_LDADD = $(rf_integration_ldadd)
 %C%_gcores_of_threads_resume_LDADD = $(rf_integration_ldadd)
 %C%_generations_of_executables_stay_the_same_LDADD = $(rf_integration_ldadd)
 %C%_grown_windows_are_enforced_LDADD = $(rf_integration_ldadd)
