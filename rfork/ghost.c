@@ -111,6 +111,8 @@ static int collect(struct rf_ghost *ghost, int *memory_fd)
 					   &ghost->report);
 	if (error < 0)
 		return error;
+	if (ghost->is_moved)
+		rf_rest_mark_locked(&ghost->order->kept, ghost->snapshot);
 	load_own(ghost);
 	*memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	return *memory_fd < 0 ? rf_report(&ghost->report, -*memory_fd, "/proc/self/mem: %m") : 0;

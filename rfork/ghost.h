@@ -15,6 +15,7 @@
 #include "rfork/image_writer.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
+#include "rfork/rest.h"
 #include "rfork/restore_plan.h"
 #include "rfork/snapshot.h"
 #include "rfork/transport.h"
@@ -41,6 +42,7 @@ struct rf_ghost_order {
 	struct rf_pending pending;	/* of a process that moves */
 	struct rf_timers timers;	/* the same */
 	struct rf_pipes pipes;		/* the same */
+	struct rf_rest kept;		/* the same: memory that is locked */
 	struct rf_report failure;	/* of a move */
 	char name[16];			/* of the process, "rfork:HOST" */
 	char host[RF_REPORT_BYTES / 2]; /* for sentences */

@@ -30,6 +30,8 @@ void rf_rest_lose(struct rf_rest *rest, const char *format, ...)
 	va_list arguments;
 	size_t bytes;
 
+	if (!rest->lost)
+		return;
 	va_start(arguments, format);
 	bytes = rf_vformat(line, sizeof(line) - 1, 0, format, arguments);
 	va_end(arguments);
@@ -284,9 +286,7 @@ int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 	return error < 0 ? rf_report(report, -error, "/proc/self/smaps: %m") : 0;
 }
 
-/* -- in the forked process -------------------------------------------------------------------- */
-
-static void mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapshot)
+void rf_rest_mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapshot)
 {
 	size_t range = 0;
 
@@ -299,6 +299,8 @@ static void mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapshot
 			image->flags |= RF_MAPPING_LOCKED;
 	}
 }
+
+/* -- in the forked process -------------------------------------------------------------------- */
 
 /* The first address of [start, end) that is mapped nowhere in the list; end if all are. */
 static uint64_t find_gap(const struct rf_maps *maps, uint64_t start, uint64_t end)
@@ -350,7 +352,7 @@ static void find_shared(struct rf_rest *rest, const struct rf_snapshot *snapshot
 
 void rf_rest_complete(struct rf_rest *rest, struct rf_snapshot *snapshot)
 {
-	mark_locked(rest, snapshot);
+	rf_rest_mark_locked(rest, snapshot);
 	find_missing(rest, snapshot);
 	find_shared(rest, snapshot);
 }

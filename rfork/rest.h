@@ -34,7 +34,7 @@ struct rf_rest {
 int rf_rest_begin(struct rf_rest *rest, struct rf_arena *arena, struct rf_arena *large,
 		  struct rf_report *report);
 
-/* Adds a line to what is lost; what does not fit any more is left out. */
+/* Adds a line to what is lost, where there is such a list; what does not fit any more is left out. */
 void rf_rest_lose(struct rf_rest *rest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -50,6 +50,9 @@ int rf_rest_find_locks(struct rf_rest *rest, const struct rf_fdtable *fds, struc
 /* Finds the memory that the calling process has locked. */
 int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 			       struct rf_report *report);
+
+/* Tells the snapshot of it: alone of a process that moves, else part of rf_rest_complete(). */
+void rf_rest_mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapshot);
 
 /* In the forked process: tells the snapshot of locked memory, and the list of what is lost of
  * memory that is not here, or no longer shared. */

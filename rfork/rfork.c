@@ -192,7 +192,9 @@ static int leave_returns_twice(struct rf_flight *flight, struct rf_ghost_order *
 	order->caller = getppid();
 	rf_pipes_find(&order->pipes, &order->fds, &order->arena, rf_state_node_session());
 	order->request.pipes = &order->pipes;
-	error = rf_move_quiesce(order, report);
+	error = rf_rest_find_locked_memory(&order->kept, &order->arena, report);
+	if (error == 0)
+		error = rf_move_quiesce(order, report);
 	if (error < 0)
 		return error;
 	arrival = rf_ghost_move(order);
