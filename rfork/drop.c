@@ -190,7 +190,8 @@ static int see_mappings(struct rf_drop *drop, size_t bytes)
 	memcpy(drop->mappings + drop->mapping_count, mappings, bytes);
 	drop->mapping_count += count;
 	for (size_t i = 0; i < count; i++)
-		if (mappings[i].protection & RF_PROTECTION_EXECUTE &&
+		if (mappings[i].kind != RF_MAPPING_ANONYMOUS &&
+		    mappings[i].protection & RF_PROTECTION_EXECUTE &&
 		    mappings[i].file < RF_DROP_MAX_FILES)
 			drop->is_program[mappings[i].file] = true;
 	return 0;
@@ -232,21 +233,6 @@ static int see(struct rf_drop *drop, enum rf_record_type type, size_t bytes)
 
 /* -- what is left of it ------------------------------------------------------------------------ */
 
-static void clear_bits(struct rf_drop *drop, size_t bytes)
-{
-	const struct rf_drop_bits *bits = drop->kind->bits;
-	size_t count = sizeof(drop->kind->bits) / sizeof(bits[0]);
-	uint32_t value;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!bits[i].mask || bits[i].offset + sizeof(value) > bytes)
-			continue;
-		memcpy(&value, drop->payload + bits[i].offset, sizeof(value));
-		value &= ~bits[i].mask;
-		memcpy(drop->payload + bits[i].offset, &value, sizeof(value));
-	}
-}
-
 static void set_fields(struct rf_drop *drop, size_t bytes)
 {
 	const struct rf_drop_field *fields = drop->kind->fields;
@@ -275,7 +261,6 @@ static size_t change(struct rf_drop *drop, size_t bytes)
 		RF_DROP_CHANGES(CALL_CHANGE)
 	case RF_DROP_CHANGE_NONE:
 		set_fields(drop, bytes);
-		clear_bits(drop, bytes);
 	}
 	return bytes;
 }

@@ -20,12 +20,6 @@ struct rf_drop_field {
 	uint32_t value;
 };
 
-/* Bits of a record's member that become 0. */
-struct rf_drop_bits {
-	uint32_t offset;
-	uint32_t mask;
-};
-
 /*
  * What changes a record: rf_drop_NAME() of drop_process.c, drop_descriptors.c or drop_memory.c.  It
  * returns the bytes that are left of the payload; 0 = the record is left out.
@@ -88,7 +82,6 @@ struct rf_drop_kind {
 	uint8_t change;
 	uint8_t contents;
 	struct rf_drop_field fields[2];
-	struct rf_drop_bits bits[2];
 	bool is_guards;
 };
 

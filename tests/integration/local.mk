@@ -137,6 +137,7 @@ rf_integration_tests = \
 	%D%/killing_the_session_ends_the_ghost \
 	%D%/killing_the_stand_in_ends_the_daemons \
 	%D%/large_output_arrives \
+	%D%/link_to_the_program_is_the_nodes \
 	%D%/listening_child_may_move_on \
 	%D%/locks_refuse_a_move \
 	%D%/long_messages_follow_short_ones \
@@ -517,6 +518,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
+%C%_link_to_the_program_is_the_nodes_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_locks_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_long_messages_follow_short_ones_LDADD = $(rf_integration_ldadd)

@@ -33,8 +33,9 @@ struct state_row {
 	void (*build)(void);
 	void (*verify)(void); /* where the process has come to */
 	void (*home)(void);   /* then, in the process that has stayed at home; or NULL */
-	void (*stand)(void);  /* instead of just waiting to be taken by undump -p; or NULL */
-	unsigned ways;	      /* by which the row is tested */
+	/* stops, and waits to be taken by undump -p, in its own way; or NULL */
+	void (*stand)(void);
+	unsigned ways;	 /* by which the row is tested */
 	unsigned unseen; /* of these: by which it is not in the image, so that none can miss it */
 	/* of other rows: kinds without which there is none of this one; NULL at the end */
 	const char *needs[4];

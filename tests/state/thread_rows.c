@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include <asm/prctl.h>
 #include <pthread.h>
-#include <sched.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
@@ -61,16 +61,21 @@ static void choose_vector(void)
 	test_fill(vector_was, VECTOR_BYTES, 815);
 }
 
-/* Keeps a value in a register until this is another process. */
+/* Keeps a value in a register from before the process stops until it is another. */
 #define STAND_WITH(load, store, name)                                                              \
 	__asm__ volatile(load "\n"                                                                 \
+			      "movl %[kill], %%eax\n"                                              \
+			      "movl %[stop], %%esi\n"                                              \
+			      "movq %[self], %%rdi\n"                                              \
+			      "syscall\n"                                                          \
 			      "1: movl %[getpid], %%eax\n"                                         \
 			      "syscall\n"                                                          \
 			      "cmpq %[self], %%rax\n"                                              \
 			      "je 1b\n" store                                                      \
 			 : [now] "=m"(vector)                                                      \
-			 : [was] "m"(vector_was), [self] "r"(state_pid), [getpid] "i"(SYS_getpid)  \
-			 : "rax", "rcx", "r11", name)
+			 : [was] "m"(vector_was), [self] "r"(state_pid), [kill] "i"(SYS_kill),     \
+			   [stop] "i"(SIGSTOP), [getpid] "i"(SYS_getpid)                           \
+			 : "rax", "rcx", "rdi", "rsi", "r11", "memory", name)
 
 __attribute__((target("avx512f"))) static void stand_with_zmm(void)
 {
