@@ -137,11 +137,13 @@ static void try(const struct state_row *row, enum state_way way, const char *dro
 
 static void try_ways(const struct state_row *row, const char *drop)
 {
+	if (row->program) {
+		try(row, STATE_RFORK, drop);
+		return;
+	}
 	for (enum state_way way = STATE_FORK; way < STATE_WAYS; way++)
 		if (row->ways & (1u << way) && (!drop || way != STATE_FORK))
 			try(row, way, drop);
-	if (row->program)
-		try(row, STATE_RFORK, drop);
 }
 
 static void try_all(bool is_matrix)
@@ -179,11 +181,10 @@ static void check_tables(void)
 static void list_row(const struct state_row *row)
 {
 	static const char letters[STATE_WAYS] = "frmxp";
-	unsigned ways = row->program ? STATE_BY(RFORK) : row->ways;
 
 	dprintf(1, "%s:", row->kind);
 	for (unsigned way = 0; way < STATE_WAYS; way++)
-		if (ways & (1u << way))
+		if (row->ways & (1u << way))
 			dprintf(1, row->unseen & (1u << way) ? " (%c)" : " %c", letters[way]);
 	dprintf(1, "\n");
 }

@@ -162,7 +162,9 @@ const struct state_row state_process_rows[] = {
 	{ "environment", note_environment, see_environment, .ways = STATE_ALL },
 	{ "auxiliary-vector", note_auxv, see_auxv, .ways = STATE_ALL },
 	{ "code-ranges", note_ranges, see_ranges, .ways = STATE_ALL },
-	{ "clocks", .program = "tests/integration/clocks_go_on_with_privilege" },
-	{ "identity", .program = "tests/integration/process_knows_where_it_is" },
+	{ "clocks", .ways = STATE_BY(RFORK),
+	  .program = "tests/integration/clocks_go_on_with_privilege" },
+	{ "identity", .ways = STATE_BY(RFORK) | STATE_BY(MOVE) | STATE_BY(RESTART),
+	  .program = "tests/integration/process_knows_where_it_is" },
 	{ .kind = NULL },
 };

@@ -39,7 +39,8 @@ struct state_row {
 	unsigned unseen; /* of these: by which it is not in the image, so that none can miss it */
 	/* of other rows: kinds without which there is none of this one; NULL at the end */
 	const char *needs[4];
-	/* instead of all that: an integration test, which fails when the kind is dropped */
+	/* instead of all that: an integration test, which fails when the kind is dropped, and goes
+	 * those ways by itself */
 	const char *program;
 };
 
