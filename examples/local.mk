@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The examples: built with everything else, never installed.  The renderer needs libpng, the
-# interpreter Lua.
+# interpreters Lua, others C++ or OpenMP.
 
 examples_programs = \
 	%D%/01-hello \
@@ -11,7 +11,8 @@ examples_programs = \
 	%D%/05-pool \
 	%D%/06-screen \
 	%D%/07-walk \
-	%D%/08-survive
+	%D%/08-survive \
+	%D%/16-threads
 
 noinst_PROGRAMS += $(examples_programs)
 
@@ -32,12 +33,40 @@ noinst_PROGRAMS += $(examples_programs)
 %C%_08_survive_SOURCES = %D%/08-survive.c
 %C%_08_survive_LDADD = librfork.la
 
+dist_noinst_SCRIPTS += %D%/10-python.py %D%/11-perl.pl
+
 if HAVE_LUA
-noinst_PROGRAMS += %D%/09-interpreter
+noinst_PROGRAMS += %D%/09-interpreter %D%/13-lua
 endif
 %C%_09_interpreter_SOURCES = %D%/09-interpreter.c
 %C%_09_interpreter_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
 %C%_09_interpreter_LDADD = librfork.la $(LUA_LIBS)
+%C%_13_lua_SOURCES = %D%/13-lua.c
+%C%_13_lua_CPPFLAGS = $(AM_CPPFLAGS) $(LUA_CFLAGS)
+%C%_13_lua_LDADD = librfork.la $(LUA_LIBS)
+
+if HAVE_CXX
+noinst_PROGRAMS += %D%/12-exceptions
+endif
+%C%_12_exceptions_SOURCES = %D%/12-exceptions.cc
+%C%_12_exceptions_LDADD = librfork.la
+
+# Made for the tests only: the linker has a word to say about names of hosts in static programs.
+check_PROGRAMS += %D%/14-static
+%C%_14_static_SOURCES = %D%/14-static.c
+%C%_14_static_LDADD = librfork.la $(rf_archive_libs)
+%C%_14_static_LDFLAGS = -all-static
+
+if HAVE_OPENMP
+noinst_PROGRAMS += %D%/15-openmp
+endif
+%C%_15_openmp_SOURCES = %D%/15-openmp.c
+%C%_15_openmp_CFLAGS = $(AM_CFLAGS) $(OPENMP_CFLAGS)
+%C%_15_openmp_LDADD = librfork.la
+
+%C%_16_threads_SOURCES = %D%/16-threads.c
+%C%_16_threads_CFLAGS = $(AM_CFLAGS) -pthread
+%C%_16_threads_LDADD = librfork.la
 
 if HAVE_PNG
 noinst_PROGRAMS += %D%/render

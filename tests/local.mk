@@ -18,6 +18,7 @@ include %D%/rdma/local.mk
 rf_script_tests = \
 	%D%/integration/backtraces_agree_with_gdb.sh \
 	%D%/integration/backtraces_need_no_files.sh \
+	%D%/integration/cplusplus_goes_on_on_nodes.sh \
 	%D%/integration/examples_do_what_they_say.sh \
 	%D%/integration/gdb_shows_checkpoints.sh \
 	%D%/integration/gdb_shows_every_thread.sh \
@@ -25,7 +26,10 @@ rf_script_tests = \
 	%D%/integration/restarted_programs_keep_their_names.sh \
 	%D%/integration/rdma_shell_must_be_loadable.sh \
 	%D%/integration/server_says_where_it_listens.sh \
+	%D%/integration/perl_goes_on_on_nodes.sh \
+	%D%/integration/python_goes_on_on_nodes.sh \
 	%D%/integration/static_programs_can_be_undumped.sh \
+	%D%/integration/static_programs_fork_to_nodes.sh \
 	%D%/integration/wrong_command_lines_of_undump_are_explained.sh
 dist_check_SCRIPTS += $(rf_script_tests)
 TESTS += $(rf_script_tests)

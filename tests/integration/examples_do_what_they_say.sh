@@ -8,10 +8,13 @@ set -euo pipefail
 . "$RFORK_SOURCE/tests/support/server.sh"
 
 tested=()
+input=/dev/null
+export LD_LIBRARY_PATH=$RFORK_BUILD/.libs # for interpreters
+export PATH=/usr/bin:$PATH                # the system's
 
 # expect STATUS PATTERN... -- PROGRAM ARGUMENT...: each pattern matches a whole line.
 expect() {
-	local expected=$1 status=0 pattern patterns=()
+	local expected=$1 status=0 pattern patterns=() program
 	shift
 	while [[ $1 != -- ]]; do
 		patterns+=("$1")
@@ -19,12 +22,26 @@ expect() {
 	done
 	shift
 	tested+=("$1")
-	timeout 60 "$RFORK_BUILD/examples/$1" "${@:2}" </dev/null >"$directory/out" 2>&1 || status=$?
+	program=$RFORK_BUILD/examples/$1
+	[[ -e $program ]] || program=$RFORK_SOURCE/examples/$1
+	timeout 60 "$program" "${@:2}" <"$input" >"$directory/out" 2>&1 || status=$?
 	sed "s/^/$1: /" "$directory/out"
 	((status == expected)) || fail "$* ended with $status, not $expected"
 	for pattern in "${patterns[@]}"; do
 		grep -qxE -- "$pattern" "$directory/out" || fail "$* printed no line '$pattern'"
 	done
+}
+
+# can_run PROGRAM WHAT COMMAND...: whether the command succeeds; else WHAT is missing.
+can_run() {
+	"${@:3}" >/dev/null 2>&1 && return
+	tested+=("$1")
+	echo "$1 cannot be run: $2 is missing"
+	return 1
+}
+
+is_built() {
+	can_run "$1" "$2" test -x "$RFORK_BUILD/examples/$1"
 }
 
 start_server
@@ -57,20 +74,54 @@ for _ in 1 2; do
 	grep -qx "2298025 takes 559 steps, the most of all below 3000000" "$directory/out" || fail "it came to another end"
 done
 
-if [[ -x $RFORK_BUILD/examples/09-interpreter ]]; then
+if is_built 09-interpreter Lua; then
 	printf 'function greet(name) return "Hello, " .. name end\n' >"$directory/greet.lua"
 	expect 0 "$directory/warm is ready" -- 09-interpreter "$directory/warm" "$directory/greet.lua"
 	rm "$directory/greet.lua"
 	[[ $("$directory/warm" 'return 6 * 7' 'return #primes, greet("you")' </dev/null) == \
 		$'42\n17984\nHello, you' ]] || fail "the warm interpreter has forgotten something"
-else
-	tested+=(09-interpreter)
-	echo "09-interpreter was not built: Lua is missing"
 fi
 
+if can_run 10-python.py "Python with ctypes and sqlite3" python3 -c "import ctypes, sqlite3"; then
+	expect 0 "$host: process [0-9]+ found [0-9]+ and [0-9]+" \
+		"below 100000 there are 60793 numbers without a square factor and 9592 primes" \
+		-- 10-python.py "$host" "$host" "$host"
+	expect 1 "ConnectionRefusedError: .*connect to 127\.0\.0\.1 port 1: .*" -- 10-python.py 127.0.0.1:1
+fi
+if can_run 11-perl.pl "FFI::Platypus (libffi-platypus-perl)" perl -MFFI::Platypus=2.00 -e 1; then
+	input=$directory/text
+	printf 'Some words, and these words more often than some.
+Words!
+' >"$input"
+	expect 0 "8 words, counted by 2 processes: Words 3, words 3, Some 2" -- 11-perl.pl "$host" "$host"
+	rm "$input"
+	input=/dev/null
+fi
+if is_built 12-exceptions "a C++ compiler"; then
+	expect 0 "60 = 2 \* 2 \* 3 \* 5" "1000003 = 1000003" -- 12-exceptions "$host" 60 1000003
+	expect 1 "1: 1 is out of reach" "10006200817: 10006200817 is out of reach" "7 = 7" \
+		-- 12-exceptions "$host" 1 10006200817 7
+fi
+if is_built 13-lua Lua; then
+	expect 0 "42" "1	false	.*: no" -- 13-lua "$host" '
+		local n, there = 40, {}
+		for i = 1, 2 do there[i] = spawn(function() if i == 2 then error("no") end return n + 2 end) end
+		print(there[1]()) print(1, pcall(there[2]))'
+fi
+expect 0 "process [0-9]+ of .*, from process [0-9]+ of .*, has 0 shared libraries" \
+	-- 14-static "$host"
+if is_built 15-openmp "OpenMP (libgomp)"; then
+	OMP_NUM_THREADS=3 expect 0 "(first|again): pi is about 3\.141592654, by 3 threads here and 6 there" \
+		-- 15-openmp "$host" "$host"
+fi
+expect 0 "$host: 3 of 3 threads found both numbers equal" "at home they are equal" \
+	-- 16-threads "$host" "$host"
+
 # A lesson that nobody tests is soon wrong.
-for source in "$RFORK_SOURCE"/examples/[0-9]*.c; do
-	name=$(basename "$source" .c)
+for source in "$RFORK_SOURCE"/examples/[0-9]*.*; do
+	name=$(basename "$source")
+	name=${name%.c}
+	name=${name%.cc}
 	[[ " ${tested[*]} " == *" $name "* ]] || fail "$name is not tested"
 	grep -qF "\`$name " "$RFORK_SOURCE/examples/README.md" || fail "README.md does not list $name"
 done

@@ -171,6 +171,7 @@ rf_integration_tests = \
 	%D%/nodes_are_asked_beforehand \
 	%D%/nonblocking_is_private_to_the_child \
 	%D%/one_thread_of_several_is_kept \
+	%D%/openmp_teams_are_lost_as_by_fork \
 	%D%/ordinary_user_can_move \
 	%D%/other_streams_pass_bulk \
 	%D%/other_versions_are_refused \
@@ -339,6 +340,18 @@ check_PROGRAMS += %D%/debuggee
 check_LTLIBRARIES += %D%/tls_module.la
 %C%_tls_module_la_SOURCES = %D%/tls_module.c %D%/tls_module.h
 %C%_tls_module_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+# What cplusplus_goes_on_on_nodes.sh runs.
+if HAVE_CXX
+check_PROGRAMS += tests/support/cplusplus
+endif
+tests_support_cplusplus_SOURCES = %D%/cplusplus_goes_on_on_nodes.cc
+tests_support_cplusplus_CXXFLAGS = $(AM_CXXFLAGS) -pthread
+tests_support_cplusplus_LDADD = librfork.la
+
+EXTRA_DIST += \
+	%D%/perl_goes_on_on_nodes.pl \
+	%D%/python_goes_on_on_nodes.py
 
 # What lost_roads_send_pages_again gives to ghosts for rfork-pages.
 check_PROGRAMS += tests/support/page_helper
@@ -552,6 +565,8 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_nodes_are_asked_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
 %C%_one_thread_of_several_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_openmp_teams_are_lost_as_by_fork_CFLAGS = $(AM_CFLAGS) $(OPENMP_CFLAGS)
+%C%_openmp_teams_are_lost_as_by_fork_LDADD = $(rf_integration_ldadd)
 %C%_ordinary_user_can_move_LDADD = $(rf_integration_ldadd)
 %C%_other_streams_pass_bulk_LDADD = $(rf_integration_ldadd)
 %C%_other_versions_are_refused_LDADD = $(rf_integration_ldadd)

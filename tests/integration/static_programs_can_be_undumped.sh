@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 }
 PROGRAM
 if ! ${CC:-cc} -static -I"$source/include" -o "$folder/program" "$folder/program.c" \
-	"$build/.libs/librfork.a" -lsodium -lpthread 2>"$folder/errors"; then
+	"$build/.libs/librfork.a" -lsodium -llz4 -lzstd -lpthread 2>"$folder/errors"; then
 	echo "no static libraries here: $(head -n 1 "$folder/errors")" >&2
 	exit 77
 fi
