@@ -165,23 +165,31 @@ static uint32_t codec_flags(unsigned compression)
 		return RF_FACTS_LZ4;
 	case RFORK_COMPRESS_ZSTD:
 		return RF_FACTS_ZSTD;
+	case RFORK_COMPRESS_AUTO:
+		return RF_FACTS_LZ4 | RF_FACTS_ZSTD;
 	}
 	return 0;
 }
 
-/* Takes the node's answer: a codec that was asked for by name must be had.  AUTO is none so far. */
+/* Takes the node's answer.  A codec that was asked for by name must be had; within one machine none
+ * could be quicker than no codec. */
 static int settle_compression(struct rf_ghost_order *order, const struct rf_options *options,
 			      const struct rf_machine_facts *node, struct rf_report *report)
 {
+	bool is_auto = options->compression == RFORK_COMPRESS_AUTO;
 	uint32_t lacking = codec_flags(options->compression) & ~node->flags;
 	char name[sizeof(node->host_name) + 1] = "";
 
 	memcpy(name, node->host_name, sizeof(node->host_name));
-	if (lacking)
+	if (lacking && !is_auto)
 		return rf_report(report, ENOTSUP, "%s: the node, %s, cannot unpack pages by %s",
 				 order->host, name, lacking == RF_FACTS_LZ4 ? "LZ4" : "zstd");
-	order->compression = options->compression == RFORK_COMPRESS_AUTO ? RFORK_COMPRESS_NONE
-									 : options->compression;
+	order->compression = options->compression;
+	order->codecs = (node->flags & RF_FACTS_LZ4 ? RF_CODEC_BIT(RF_CODEC_LZ4) : 0) |
+			(node->flags & RF_FACTS_ZSTD ? RF_CODEC_BIT(RF_CODEC_ZSTD) : 0);
+	if (is_auto && (order->codecs == 0 ||
+			(is_this_machine(node) && rf_transport_is_local(order->connection))))
+		order->compression = RFORK_COMPRESS_NONE;
 	return 0;
 }
 

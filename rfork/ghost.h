@@ -29,6 +29,7 @@ struct rf_ghost_order {
 	int64_t deadline_ns;
 	enum rf_road_wish road;	  /* what the node has agreed to, once it has answered */
 	unsigned compression;	  /* RFORK_COMPRESS_*, likewise */
+	uint32_t codecs;	  /* RF_CODEC_BIT of those that the node can unpack */
 	const char *pages_helper; /* path of the program for that road */
 	bool is_expecting; /* the child executes nothing before it has what the originals hold */
 	bool is_async;	   /* the caller does not wait: failures are told on its standard error */

@@ -237,7 +237,8 @@ int rf_ghost_send_image(struct rf_ghost *ghost)
 	ghost->need = rf_ghost_take(ghost, ghost->cargo.file_mappings * sizeof(*ghost->need));
 	if (!ghost->need)
 		return rf_report(&ghost->report, ENOMEM, "no room to send the image");
-	error = rf_packer_begin(&ghost->packer, ghost->order->compression, ghost->writer);
+	error = rf_packer_begin(&ghost->packer, ghost->order->compression, ghost->order->codecs,
+				ghost->writer);
 	if (error < 0)
 		return rf_report(&ghost->report, -error, "no room to compress the image");
 	error = send_layout(ghost);

@@ -90,6 +90,8 @@ rf_capture_sources = \
 	%D%/options.c %D%/options.h \
 	%D%/object_writer.c %D%/object_writer.h \
 	%D%/own_image.c %D%/own_image.h \
+	%D%/pack_choice.c %D%/pack_choice.h \
+	%D%/pack_link.c %D%/pack_link.h \
 	%D%/packer.c %D%/packer.h \
 	%D%/pages_protocol.h \
 	%D%/pagemap.c %D%/pagemap.h \

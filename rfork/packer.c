@@ -16,6 +16,8 @@
 
 #include <rfork.h>
 
+#include "rfork/io.h"
+#include "rfork/pack_link.h"
 #include "rfork/sys.h"
 
 #define RECORD_BYTES ((size_t)RF_PAGES_MAX_DATA_PAGES * 4096u)
@@ -45,43 +47,108 @@ static const void *gather(const struct rf_packer *packer, const struct rf_image_
 	return packer->gathered;
 }
 
-/* Each returns how many bytes `packed` holds; 0 = it would be more than `most`. */
-
-static size_t pack_lz4(const struct rf_packer *packer, const void *data, size_t bytes, size_t most)
+/* Packs a piece; how many bytes it has then, 0 = they would be more than `most`. */
+static size_t pack_piece(const struct rf_packer *packer, enum rf_codec codec, const void *data,
+			 size_t bytes, size_t most)
 {
-	return (size_t)LZ4_compress_fast_extState(packer->lz4, data, (char *)packer->packed,
-						  (int)bytes, (int)most, 1);
+	size_t got;
+
+	if (codec == RF_CODEC_LZ4)
+		return (size_t)LZ4_compress_fast_extState(packer->lz4, data, (char *)packer->packed,
+							  (int)bytes, (int)most, 1);
+	got = ZSTD_compressCCtx(packer->zstd, packer->packed, most, data, bytes, ZSTD_LEVEL);
+	return ZSTD_isError(got) ? 0 : got;
 }
 
-static size_t pack_zstd(const struct rf_packer *packer, const void *data, size_t bytes, size_t most)
+static size_t pack_record(const struct rf_packer *packer, enum rf_codec codec,
+			  const struct rf_image_carried *record)
 {
-	size_t got = ZSTD_compressCCtx(packer->zstd, packer->packed, most, data, bytes, ZSTD_LEVEL);
+	size_t bytes = record->data_bytes;
 
-	return ZSTD_isError(got) ? 0 : got;
+	return pack_piece(packer, codec, gather(packer, record), bytes, bytes - bytes / LEAST_GAIN);
+}
+
+/* -- the choice -------------------------------------------------------------------------------- */
+
+static size_t or_all(size_t got, size_t bytes)
+{
+	return got ? got : bytes;
+}
+
+/* A sample is from the middle of a record, as far as its piece there goes. */
+static void take_sample(struct rf_packer *packer, enum rf_codec codec,
+			const struct rf_image_carried *record)
+{
+	const struct iovec *piece = &record->data[record->data_count / 2];
+	size_t bytes = codec == RF_CODEC_LZ4 ? RF_PACK_LZ4_SAMPLE_BYTES : RF_PACK_ZSTD_SAMPLE_BYTES;
+	int64_t start_ns = rf_io_now_ns();
+	size_t got;
+
+	if (bytes > piece->iov_len)
+		bytes = piece->iov_len;
+	got = pack_piece(packer, codec,
+			 (const char *)piece->iov_base + (piece->iov_len - bytes) / 2, bytes,
+			 bytes - bytes / LEAST_GAIN);
+	rf_pack_choice_learn(&packer->choice, codec, bytes, or_all(got, bytes),
+			     rf_io_now_ns() - start_ns);
+}
+
+/* Which codec the record is packed by. */
+static enum rf_codec choose(struct rf_packer *packer, const struct rf_image_carried *record)
+{
+	struct rf_pack_link link;
+	enum rf_codec codec;
+
+	if (packer->compression == RFORK_COMPRESS_LZ4)
+		return RF_CODEC_LZ4;
+	if (packer->compression == RFORK_COMPRESS_ZSTD)
+		return RF_CODEC_ZSTD;
+	if (!rf_pack_link_look(packer->connection, &link))
+		return RF_CODEC_NONE;
+	rf_pack_choice_see(&packer->choice, &link, record->data_bytes);
+	while ((codec = rf_pack_choice_probe(&packer->choice, record->data_bytes)) != RF_CODEC_NONE)
+		take_sample(packer, codec, record);
+	return rf_pack_choice_best(&packer->choice, record->data_bytes);
+}
+
+static size_t pack_and_learn(struct rf_packer *packer, enum rf_codec codec,
+			     const struct rf_image_carried *record)
+{
+	int64_t start_ns = rf_io_now_ns();
+	size_t got = pack_record(packer, codec, record);
+	struct rf_pack_link link;
+
+	rf_pack_choice_learn(&packer->choice, codec, record->data_bytes,
+			     or_all(got, record->data_bytes), rf_io_now_ns() - start_ns);
+	if (rf_pack_link_look(packer->connection, &link))
+		rf_pack_choice_packed(&packer->choice, &link);
+	return got;
 }
 
 static enum rf_codec pack(void *context, const struct rf_image_carried *record,
 			  struct iovec *packed)
 {
 	struct rf_packer *packer = context;
-	bool is_lz4 = packer->compression == RFORK_COMPRESS_LZ4;
-	size_t bytes = record->data_bytes, most = bytes - bytes / LEAST_GAIN;
-	const void *data = gather(packer, record);
-	size_t got = is_lz4 ? pack_lz4(packer, data, bytes, most)
-			    : pack_zstd(packer, data, bytes, most);
+	bool is_auto = packer->compression == RFORK_COMPRESS_AUTO;
+	enum rf_codec codec = choose(packer, record);
+	size_t got;
 
+	if (codec == RF_CODEC_NONE)
+		return codec;
+	got = is_auto ? pack_and_learn(packer, codec, record) : pack_record(packer, codec, record);
 	*packed = (struct iovec){ packer->packed, got };
-	if (got == 0)
-		return RF_CODEC_NONE;
-	return is_lz4 ? RF_CODEC_LZ4 : RF_CODEC_ZSTD;
+	return got ? codec : RF_CODEC_NONE;
 }
+
+/* -- its memory -------------------------------------------------------------------------------- */
 
 static size_t memory_bytes(void)
 {
 	return 2 * RECORD_BYTES + STATE_BYTES + zstd_bytes();
 }
 
-int rf_packer_begin(struct rf_packer *packer, unsigned compression, struct rf_image_writer *writer)
+int rf_packer_begin(struct rf_packer *packer, unsigned compression, uint32_t codecs,
+		    struct rf_image_writer *writer)
 {
 	long address;
 
@@ -100,6 +167,8 @@ int rf_packer_begin(struct rf_packer *packer, unsigned compression, struct rf_im
 	if (LZ4_sizeofState() > (int)STATE_BYTES || !packer->zstd)
 		return -ENOMEM;
 	packer->compression = compression;
+	packer->connection = writer->fd;
+	rf_pack_choice_init(&packer->choice, codecs);
 	packer->face = (struct rf_image_packer){ .pack = pack, .context = packer };
 	writer->packer = &packer->face;
 	return 0;

@@ -10,22 +10,27 @@
 #include <stdint.h>
 
 #include "rfork/image_writer.h"
+#include "rfork/pack_choice.h"
 
 struct rf_packer {
-	struct rf_image_packer face; /* for the writer */
-	unsigned compression;	     /* RFORK_COMPRESS_* */
-	unsigned char *memory;	     /* NULL = there is none */
-	unsigned char *gathered;     /* the data of a record whose runs lie in several places */
+	struct rf_image_packer face;  /* for the writer */
+	unsigned compression;	      /* RFORK_COMPRESS_* */
+	int connection;		      /* that of the writer: AUTO looks at it */
+	struct rf_pack_choice choice; /* of AUTO */
+	unsigned char *memory;	      /* NULL = there is none */
+	unsigned char *gathered;      /* the data of a record whose runs lie in several places */
 	unsigned char *packed;
 	void *lz4;  /* the state of its compressor */
 	void *zstd; /* ZSTD_CCtx */
 };
 
 /*
- * Prepares to pack by the codec that the peers have agreed on, and tells the writer; nothing if
- * that is RFORK_COMPRESS_NONE.  0 or a negative errno.  rf_packer_end() is right after both.
+ * Prepares to pack as the peers have agreed, and tells the writer; nothing if that is
+ * RFORK_COMPRESS_NONE.  codecs: RF_CODEC_BIT of those that the node can unpack.  0 or a negative
+ * errno.  rf_packer_end() is right after both.
  */
-int rf_packer_begin(struct rf_packer *packer, unsigned compression, struct rf_image_writer *writer);
+int rf_packer_begin(struct rf_packer *packer, unsigned compression, uint32_t codecs,
+		    struct rf_image_writer *writer);
 
 /* Gives the memory back; the writer must not be used for pages any more. */
 void rf_packer_end(struct rf_packer *packer);

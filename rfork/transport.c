@@ -346,3 +346,12 @@ int rf_transport_connect(const struct rf_address *address, bool beyond_loopback,
 	return rf_report(report, attempt.last_error ? attempt.last_error : EHOSTUNREACH,
 			 "connect to %s port %u: %m", address->name, address->port);
 }
+
+bool rf_transport_is_local(int connection)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return getpeername(connection, (struct sockaddr *)&peer, &length) == 0 &&
+	       is_loopback((struct sockaddr *)&peer);
+}

@@ -47,4 +47,8 @@ int rf_address_parse(struct rf_address *address, const char *host, uint16_t defa
 int rf_transport_connect(const struct rf_address *address, bool beyond_loopback,
 			 int64_t deadline_ns, int *connection, struct rf_report *report);
 
+/* Whether a connection is of AF_UNIX or loopback, and so leaves this machine by a tunnel, if at
+ * all. */
+bool rf_transport_is_local(int connection);
+
 #endif

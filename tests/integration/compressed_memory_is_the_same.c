@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: with each compression memory arrives as it was, dense or scattered, compressible or not,
- * and what can be compressed goes in fewer bytes; without, it goes as it is.  The compressors change
- * nothing of the image.
+ * and what can be compressed goes in fewer bytes; without, and with RFORK_COMPRESS_AUTO within one
+ * machine, it goes as it is.  The compressors change nothing of the image.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -103,7 +103,7 @@ static int64_t move(const struct node *node, unsigned compression)
 
 int main(void)
 {
-	int64_t plain, lz4, zstd;
+	int64_t plain, lz4, zstd, automatic;
 	struct node node;
 
 	test_begin();
@@ -113,13 +113,16 @@ int main(void)
 	plain = move(&node, RFORK_COMPRESS_NONE);
 	lz4 = move(&node, RFORK_COMPRESS_LZ4);
 	zstd = move(&node, RFORK_COMPRESS_ZSTD);
-	printf("%lld bytes, %lld by LZ4, %lld by zstd\n", (long long)plain, (long long)lz4,
-	       (long long)zstd);
+	automatic = move(&node, RFORK_COMPRESS_AUTO);
+	printf("%lld bytes, %lld by LZ4, %lld by zstd, %lld as the library chooses\n",
+	       (long long)plain, (long long)lz4, (long long)zstd, (long long)automatic);
 	CHECK(plain > (int64_t)(noise.bytes + text.bytes + scattered.bytes / 2 + locked.bytes));
 	/* the noise does not get smaller, but all else to less than half */
 	CHECK_AT_MOST(lz4, (int64_t)noise.bytes + 400000 + (plain - (int64_t)noise.bytes) / 2);
 	CHECK_AT_MOST(zstd, (int64_t)noise.bytes + 400000 + (plain - (int64_t)noise.bytes) / 2);
 	CHECK_AT_MOST(noise.bytes, lz4);
+	/* but for what the process has done in between */
+	CHECK_AT_MOST(llabs(plain - automatic), 65536);
 	node_stop(&node);
 	return test_end();
 }

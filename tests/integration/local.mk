@@ -10,6 +10,7 @@ rf_integration_tests = \
 	%D%/alternate_stack_is_kept \
 	%D%/async_failures_are_told_on_stderr \
 	%D%/async_returns_at_the_snapshot \
+	%D%/auto_compresses_for_slow_links \
 	%D%/back_pressure_is_bounded \
 	%D%/background_reader_is_stopped \
 	%D%/bad_answers_to_a_check_are_reported \
@@ -136,6 +137,7 @@ rf_integration_tests = \
 	%D%/killing_the_server_ends_everything \
 	%D%/killing_the_session_ends_the_ghost \
 	%D%/killing_the_stand_in_ends_the_daemons \
+	%D%/lacking_codecs_are_refused_by_name \
 	%D%/large_output_arrives \
 	%D%/link_to_the_program_is_the_nodes \
 	%D%/listening_child_may_move_on \
@@ -404,6 +406,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_alternate_stack_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_async_failures_are_told_on_stderr_LDADD = $(rf_integration_ldadd)
 %C%_async_returns_at_the_snapshot_LDADD = $(rf_integration_ldadd)
+%C%_auto_compresses_for_slow_links_LDADD = $(rf_integration_ldadd)
 %C%_back_pressure_is_bounded_LDADD = $(rf_integration_ldadd)
 %C%_background_reader_is_stopped_LDADD = $(rf_integration_ldadd)
 %C%_bad_answers_to_a_check_are_reported_LDADD = $(rf_integration_ldadd)
@@ -530,6 +533,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_killing_the_server_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_session_ends_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
+%C%_lacking_codecs_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
 %C%_link_to_the_program_is_the_nodes_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)

@@ -308,3 +308,37 @@ void network_deliver(const struct network *network, unsigned node)
 	run(server, "nft delete table inet rfork-%u", TEST);
 	close(server);
 }
+
+/* -- rates ------------------------------------------------------------------------------------- */
+
+void network_limit(const struct network *network, unsigned node, const char *rate)
+{
+	(void)network;
+	switch (ask(HERE, "tc qdisc add dev rf-0-%u root tbf rate %s burst 128kb latency 20ms",
+		    node + 1, rate)) {
+	case 0:
+		return;
+	case EXIT_MISSING:
+		test_skip("there is no tc(8), of the package iproute2");
+	default:
+		test_skip("the kernel has no token bucket filter");
+	}
+}
+
+/* proc_pid_net(5), dev: of each device eight numbers about what it has received, then those about what
+ * it has sent. */
+int64_t network_sent_bytes(const struct network *network, unsigned node)
+{
+	char text[8192], name[16], *line;
+	long long sent;
+	int fd = CHECK_CALL(open("/proc/self/net/dev", O_RDONLY | O_CLOEXEC));
+
+	(void)network;
+	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
+	close(fd);
+	snprintf(name, sizeof(name), "rf-0-%u:", node + 1);
+	line = strstr(text, name);
+	CHECK(line);
+	CHECK_EQUAL(sscanf(line + strlen(name), "%*u %*u %*u %*u %*u %*u %*u %*u %lld", &sent), 1);
+	return sent;
+}

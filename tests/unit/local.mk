@@ -28,6 +28,7 @@ rf_unit_tests = \
 	%D%/test_job \
 	%D%/test_key \
 	%D%/test_maps \
+	%D%/test_pack_choice \
 	%D%/test_packed_pages \
 	%D%/test_pagemap \
 	%D%/test_peers \
@@ -152,6 +153,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_maps_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_maps_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_maps_LDADD = $(rf_unit_ldadd)
+
+%C%_test_pack_choice_SOURCES = %D%/test_pack_choice.c
+%C%_test_pack_choice_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_pack_choice_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_pack_choice_LDADD = $(rf_unit_ldadd)
 
 %C%_test_packed_pages_SOURCES = %D%/test_packed_pages.c rfork/unpacker.c rfork/unpacker.h \
 	%D%/image_packed.c %D%/image_packed.h %D%/image_sample.c %D%/image_sample.h

@@ -227,7 +227,7 @@ static void begin(unsigned compression)
 {
 	static struct rf_image_writer writer;
 
-	ck_assert_int_eq(rf_packer_begin(&packer, compression, &writer), 0);
+	ck_assert_int_eq(rf_packer_begin(&packer, compression, UINT32_MAX, &writer), 0);
 	ck_assert_ptr_eq(writer.packer, &packer.face);
 	rf_unpacker_init(&unpacker, UINT32_MAX);
 }
@@ -302,7 +302,7 @@ START_TEST(nothing_is_packed_unasked)
 	struct rf_image_writer writer = { .fd = -1 };
 
 	packer = (struct rf_packer){ 0 };
-	ck_assert_int_eq(rf_packer_begin(&packer, RFORK_COMPRESS_NONE, &writer), 0);
+	ck_assert_int_eq(rf_packer_begin(&packer, RFORK_COMPRESS_NONE, UINT32_MAX, &writer), 0);
 	ck_assert_ptr_null(writer.packer);
 	ck_assert_ptr_null(packer.memory);
 	rf_packer_end(&packer);
