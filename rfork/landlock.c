@@ -4,25 +4,20 @@
  *
  * A domain has at most 16 layers, one for each call of landlock_restrict_self(2).  So a process that
  * inherits it, and adds layers until the kernel says E2BIG, can add fewer than 16 only if there
- * were some.  The one that does so here shares the memory, for it takes too long to copy that, and ends at
- * once.
+ * were some.
  */
 #define _GNU_SOURCE
 #include "rfork/landlock.h"
 
 #include <linux/kcmp.h>
 #include <linux/landlock.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
+#include "rfork/aside.h"
 #include "rfork/sys.h"
 
 #define MAX_LAYERS 16u /* LANDLOCK_MAX_NUM_LAYERS, security/landlock/limits.h */
-#define STACK_BYTES 16384u
 
 /* To an ordinary process everything looks the same in a domain.  But root may look at any process, unless
  * a domain keeps it from those outside. */
@@ -35,8 +30,8 @@ static bool may_have_domain(void)
 			  0) == -EPERM;
 }
 
-/* Fills the domain up; in a process of its own.  No libc: its memory is the caller's. */
-static int fill_domain(void *layers)
+/* Fills the domain up. */
+static void fill_domain(void *layers)
 {
 	struct landlock_ruleset_attr rules = { .handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM };
 	long ruleset = rf_syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
@@ -47,27 +42,15 @@ static int fill_domain(void *layers)
 		error = rf_syscall(SYS_landlock_restrict_self, ruleset, 0);
 		added += error == 0;
 	}
-	*(unsigned *)layers = error == -E2BIG && added < MAX_LAYERS ? MAX_LAYERS - added : 0;
-	rf_sys_exit(0);
+	if (error == -E2BIG && added < MAX_LAYERS)
+		*(unsigned *)layers = MAX_LAYERS - added;
 }
 
 unsigned rf_landlock_layers(void)
 {
-	unsigned char stack[STACK_BYTES] __attribute__((aligned(16)));
-	volatile unsigned layers = 0;
-	sigset_t all, original;
-	pid_t pid;
+	unsigned layers = 0;
 
-	if (!may_have_domain())
-		return 0;
-	/* a handler must not run twice in one memory */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &original);
-	/* no exit signal: nobody hears of its end */
-	pid = clone(fill_domain, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, (void *)&layers);
-	if (pid > 0)
-		while (rf_syscall(SYS_waitid, P_PID, pid, NULL, WEXITED | __WALL, NULL) == -EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &original, NULL);
+	if (may_have_domain())
+		rf_aside(fill_domain, &layers);
 	return layers;
 }

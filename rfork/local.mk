@@ -41,6 +41,7 @@ rf_capture_sources = \
 	%D%/approach.c %D%/approach.h \
 	%D%/arena.c %D%/arena.h \
 	%D%/arrival.c %D%/arrival.h \
+	%D%/aside.c %D%/aside.h \
 	%D%/chain.c %D%/chain.h \
 	%D%/check.c %D%/check.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
@@ -108,6 +109,7 @@ rf_capture_sources = \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
 	%D%/snapshot_rest.c \
+	%D%/snapshot_warm.c \
 	%D%/statefile_writer.c %D%/statefile_writer.h \
 	%D%/state.c %D%/state.h \
 	%D%/terminal.c %D%/terminal.h \

@@ -69,8 +69,8 @@ static uint32_t intern_file(struct rf_snapshot *snapshot, const struct rf_image_
 	return (uint32_t)snapshot->file_count++;
 }
 
-static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
-			  const char *path, const struct rf_digest_cache *cache)
+int rf_snapshot_digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
+			       const char *path, const struct rf_digest_cache *cache)
 {
 	uint64_t bytes =
 		rf_file_visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
@@ -90,40 +90,6 @@ static int digest_mapping(struct rf_image_mapping *mapping, const struct rf_imag
 	}
 	mapping->flags |= RF_MAPPING_DIGEST;
 	return 0;
-}
-
-static void warm_digest(struct rf_digest_cache *cache, const struct rf_map *map)
-{
-	struct rf_image_mapping mapping = { .start = map->start,
-					    .end = map->end,
-					    .file_offset = map->file_offset };
-	struct rf_image_file file;
-	struct stat status;
-	uint64_t bytes;
-
-	if (map->kind != RF_MAP_FILE || map->deleted || rf_sys_stat(map->path, &status) < 0 ||
-	    !S_ISREG(status.st_mode))
-		return;
-	file = rf_file_identity(&status);
-	bytes = rf_file_visible_bytes(&file, mapping.file_offset, map->end - map->start);
-	if (!rf_digest_cache_find(cache, &file, mapping.file_offset, bytes, mapping.digest) &&
-	    digest_mapping(&mapping, &file, map->path, NULL) == 0)
-		rf_digest_cache_add(cache, &file, mapping.file_offset, bytes, mapping.digest);
-}
-
-void rf_snapshot_warm_digests(struct rf_digest_cache *cache)
-{
-	struct rf_arena scratch;
-	struct rf_maps maps = { 0 };
-	void *buffer;
-
-	if (rf_arena_map(&scratch, RF_ARENA_LARGE_BYTES) < 0)
-		return;
-	buffer = rf_arena_take(&scratch, MAPS_LARGE_BYTES);
-	if (rf_maps_read(&maps, buffer, MAPS_LARGE_BYTES) == 0)
-		for (size_t i = 0; i < maps.count; i++)
-			warm_digest(cache, &maps.entries[i]);
-	rf_arena_unmap(&scratch);
 }
 
 /* -- mappings ------------------------------------------------------------------------ */
@@ -466,7 +432,8 @@ int rf_snapshot_digest_files(struct rf_snapshot *snapshot,
 							 mapping->protection & RF_PROTECTION_WRITE))
 			continue;
 		file = &snapshot->files[mapping->file];
-		if (digest_mapping(mapping, &file->image, file->path, request->digests) == -ENOMEM)
+		if (rf_snapshot_digest_mapping(mapping, &file->image, file->path,
+					       request->digests) == -ENOMEM)
 			return rf_report(report, ENOMEM, "%s: %m", file->path);
 	}
 	return 0;
@@ -539,6 +506,15 @@ static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_f
 	return 0;
 }
 
+/* A process without a working directory goes nowhere, but what else is in the way is to be found. */
+static int refuse_directory(struct rf_snapshot *snapshot, struct rf_refusals *refusals,
+			    struct rf_report *report)
+{
+	snapshot->process.cwd_bytes = 1;
+	snapshot->cwd[0] = '/';
+	return rf_refuse_reported(refusals, report);
+}
+
 int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *arena,
 			      const struct rf_arch_context *context,
 			      struct rf_snapshot_request *request, struct rf_report *report)
@@ -551,6 +527,8 @@ int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *are
 	rf_procstate_thread(&snapshot->thread, context, request->signal_mask);
 	snapshot->auxv = request->ranges.auxv;
 	error = rf_procstate_collect(&snapshot->process, &request->ranges, snapshot->cwd, report);
+	if (error < 0 && request->refusals)
+		error = refuse_directory(snapshot, request->refusals, report);
 	if (error < 0)
 		return error;
 	error = collect_mappings(snapshot, request, report);

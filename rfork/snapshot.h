@@ -207,6 +207,11 @@ bool rf_snapshot_has_zeros_between(const struct rf_snapshot_mapping *mapping);
 int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
 		     size_t bytes, void *bounce, const void **data);
 
+/* Fills the digest of what a mapping shows of its file, from the cache (which may be NULL) or by reading; 0
+ * or a negative errno. */
+int rf_snapshot_digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
+			       const char *path, const struct rf_digest_cache *cache);
+
 /* Computes the digests of the calling process's mapped files that the cache lacks: in the caller,
  * so that the next rfork() finds them too.  What fails is left to the ghost. */
 void rf_snapshot_warm_digests(struct rf_digest_cache *cache);

@@ -142,6 +142,7 @@ rf_integration_tests = \
 	%D%/link_to_the_program_is_the_nodes \
 	%D%/listening_child_may_move_on \
 	%D%/locks_refuse_a_move \
+	%D%/locks_survive_a_call \
 	%D%/long_messages_follow_short_ones \
 	%D%/losing_the_link_ends_the_child \
 	%D%/lost_output_is_told \
@@ -538,6 +539,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_link_to_the_program_is_the_nodes_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_locks_refuse_a_move_LDADD = $(rf_integration_ldadd)
+%C%_locks_survive_a_call_LDADD = $(rf_integration_ldadd)
 %C%_long_messages_follow_short_ones_LDADD = $(rf_integration_ldadd)
 %C%_losing_the_link_ends_the_child_LDADD = $(rf_integration_ldadd)
 %C%_lost_output_is_told_LDADD = $(rf_integration_ldadd)
