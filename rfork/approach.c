@@ -362,8 +362,10 @@ struct rf_ghost_order *rf_approach_nobody(struct rf_flight *flight,
 
 	rf_state_lock();
 	order = begin_order(flight, "nobody", options, report);
-	if (order)
+	if (order) {
 		rf_terminal_find(&order->terminal);
+		order->request.same_boot = true; /* nobody wants digests */
+	}
 	rf_state_unlock();
 	return order;
 }

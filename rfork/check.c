@@ -132,7 +132,8 @@ int rf_check_refuse(struct rf_flight *flight, const struct rf_options *options,
 
 	if (!refusals.count)
 		return 0;
-	order->connection = -1; /* the node need not hear of it */
+	order->connection = -1; /* the node need not hear of it, and wants no digests */
+	order->request.same_boot = true;
 	refusals.lines = lines;
 	error = look(flight, options, order, &refusals, report);
 	return error < 0 ? error

@@ -22,6 +22,7 @@
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/refusals.h"
+#include "rfork/sandbox.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
 
@@ -251,8 +252,7 @@ static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 	error = find_threads(&look);
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/task: %m");
-	if (rf_sys_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
-		rf_refuse(&look.refusals, "a seccomp filter");
+	rf_sandbox_refuse(&look.refusals);
 	find_descriptors(&look);
 	refuse_mappings(&look);
 	return rf_refusals_report(&look.refusals, "cannot be kept", advise(&look), report);

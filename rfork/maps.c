@@ -229,6 +229,9 @@ struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *stat
 					  ? RF_SOURCE_SHARED
 					  : RF_SOURCE_CONTENTS,
 		};
+	/* files by which devices and buffers of devices are mapped */
+	if (starts_with(map->path, "/sys/") || starts_with(map->path, "/dmabuf:"))
+		return (struct rf_map_plan){ .refusal = "the memory of a device" };
 	if (starts_with(map->path, "anon_inode:"))
 		return (struct rf_map_plan){ .refusal = "the memory of a kernel object" };
 	if (map->deleted && strcmp(map->path, "/[aio]") == 0)

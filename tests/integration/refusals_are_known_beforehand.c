@@ -250,6 +250,21 @@ static int make_asynchronous(struct thing *thing)
 	return (int)syscall(SYS_io_setup, 8, &asynchronous);
 }
 
+static void leave_directory(void)
+{
+	CHECK_CALL(chdir("/"));
+}
+
+static int make_deleted_directory(struct thing *thing)
+{
+	char path[] = "/tmp/rfork-test-XXXXXX";
+
+	CHECK(mkdtemp(path));
+	CHECK_CALL(chdir(path));
+	thing->unmake = leave_directory;
+	return rmdir(path);
+}
+
 static const struct row {
 	const char *name;
 	int (*make)(struct thing *thing);
@@ -280,6 +295,7 @@ static const struct row {
 	{ "ptmx", make_terminal_master, "ptmx): a character device", true },
 	{ "secret", make_secret, "descriptor 17 (/secretmem (deleted)): secret memory", true },
 	{ "mapped secret", make_secret_memory, "(/secretmem (deleted)): secret memory", false },
+	{ "directory", make_deleted_directory, "the working directory was deleted", false },
 	{ "io_setup", make_asynchronous, "(/[aio] (deleted)): asynchronous I/O", false },
 };
 

@@ -3,7 +3,8 @@
  * Claim: a process that is confined in a way in which its child on a node would not be is refused by
  * name, and rfork_check() says the same: a seccomp filter, a Landlock domain, a root directory set by
  * chroot(2), capabilities that root has dropped, or that a process has removed from its bounding
- * set.  Before it was confined it could go, and no_new_privs alone confines nobody so.
+ * set.  Of the first two no checkpoint is taken, either.  Before it was confined it could go, and
+ * no_new_privs alone confines nobody so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -170,6 +171,12 @@ static void expect_confined(const struct sandbox *sandbox)
 	CHECK(end && !end[1]);
 	*end = '\0';
 	footprint_expect_refusal(node.host, NULL, ENOTSUP, list);
+	if (sandbox->is_of_the_node)
+		return;
+	/* an executable would be started anywhere */
+	CHECK_EQUAL(rfork_checkpoint(0), -1);
+	CHECK_EQUAL(errno, ENOTSUP);
+	CHECK(strstr(rfork_error(), list));
 }
 
 /* In a process of its own, for no way leads back. */

@@ -52,6 +52,9 @@ static void foresee(struct foreseen *foreseen, const char *host,
 		return;
 	if (options)
 		memcpy(&checked, options, options->size);
+	/* such tests stop the shells that there are, and a check would take one of them */
+	if (checked.flags & RFORK_ASYNC || (checked.timeout_ms > 0 && checked.timeout_ms < 1000))
+		return;
 	checked.flags |= flag;
 	checked.size = sizeof(checked);
 	foreseen->count = rfork_check(host, &checked, foreseen->list, sizeof(foreseen->list));

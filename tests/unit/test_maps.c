@@ -138,6 +138,34 @@ START_TEST(finds_a_mapping_of_this_process)
 }
 END_TEST
 
+static const char *refusal_of(const char *path, bool shared, bool deleted)
+{
+	struct stat status = { .st_mode = S_IFREG };
+	struct rf_map map = { .start = 4096,
+			      .end = 8192,
+			      .protection = RF_PROTECTION_READ,
+			      .shared = shared,
+			      .deleted = deleted,
+			      .kind = RF_MAP_FILE,
+			      .path = path };
+
+	return rf_map_plan(&map, deleted ? NULL : &status, true).refusal;
+}
+
+/* Also where nothing is written to them, and a copy of what is read would be a lie. */
+START_TEST(memory_of_kernel_objects_is_refused)
+{
+	ck_assert_ptr_nonnull(refusal_of("anon_inode:[perf_event]", true, false));
+	ck_assert_ptr_nonnull(
+		refusal_of("/sys/bus/pci/devices/0000:00:01.0/resource0", true, false));
+	ck_assert_ptr_nonnull(refusal_of("/dmabuf:heap", true, false));
+	ck_assert_ptr_nonnull(refusal_of("/secretmem", true, true));
+	ck_assert_ptr_nonnull(refusal_of("/[aio]", true, true));
+	ck_assert_ptr_null(refusal_of("/etc/passwd", false, false));
+	ck_assert_ptr_null(refusal_of("/memfd:x", true, true));
+}
+END_TEST
+
 START_TEST(device_and_inode_agree_with_stat)
 {
 	static char buffer[1 << 18];
@@ -170,6 +198,7 @@ int main(void)
 	tcase_add_test(tcase, refuses_what_it_does_not_understand);
 	tcase_add_test(tcase, says_when_the_buffer_is_too_small);
 	tcase_add_test(tcase, finds_a_mapping_of_this_process);
+	tcase_add_test(tcase, memory_of_kernel_objects_is_refused);
 	tcase_add_test(tcase, device_and_inode_agree_with_stat);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
