@@ -53,7 +53,8 @@ static void foresee(struct foreseen *foreseen, const char *host,
 	if (options)
 		memcpy(&checked, options, options->size);
 	/* such tests stop the shells that there are, and a check would take one of them */
-	if (checked.flags & RFORK_ASYNC || (checked.timeout_ms > 0 && checked.timeout_ms < 1000))
+	if (checked.flags & (RFORK_ASYNC | RFORK_CHECK_MOVE) ||
+	    (checked.timeout_ms > 0 && checked.timeout_ms < 1000))
 		return;
 	checked.flags |= flag;
 	checked.size = sizeof(checked);
