@@ -76,6 +76,7 @@ rf_shell_sources = \
 	rfork/maps.c \
 	rfork/refusals.c \
 	rfork/report.c \
+	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \

@@ -10,6 +10,7 @@
 
 #include <rfork.h>
 
+#include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_timers.h"
 #include "rfork/sys.h"
@@ -59,8 +60,12 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.transport = find_transport(shell),
 	};
 	const uint64_t every_signal = UINT64_MAX;
-	int error = rf_restore_process(&shell->image, &shell->report);
+	int error = rf_restore_locks(&shell->image, &shell->report);
 
+	if (error < 0)
+		error = rf_shell_object(shell);
+	if (error == 0)
+		error = rf_restore_process(&shell->image, &shell->report);
 	if (error < 0)
 		error = rf_shell_object(shell);
 	if (error == 0)

@@ -27,6 +27,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/io.c \
 	rfork/maps.c \
 	rfork/report.c \
+	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \

@@ -19,6 +19,7 @@
 #include "rfork/clocks.h"
 #include "rfork/io.h"
 #include "rfork/restore_clocks.h"
+#include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_timers.h"
 #include "rfork/start/runtime.h"
@@ -237,7 +238,7 @@ static int build_image(struct rf_start *start)
 	if (error == 0)
 		error = rf_start_make_descriptors(start);
 	if (error == 0)
-		error = rf_start_take_locks(start);
+		error = rf_restore_locks(&start->file.image, &start->report);
 	if (error == 0)
 		error = rf_restore_locked(&start->file.image, &start->places, &start->report);
 	return error;

@@ -67,8 +67,6 @@ int rf_start_map_image(struct rf_start *start);
 /* Replaces the own descriptors by the image's; start->report_fd moves above them. */
 int rf_start_make_descriptors(struct rf_start *start);
 
-/* Takes the image's locks on files. */
-int rf_start_take_locks(struct rf_start *start);
 
 /* files.c */
 

@@ -231,8 +231,8 @@ const struct state_row state_descriptor_rows[] = {
 	{ "close-on-exec", open_both_ways, see_both_ways, .ways = STATE_ALL },
 	{ "duplicates", duplicate, see_duplicate, .ways = STATE_ALL, .needs = { "file" } },
 	/* who moves must not have any */
-	{ "file-locks", lock_file, see_lock, .ways = STATE_BY(RESTART) | STATE_BY(PROCESS),
-	  .needs = { "file" } },
+	{ "file-locks", lock_file, see_lock,
+	  .ways = STATE_BY(RESTART) | STATE_BY(PROCESS) | STATE_BY(NODE), .needs = { "file" } },
 	{ "pipe", make_pipe, write_pipe, read_pipe, .ways = STATE_CHILDREN },
 	{ "stream-socket", make_stream_pair, answer, hear, .ways = STATE_CHILDREN },
 	{ "datagram-socket", make_datagram_pair, answer, hear, .ways = STATE_CHILDREN },

@@ -180,7 +180,7 @@ static void check_tables(void)
 
 static void list_row(const struct state_row *row)
 {
-	static const char letters[STATE_WAYS] = "frmxp";
+	static const char letters[STATE_WAYS] = "frmxpn";
 
 	dprintf(1, "%s:", row->kind);
 	for (unsigned way = 0; way < STATE_WAYS; way++)

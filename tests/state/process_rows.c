@@ -158,7 +158,8 @@ const struct state_row state_process_rows[] = {
 	{ "working-directory", change_directory, see_directory, .ways = STATE_ALL },
 	{ "name", take_name, see_name, .ways = STATE_ALL },
 	/* an executable is started with arguments of its own, rfork_restart_args(3) */
-	{ "arguments", note_arguments, see_arguments, .ways = STATE_CHILDREN | STATE_BY(MOVE) },
+	{ "arguments", note_arguments, see_arguments,
+	  .ways = STATE_CHILDREN | STATE_BY(MOVE) | STATE_BY(NODE) },
 	{ "environment", note_environment, see_environment, .ways = STATE_ALL },
 	{ "auxiliary-vector", note_auxv, see_auxv, .ways = STATE_ALL },
 	{ "code-ranges", note_ranges, see_ranges, .ways = STATE_ALL },

@@ -17,6 +17,7 @@ enum state_way {
 	STATE_MOVE,    /* rfork_move() */
 	STATE_RESTART, /* rfork_undump(), and the executable is started */
 	STATE_PROCESS, /* undump -p, and the executable is started */
+	STATE_NODE,    /* rfork_checkpoint(), and undump --to has a node restart the statefile */
 	STATE_WAYS,
 };
 
@@ -25,7 +26,7 @@ enum state_way {
 /* The child of the process is looked at, and it goes on itself. */
 #define STATE_CHILDREN (STATE_BY(FORK) | STATE_BY(RFORK))
 /* The process itself goes on elsewhere. */
-#define STATE_ITSELF (STATE_BY(MOVE) | STATE_BY(RESTART) | STATE_BY(PROCESS))
+#define STATE_ITSELF (STATE_BY(MOVE) | STATE_BY(RESTART) | STATE_BY(PROCESS) | STATE_BY(NODE))
 #define STATE_ALL (STATE_CHILDREN | STATE_ITSELF)
 
 struct state_row {

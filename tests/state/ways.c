@@ -27,7 +27,9 @@
 enum state_way state_way;
 long state_pid;
 
-static const char *const names[STATE_WAYS] = { "fork", "rfork", "move", "restart", "process" };
+static const char *const names[STATE_WAYS] = {
+	"fork", "rfork", "move", "restart", "process", "node"
+};
 
 const char *state_way_name(enum state_way way)
 {
@@ -104,6 +106,21 @@ static _Noreturn void go_by_restart(const struct state_row *row, const char *pat
 	_exit(0);
 }
 
+static _Noreturn void go_by_statefile(const struct state_row *row, const char *path)
+{
+	rfork_crid_t crid = rfork_checkpoint(0);
+	int fd;
+
+	if (crid < 0)
+		fail("rfork_checkpoint");
+	if (crid == 0)
+		look(row);
+	fd = CHECK_CALL(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	if (rfork_commit(crid, fd) < 0 || rfork_commit_wait(crid, -1) < 0)
+		fail("rfork_commit");
+	_exit(0);
+}
+
 /* Says that the state is made, by a stop; returns as another process. */
 static void stand(void)
 {
@@ -137,6 +154,8 @@ static _Noreturn void live(const struct state_row *row, enum state_way way, cons
 		go_by_move(row, node);
 	case STATE_RESTART:
 		go_by_restart(row, path);
+	case STATE_NODE:
+		go_by_statefile(row, path);
 	default:
 		wait_to_be_taken(row);
 	}
@@ -190,13 +209,18 @@ static enum state_result await(pid_t pid, bool is_heard)
 	return status == 0 ? STATE_THERE : STATE_MISSING;
 }
 
-static enum state_result run_executable(const char *path, bool is_heard)
+/* Goes on from a file: an executable, or a statefile that a node restarts. */
+static enum state_result run_file(const char *path, const struct node *node, bool is_heard)
 {
+	const char *undump = node ? test_build_path("tools/undump") : NULL;
 	enum state_result result;
 	pid_t pid = start(NULL, is_heard);
 
 	if (pid == 0) {
-		execl(path, path, NULL);
+		if (node)
+			execl(undump, undump, path, "--to", node->host, NULL);
+		else
+			execl(path, path, NULL);
 		_exit(EXIT_NOT_GONE);
 	}
 	result = await(pid, is_heard);
@@ -239,7 +263,7 @@ static enum state_result go_by_process(pid_t pid, const char *path, const char *
 	undump(pid, path, drop, is_heard);
 	CHECK_CALL(kill(pid, SIGKILL));
 	test_wait(pid);
-	return run_executable(path, is_heard);
+	return run_file(path, NULL, is_heard);
 }
 
 static enum state_result run_program(const char *program, const char *drop, bool is_heard)
@@ -270,6 +294,7 @@ enum state_result state_go(const struct state_row *row, enum state_way way, cons
 	if (way == STATE_PROCESS)
 		return go_by_process(pid, path, drop, is_heard);
 	result = await(pid, is_heard);
-	return way == STATE_RESTART && result == STATE_THERE ? run_executable(path, is_heard)
-							     : result;
+	if (result != STATE_THERE || (way != STATE_RESTART && way != STATE_NODE))
+		return result;
+	return run_file(path, way == STATE_NODE ? node : NULL, is_heard);
 }

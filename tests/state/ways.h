@@ -14,7 +14,7 @@ enum state_result {
 	STATE_SKIPPED, /* there is no such thing here */
 };
 
-/* "fork", "rfork", "move", "restart", "process"; and back, STATE_WAYS if there is none. */
+/* "fork", "rfork", "move", "restart", "process", "node"; and back, STATE_WAYS if there is none. */
 const char *state_way_name(enum state_way way);
 enum state_way state_way_find(const char *name);
 
