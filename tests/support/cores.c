@@ -82,12 +82,21 @@ static void mask_quit(int how)
 	CHECK_CALL(sigprocmask(how, &set, NULL));
 }
 
-static void become(char *const arguments[], const char *directory, bool is_blocked,
+/* Before the program is executed, which keeps it: a value that another process writes while this one
+ * changes its memory may reach the old one. */
+static bool set_filter(unsigned filter)
+{
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && dprintf(fd, "%#x", filter) > 0;
+}
+
+static void become(char *const arguments[], const char *directory, unsigned filter, bool is_blocked,
 		   const int input[2], const int output[2])
 {
 	const struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
-	if (dup2(input[0], STDIN_FILENO) < 0 || dup2(output[1], STDOUT_FILENO) < 0 ||
+	if (!set_filter(filter) || dup2(input[0], STDIN_FILENO) < 0 || dup2(output[1], STDOUT_FILENO) < 0 ||
 	    chdir(directory) < 0 || setenv("PWD", directory, 1) < 0)
 		_exit(98);
 	setrlimit(RLIMIT_CORE, &limit);
@@ -102,26 +111,20 @@ static struct core_program start(char *const arguments[], unsigned filter, bool 
 {
 	const char *directory = checkpoint_directory();
 	struct core_program program;
-	int input[2], output[2], fd;
-	char path[64];
+	int input[2], output[2];
 
 	CHECK_CALL(pipe2(input, O_CLOEXEC));
 	CHECK_CALL(pipe2(output, O_CLOEXEC));
 	mask_quit(SIG_BLOCK);
 	program.pid = CHECK_CALL(fork());
 	if (program.pid == 0)
-		become(arguments, directory, is_blocked, input, output);
+		become(arguments, directory, filter, is_blocked, input, output);
 	mask_quit(SIG_UNBLOCK);
 	test_guard_process(program.pid);
 	close(input[0]);
 	close(output[1]);
 	program.input = input[1];
 	program.output = output[0];
-	/* exec keeps it; whoever it is by now */
-	snprintf(path, sizeof(path), "/proc/%d/coredump_filter", program.pid);
-	fd = CHECK_CALL(open(path, O_WRONLY | O_CLOEXEC));
-	CHECK(dprintf(fd, "%#x", filter) > 0);
-	close(fd);
 	return program;
 }
 
