@@ -285,10 +285,16 @@ void node_expect_load(const struct node *node, struct node_load load)
 	}
 }
 
+/* A node that poses as another machine is one to pages, which RDMA does not encrypt. */
+static uint64_t scheme_flags(void)
+{
+	return getenv("RFORK_TEST_SCHEME") ? RFORK_INSECURE_PLAINTEXT : 0;
+}
+
 pid_t node_move_returns_twice(const struct node *node, uint64_t flags)
 {
 	struct rfork_options options = { .size = sizeof(options),
-					 .flags = flags,
+					 .flags = flags | scheme_flags(),
 					 .timeout_ms = TEST_DEADLINE_MS };
 	pid_t pid = rfork_with(node->host, &options);
 
