@@ -69,7 +69,7 @@ char process_state(pid_t pid)
 		return 0;
 	after = strrchr(text, ')'); /* the name may hold anything */
 	CHECK(after && after[1] == ' ');
-	return after[2];
+	return after[2] == 'X' ? 0 : after[2]; /* nobody can wait for it any more */
 }
 
 void process_expect_stopped(pid_t pid)

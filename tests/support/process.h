@@ -20,7 +20,7 @@ struct process_cost {
  */
 int process_run(int (*body)(void));
 
-/* The letter in /proc/PID/stat; 0 if there is no such process. */
+/* The letter in /proc/PID/stat; 0 if there is no such process, not even one to be waited for. */
 char process_state(pid_t pid);
 
 /* Whether a process has given itself that name, of which the kernel keeps 15 characters. */
