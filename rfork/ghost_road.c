@@ -144,29 +144,48 @@ int rf_ghost_road_wait(struct rf_ghost *ghost)
 
 /* -- the beginning ----------------------------------------------------------------------------- */
 
-static size_t slots_within(int resource, size_t reserve_bytes)
+static size_t slots_within(rlim_t limit, size_t reserve_bytes)
 {
-	struct rlimit limit = { 0, 0 };
 	size_t slots;
 
-	rf_syscall(SYS_prlimit64, 0, resource, NULL, &limit);
-	if (limit.rlim_cur == RLIM_INFINITY)
+	if (limit == RLIM_INFINITY)
 		return SLOTS_MAX;
-	slots = limit.rlim_cur < reserve_bytes ? 0 : (limit.rlim_cur - reserve_bytes) / SLOT_BYTES;
+	slots = limit < reserve_bytes ? 0 : (limit - reserve_bytes) / SLOT_BYTES;
 	return slots < SLOTS_MAX ? slots : SLOTS_MAX;
 }
 
 /* 0 = a ring cannot be had. */
 static uint32_t choose_slots(void)
 {
-	size_t locked = slots_within(RLIMIT_MEMLOCK, LOCKED_RESERVE_BYTES);
+	struct rlimit memory = { 0, 0 }, file = { 0, 0 };
+	size_t locked, slots;
+
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, &memory);
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &file);
+	locked = slots_within(memory.rlim_cur, LOCKED_RESERVE_BYTES);
 	/* the ring is a file, and one that is too large costs a signal */
-	size_t slots = slots_within(RLIMIT_FSIZE, 0);
+	slots = slots_within(file.rlim_max, 0);
 
 	/* who is above the limit of locked memory finds out; others are told by the helper */
 	if (locked == 0)
 		locked = 1;
 	return (uint32_t)(slots < locked ? slots : locked);
+}
+
+/* The limit that the caller has set is for its own files, not for this one; but who has no right to
+ * more cannot have it either. */
+static long size_ring(int fd, size_t bytes)
+{
+	struct rlimit before, raised;
+	long result = rf_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &before);
+
+	if (result < 0)
+		return result;
+	raised = (struct rlimit){ before.rlim_max, before.rlim_max };
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, NULL);
+	result = rf_syscall(SYS_ftruncate, fd, bytes);
+	rf_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &before, NULL);
+	return result;
 }
 
 /* Memory that the helper maps, too; the descriptor, or a negative errno. */
@@ -187,7 +206,7 @@ static int make_ring(struct rf_ghost *ghost)
 	fd = rf_io_above_stdio((int)rf_syscall(SYS_memfd_create, "rfork-pages", MFD_CLOEXEC));
 	if (fd < 0)
 		return fd;
-	address = rf_syscall(SYS_ftruncate, fd, bytes);
+	address = size_ring(fd, bytes);
 	if (address == 0)
 		address = rf_sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (address < 0 && address > -4096) {

@@ -345,10 +345,10 @@ static void stay(void (*script)(struct road_view *), int error)
 	road_node_finish(&node);
 }
 
-/* Files of this process, among them a ring, may not be as large as a record. */
-static void limit_files(void)
+/* Files of this process may not be as large as a record; nor may a ring, where `most` is as low. */
+static void limit_files(rlim_t most)
 {
-	const struct rlimit limit = { SLOT_BYTES / 2, RLIM_INFINITY };
+	const struct rlimit limit = { SLOT_BYTES / 2, most };
 
 	CHECK_CALL(setrlimit(RLIMIT_FSIZE, &limit));
 }
@@ -399,7 +399,9 @@ int main(void)
 	options.flags = RFORK_INSECURE_PLAINTEXT;
 	succeed("auto://", take_all, NULL);
 	scripted_node_is_elsewhere = false;
-	limit_files();
+	limit_files(RLIM_INFINITY);
+	succeed("rdma://", take_all, NULL);
+	limit_files(SLOT_BYTES / 2);
 	succeed("auto://", go_by_the_connection, NULL);
 	stay(need_nothing, EFBIG);
 	test_remove_directory(keys.directory);
