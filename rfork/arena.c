@@ -20,6 +20,8 @@ int rf_arena_map(struct rf_arena *arena, size_t bytes)
 		return -ENOMEM;
 	*arena = (struct rf_arena){ .base = (unsigned char *)address, .bytes = bytes };
 	rf_sys_madvise((uintptr_t)address, bytes, MADV_DONTDUMP);
+	/* where huge pages are "always", one byte would take, and clear, 2 MiB */
+	rf_sys_madvise((uintptr_t)address, bytes, MADV_NOHUGEPAGE);
 	return 0;
 }
 
