@@ -28,7 +28,7 @@ static void check(int fd, const char *path, const char *why)
 	CHECK_CALL(dup2(fd, NUMBER));
 	CHECK_CALL(dup2(fd, DUPLICATE));
 	close(fd);
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, "descriptor 17 (");
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, "descriptor 17 (");
 	CHECK(strstr(rfork_error(), path));
 	if (!strstr(rfork_error(), why))
 		test_fail(__FILE__, __LINE__, "\"%s\" does not say: %s", rfork_error(), why);

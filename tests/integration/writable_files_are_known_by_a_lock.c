@@ -111,7 +111,7 @@ static void move(void)
 
 static void expect_refusal(const char *path)
 {
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, path);
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, path);
 	if (!strstr(rfork_error(), "not provably the same"))
 		test_fail(__FILE__, __LINE__, "\"%s\" does not say why", rfork_error());
 	expect_unlocked();
@@ -137,7 +137,7 @@ int main(void)
 	move();
 
 	locker = start_locker(same, 0);
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, same);
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, same);
 	stop_locker(locker);
 	close(NUMBER);
 	close(DUPLICATE);

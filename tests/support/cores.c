@@ -96,8 +96,9 @@ static void become(char *const arguments[], const char *directory, unsigned filt
 {
 	const struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
-	if (!set_filter(filter) || dup2(input[0], STDIN_FILENO) < 0 || dup2(output[1], STDOUT_FILENO) < 0 ||
-	    chdir(directory) < 0 || setenv("PWD", directory, 1) < 0)
+	if (!set_filter(filter) || dup2(input[0], STDIN_FILENO) < 0 ||
+	    dup2(output[1], STDOUT_FILENO) < 0 || chdir(directory) < 0 ||
+	    setenv("PWD", directory, 1) < 0)
 		_exit(98);
 	setrlimit(RLIMIT_CORE, &limit);
 	signal(SIGQUIT, SIG_DFL);

@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const struct rfork_options foreign_node_options = { .size = sizeof(struct rfork_options),
+						    .flags = RFORK_INSECURE_PLAINTEXT };
+
 static struct foreign_change wanted;
 
 static int write_text(const char *path, const char *text)

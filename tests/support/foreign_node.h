@@ -25,6 +25,9 @@ struct foreign_change {
  */
 void foreign_node_start(struct node *node, struct foreign_change change);
 
+/* Of calls that name them: to pages by RDMA, which are not encrypted, such a node is beyond loopback. */
+extern const struct rfork_options foreign_node_options;
+
 /* In the child: fails unless it runs on such a node. */
 void foreign_node_expect_here(void);
 
