@@ -22,13 +22,13 @@
 
 static struct node node;
 static struct terminal terminal;
-static const char *command[5]; /* what is to run on the node */
+static const char *command[6]; /* what is to run on the node */
 
 /* -- the leader: a shell with one job ---------------------------------------------------------- */
 
 static _Noreturn void execute(void)
 {
-	const char *arguments[8] = { test_build_path("examples/06-screen"), node.host };
+	const char *arguments[9] = { test_build_path("examples/06-screen"), node.host };
 
 	for (size_t i = 0; i < sizeof(command) / sizeof(command[0]); i++)
 		arguments[2 + i] = command[i];
@@ -152,7 +152,9 @@ static void use_editor(const char *path)
 	command[0] = "vim";
 	command[1] = "-Nu";
 	command[2] = "NONE";
-	command[3] = path;
+	command[3] = "-i"; /* it would write to the home directory */
+	command[4] = "NONE";
+	command[5] = path;
 	leader = start();
 	terminal_expect(&terminal, "~");
 	terminal_type(&terminal, "ia word");
