@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include "rfork/hold.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
+#include "rfork/other_threads.h"
 #include "rfork/refusals.h"
 #include "rfork/sandbox.h"
 #include "rfork/state.h"
@@ -115,42 +115,16 @@ static void refuse_mappings(struct look *look)
 	}
 }
 
-static void take_thread(struct look *look, const char *tid)
+static void take_thread(void *context, const char *tid, const char *name)
 {
-	char path[64], name[32];
-	long length;
+	struct look *look = context;
 
-	rf_format(path, sizeof(path), "/proc/self/task/%s/comm", tid);
-	length = rf_io_read_file(path, name, sizeof(name));
-	if (length < 0)
-		return; /* it has just ended */
-	name[strcspn(name, "\n")] = '\0';
 	if (look->order->request.flags & RFORK_THIS_THREAD) {
 		rf_rest_lose(&look->order->kept, "thread %s (%s)", tid, name);
 		return;
 	}
 	rf_refuse(&look->refusals, "thread %s (%s)", tid, name);
 	look->has_threads = true;
-}
-
-static int find_threads(struct look *look)
-{
-	char buffer[4096] __attribute__((aligned(8)));
-	long own = rf_syscall(SYS_gettid), got;
-	int directory = rf_sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (directory < 0)
-		return directory;
-	while ((got = rf_syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) > 0)
-		for (long at = 0; at < got;) {
-			const struct dirent64 *entry = (struct dirent64 *)(buffer + at);
-
-			if (entry->d_name[0] != '.' && strtol(entry->d_name, NULL, 10) != own)
-				take_thread(look, entry->d_name);
-			at += entry->d_reclen;
-		}
-	rf_sys_close(directory);
-	return (int)got;
 }
 
 /* What the program can do: its user may not know what a shell or an editor has left open. */
@@ -249,7 +223,7 @@ static int refuse_all(struct rf_holder_order *order, struct rf_report *report)
 	int error;
 
 	rf_refusals_begin(&look.refusals, lines, sizeof(lines));
-	error = find_threads(&look);
+	error = rf_other_threads(take_thread, &look);
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/task: %m");
 	rf_sandbox_refuse(&look.refusals);

@@ -88,6 +88,7 @@ rf_capture_sources = \
 	%D%/kept_fd.c %D%/kept_fd.h \
 	%D%/landlock.c %D%/landlock.h \
 	%D%/move.c %D%/move.h \
+	%D%/other_threads.c %D%/other_threads.h \
 	%D%/options.c %D%/options.h \
 	%D%/object_writer.c %D%/object_writer.h \
 	%D%/own_image.c %D%/own_image.h \

@@ -17,23 +17,35 @@
 
 #include "rfork/held.h"
 #include "rfork/io.h"
+#include "rfork/other_threads.h"
 #include "rfork/sys.h"
 
 /* -- who would be left behind ----------------------------------------------------------------- */
 
-/* A directory's links are itself, its entry in the one above, and one for each folder in it: so
- * many threads, the dead one that began the process too. */
+static void count_thread(void *context, const char *tid, const char *name)
+{
+	unsigned *count = context;
+
+	(void)tid, (void)name;
+	(*count)++;
+}
+
+/* A directory's links are itself, its entry in the one above, and one for each folder in it: where there
+ * are no more, nothing else need be looked at. */
 static int refuse_threads(struct rf_report *report)
 {
 	struct stat status;
+	unsigned others = 0;
 	int error = rf_sys_stat("/proc/self/task", &status);
 
+	if (error == 0 && status.st_nlink > 3)
+		error = rf_other_threads(count_thread, &others);
 	if (error < 0)
 		return rf_report(report, -error, "/proc/self/task: %m");
-	if (status.st_nlink > 3)
+	if (others)
 		return rf_report(report, ENOTSUP,
-				 "%lu threads cannot move: the calling one must be the only one",
-				 (unsigned long)status.st_nlink - 2);
+				 "%u threads cannot move: the calling one must be the only one",
+				 others + 1);
 	return 0;
 }
 
