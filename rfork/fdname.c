@@ -76,7 +76,8 @@ const char *rf_fdname_type(int fd, const struct stat *status, const char *path)
 	if (rf_sys_stat(path, &found) == -EACCES)
 		return "what lies behind a directory that may not be searched";
 	if (strncmp(path, anonymous, sizeof(anonymous) - 1) == 0)
-		return "a kernel object";
+		return strcmp(path, "anon_inode:[pidfd]") == 0 ? "a process that does not go along"
+							       : "a kernel object";
 	if (strncmp(path, "/proc/", 6) == 0)
 		return "what another thread or process has in /proc";
 	switch (status->st_mode & S_IFMT) {

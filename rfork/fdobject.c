@@ -16,24 +16,80 @@
 #include "rfork/io.h"
 #include "rfork/object_writer.h"
 #include "rfork/sys.h"
+#include "rfork/timer_value.h"
 
 #define FDINFO_BYTES 4096u
+#define TIMER_TRIES 100
+/* Linux 6.9, include/uapi/linux/pidfd.h: PIDFD_THREAD. */
+#define PIDFD_IS_THREAD ((uint32_t)O_EXCL)
 
-uint32_t rf_fdobject_kind(const struct stat *status, const char *path)
+bool rf_fdobject_is(const struct stat *status, const char *path)
+{
+	static const char anonymous[] = "anon_inode:";
+
+	/* they are the only ones without a type */
+	return !(status->st_mode & S_IFMT) && strncmp(path, anonymous, sizeof(anonymous) - 1) == 0;
+}
+
+static uint32_t find_kind(const char *path)
 {
 	static const struct {
 		const char *path;
 		enum rf_object_kind kind;
 	} known[] = {
 		{ "anon_inode:[eventfd]", RF_OBJECT_EVENT },
+		{ "anon_inode:[timerfd]", RF_OBJECT_TIMER },
+		{ "anon_inode:[signalfd]", RF_OBJECT_SIGNALS },
+		{ "anon_inode:[eventpoll]", RF_OBJECT_POLL },
+		{ "anon_inode:[pidfd]", RF_OBJECT_PROCESS },
 	};
 
-	/* they are the only ones without a type */
-	if (status->st_mode & S_IFMT)
-		return 0;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(path, known[i].path) == 0)
 			return known[i].kind;
+	return 0;
+}
+
+/* The number behind a label that begins a line of fdinfo, see proc_pid_fdinfo(5); false if it is not
+ * there. */
+static bool find_number(const char *text, const char *label, int base, uint64_t *number)
+{
+	const char *found = strstr(text, label);
+
+	if (found)
+		*number = strtoull(found + strlen(label), NULL, base);
+	return found;
+}
+
+/* fd: where we have it. */
+static long read_info(int fd, char *text, size_t bytes)
+{
+	char path[48];
+
+	rf_format(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return rf_io_read_file(path, text, bytes);
+}
+
+/* Whether a descriptor of pidfd_open(2) means the process that goes; of its threads, the first.  In
+ * the child of a fork it would mean the parent, which stays. */
+static bool is_own_process(const struct rf_fdtable *table, const struct rf_fd *entry)
+{
+	char text[FDINFO_BYTES];
+	uint64_t pid;
+
+	return table->goes_itself && read_info(entry->fd, text, sizeof(text)) > 0 &&
+	       find_number(text, "\nPid:\t", 10, &pid) && pid == (uint64_t)table->process &&
+	       (!(entry->image.status_flags & PIDFD_IS_THREAD) || table->thread == table->process);
+}
+
+int rf_fdobject_classify(const struct rf_fdtable *table, struct rf_fd *entry)
+{
+	uint32_t kind = find_kind(entry->path);
+
+	if (!kind || (kind == RF_OBJECT_PROCESS && !is_own_process(table, entry)))
+		return -ENOTSUP;
+	entry->object = kind;
+	entry->image.kind = RF_DESCRIPTOR_OBJECT;
 	return 0;
 }
 
@@ -70,22 +126,13 @@ int rf_fdobject_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_are
 		.fd = entry->fd,
 		.path = entry->path,
 	};
+	if (entry->object == RF_OBJECT_PROCESS && entry->image.status_flags & PIDFD_IS_THREAD)
+		added->object.process.flags = RF_PROCESS_THREAD;
 	entry->image.file = (uint32_t)table->object_count++;
 	return 0;
 }
 
 /* -- what they hold --------------------------------------------------------------------------- */
-
-/* The number behind a label that begins a line of fdinfo, see proc_pid_fdinfo(5); false if it is not
- * there. */
-static bool find_number(const char *text, const char *label, int base, uint64_t *number)
-{
-	const char *found = strstr(text, label);
-
-	if (found)
-		*number = strtoull(found + strlen(label), NULL, base);
-	return found;
-}
 
 /* Each reads what an object of one kind holds; 0 or a negative errno: -EPROTO for what cannot be
  * understood. */
@@ -104,20 +151,86 @@ static int look_at_event(struct rf_fdobject *object, const char *text)
 	return 0;
 }
 
+/* Nanoseconds until a timer goes off; 0 = not armed. */
+static uint64_t read_left(int fd, uint64_t *interval_ns)
+{
+	struct itimerspec value = { 0 };
+
+	rf_syscall(SYS_timerfd_gettime, fd, &value);
+	*interval_ns = rf_timer_timespec_ns(&value.it_interval);
+	return rf_timer_timespec_ns(&value.it_value);
+}
+
+static int64_t read_wall_clock(void)
+{
+	struct timespec now = { 0 };
+
+	rf_syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	return (int64_t)rf_timer_timespec_ns(&now);
+}
+
+/*
+ * To ask how much time is left counts what has expired, too, which fdinfo tells then: both belong
+ * together unless it has gone off between two such questions.
+ */
+static int look_at_timer(struct rf_fdobject *object, char *text, size_t bytes)
+{
+	struct rf_object_timer *timer = &object->object.timer;
+	uint64_t clock, flags, before_ns, left_ns;
+	bool is_armed = false;
+
+	for (int tries = 0; tries < TIMER_TRIES; tries++) {
+		long length;
+
+		before_ns = read_left(object->fd, &timer->interval_ns);
+		length = read_info(object->fd, text, bytes);
+		if (length < 0)
+			return (int)length;
+		left_ns = read_left(object->fd, &timer->interval_ns);
+		object->looked_ns = rf_io_now_ns();
+		is_armed |= before_ns || left_ns;
+		if (left_ns <= before_ns && !left_ns == !before_ns)
+			break;
+	}
+	if (!find_number(text, "\nclockid: ", 10, &clock) ||
+	    !find_number(text, "\nticks: ", 10, &timer->expirations) ||
+	    !find_number(text, "\nsettime flags: ", 8, &flags))
+		return -EPROTO;
+	/* one that goes off all the time has been seen to be armed */
+	if (!left_ns && is_armed && timer->interval_ns)
+		left_ns = 1;
+	timer->clock = (int32_t)clock;
+	timer->flags = (uint32_t)flags;
+	timer->remaining_ns = left_ns;
+	timer->due_ns = 0;
+	if (left_ns && flags & RF_TIMER_ABSOLUTE &&
+	    (timer->clock == CLOCK_REALTIME || timer->clock == CLOCK_REALTIME_ALARM))
+		timer->due_ns = read_wall_clock() + (int64_t)left_ns;
+	return 0;
+}
+
+static int look_at_signals(struct rf_fdobject *object, const char *text)
+{
+	return find_number(text, "\nsigmask:", 16, &object->object.signals.mask) ? 0 : -EPROTO;
+}
+
 static int look_at(struct rf_fdobject *object)
 {
-	char path[48], text[FDINFO_BYTES];
-	long length;
+	char text[FDINFO_BYTES];
+	long length = 0;
 
-	rf_format(path, sizeof(path), "/proc/self/fdinfo/%d", object->fd);
-	length = rf_io_read_file(path, text, sizeof(text));
+	switch (object->object.image.kind) {
+	case RF_OBJECT_TIMER:
+		return look_at_timer(object, text, sizeof(text));
+	case RF_OBJECT_POLL: /* all of them together */
+	case RF_OBJECT_PROCESS:
+		return 0;
+	}
+	length = read_info(object->fd, text, sizeof(text));
 	if (length < 0)
 		return (int)length;
-	switch (object->object.image.kind) {
-	case RF_OBJECT_EVENT:
-		return look_at_event(object, text);
-	}
-	return -EPROTO;
+	return object->object.image.kind == RF_OBJECT_EVENT ? look_at_event(object, text)
+							    : look_at_signals(object, text);
 }
 
 /* A process that has changed its uid may not open its own /proc files otherwise.  Returns what it
@@ -155,12 +268,12 @@ int rf_fdobject_look(struct rf_fdtable *table, struct rf_arena *arena, struct rf
 {
 	int dumpable, error;
 
-	(void)arena;
-	(void)refusals;
 	if (!table->object_count)
 		return 0;
 	dumpable = become_dumpable();
 	error = look_at_all(table, report);
+	if (error == 0)
+		error = rf_fdobject_look_polls(table, arena, refusals, report);
 	become_as_before(dumpable);
 	return error;
 }
@@ -177,11 +290,59 @@ void rf_fdobject_renew(struct rf_fdtable *table)
 	become_as_before(dumpable);
 }
 
-int rf_fdobject_write(const struct rf_fdtable *table, struct rf_image_writer *writer)
+const struct rf_fd *rf_fdobject_find_entry(const struct rf_fdtable *table, uint32_t number)
+{
+	size_t low = 0, high = table->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->entries[middle].image.number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < table->count && table->entries[low].image.number == number
+		       ? &table->entries[low]
+		       : NULL;
+}
+
+void rf_fdobject_keep_watches(struct rf_fdtable *table)
+{
+	for (size_t i = 0; i < table->object_count; i++) {
+		struct rf_object_state *object = &table->objects[i].object;
+		uint32_t kept = 0;
+
+		for (uint32_t j = 0; j < object->watch_count; j++)
+			if (rf_fdobject_find_entry(table, object->watches[j].descriptor))
+				object->watches[kept++] = object->watches[j];
+		object->watch_count = kept;
+	}
+}
+
+/* -- into the image ---------------------------------------------------------------------------- */
+
+int rf_fdobject_write(const struct rf_fdtable *table, struct rf_image_writer *writer,
+		      bool is_at_rest)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < table->object_count && error >= 0; i++) {
+		struct rf_object_state object = table->objects[i].object;
+
+		if (object.image.kind == RF_OBJECT_TIMER && !is_at_rest && !object.timer.due_ns)
+			rf_timer_pass(&object.timer,
+				      (uint64_t)(rf_io_now_ns() - table->objects[i].looked_ns));
+		error = rf_object_write(&object, writer);
+	}
+	return error;
+}
+
+int rf_fdobject_write_watches(const struct rf_fdtable *table, struct rf_image_writer *writer)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < table->object_count && error >= 0; i++)
-		error = rf_object_write(&table->objects[i].object, writer);
+		error = rf_object_write_watches(&table->objects[i].object, writer);
 	return error;
 }

@@ -7,6 +7,7 @@
 #ifndef RF_FDOBJECT_H
 #define RF_FDOBJECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -15,8 +16,11 @@
 #include "rfork/image_writer.h"
 #include "rfork/report.h"
 
-/* Which enum rf_object_kind it is, by what /proc calls the descriptor; 0 = none that travels. */
-uint32_t rf_fdobject_kind(const struct stat *status, const char *path);
+/* Whether a descriptor leads to such an object.  path: what /proc says of it. */
+bool rf_fdobject_is(const struct stat *status, const char *path);
+
+/* Finds out which one an entry leads to; 0, or -ENOTSUP for one that does not travel. */
+int rf_fdobject_classify(const struct rf_fdtable *table, struct rf_fd *entry);
 
 /* Gives the last entry of the table its object, if it leads to one and is no duplicate.  0 or
  * -ENOMEM. */
@@ -33,7 +37,20 @@ int rf_fdobject_look(struct rf_fdtable *table, struct rf_arena *arena, struct rf
  * handler runs any more. */
 void rf_fdobject_renew(struct rf_fdtable *table);
 
-/* Appends their records.  No malloc, no errno. */
-int rf_fdobject_write(const struct rf_fdtable *table, struct rf_image_writer *writer);
+/* Leaves out what is watched of descriptors that have been taken from the table since. */
+void rf_fdobject_keep_watches(struct rf_fdtable *table);
+
+/* Appends their records, and, behind those of all descriptors, what they watch.  is_at_rest: time
+ * stands still.  No malloc, no errno. */
+int rf_fdobject_write(const struct rf_fdtable *table, struct rf_image_writer *writer,
+		      bool is_at_rest);
+int rf_fdobject_write_watches(const struct rf_fdtable *table, struct rf_image_writer *writer);
+
+/* fdobject_poll.c: the same as rf_fdobject_look() for all of kind POLL. */
+int rf_fdobject_look_polls(struct rf_fdtable *table, struct rf_arena *arena,
+			   struct rf_refusals *refusals, struct rf_report *report);
+
+/* The entry of a number; NULL if there is none. */
+const struct rf_fd *rf_fdobject_find_entry(const struct rf_fdtable *table, uint32_t number);
 
 #endif

@@ -240,10 +240,11 @@ static int classify(const struct rf_fdtable *table, struct rf_fd *entry, const s
 		return rf_fdpath_classify(table, entry, status, arena);
 	if (is_standard && rf_is_common_device(status))
 		return rf_fdpath_classify(table, entry, status, arena);
-	entry->object = rf_fdobject_kind(status, entry->path);
-	if (entry->object) {
-		entry->image.kind = RF_DESCRIPTOR_OBJECT;
-		return 0;
+	if (rf_fdobject_is(status, entry->path)) {
+		int error = rf_fdobject_classify(table, entry);
+
+		if (error == 0 || !is_standard)
+			return error;
 	}
 	if (S_ISCHR(status->st_mode) && terminal && rf_terminal_is(terminal, fd))
 		entry->image.stream = find_terminal_stream(access);
@@ -386,7 +387,8 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 {
 	struct rf_image_file *identities;
 
-	*table = (struct rf_fdtable){ .process = process,
+	*table = (struct rf_fdtable){ .goes_itself = table->goes_itself,
+				      .process = process,
 				      .thread = process,
 				      .channels = RF_IMAGE_FIRST_CHANNEL };
 	identities = begin_table(table, arena, count);
@@ -411,7 +413,8 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
 
-	*table = (struct rf_fdtable){ .process = (pid_t)rf_syscall(SYS_getpid),
+	*table = (struct rf_fdtable){ .goes_itself = table->goes_itself,
+				      .process = (pid_t)rf_syscall(SYS_getpid),
 				      .thread = (pid_t)rf_syscall(SYS_gettid),
 				      .channels = RF_IMAGE_FIRST_CHANNEL,
 				      .numbers = numbers };

@@ -35,9 +35,12 @@ struct rf_fdobject {
 	uint32_t number; /* the descriptor, where we have it, and what /proc says of it */
 	int fd;
 	const char *path;
+	int64_t looked_ns;  /* of a timer: when it was looked at, CLOCK_MONOTONIC */
+	uint32_t forgotten; /* what it watches that no descriptor leads to any more */
 };
 
 struct rf_fdtable {
+	bool goes_itself;      /* set before: the process goes, rather than a copy of it */
 	pid_t process, thread; /* whose they are: the thread is the one that travels */
 	struct rf_fd *entries; /* ascending by number */
 	size_t count;

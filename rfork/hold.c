@@ -63,6 +63,18 @@ static bool is_stream_to_others(const struct rf_image_descriptor *image)
 	       (image->stream & RF_STREAM_TYPE) != RF_STREAM_TERMINAL;
 }
 
+/* What they watch of what is left out goes with that, and what nobody has any more is lost. */
+static void find_objects(struct look *look)
+{
+	struct rf_fdtable *fds = &look->order->fds;
+
+	rf_fdobject_keep_watches(fds);
+	for (size_t i = 0; i < fds->object_count; i++)
+		if (fds->objects[i].forgotten)
+			leave_out(look, (int)fds->objects[i].number, fds->objects[i].path,
+				  "it watches what no descriptor leads to any more");
+}
+
 /* Goes through all that are open, those that the table has left out too, and leaves in the table
  * what is kept. */
 static void find_descriptors(struct look *look)
@@ -89,6 +101,7 @@ static void find_descriptors(struct look *look)
 		fds->entries[kept++] = *fd;
 	}
 	fds->count = kept;
+	find_objects(look);
 }
 
 static void refuse_mappings(struct look *look)
@@ -255,6 +268,7 @@ static int look_at_process(struct rf_holder_order *order, struct rf_report *repo
 	if (error < 0)
 		return error;
 	rf_terminal_find(&order->terminal);
+	order->fds.goes_itself = true;
 	error = rf_fdtable_collect(&order->fds, &order->arena, left_out, &order->terminal,
 				   rf_flight_owns, report);
 	if (error < 0)

@@ -36,6 +36,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_SIGINFO_BYTES 128u
 #define RF_IMAGE_MAX_PIPES 1024u
 #define RF_IMAGE_MAX_OBJECTS 65536u
+#define RF_IMAGE_MAX_WATCHES 262144u
 #define RF_PIPE_MIN_CAPACITY 4096u
 #define RF_PIPE_MAX_CAPACITY 1048576u
 #define RF_PIPE_MAX_PACKET_BYTES 4096u
@@ -87,6 +88,7 @@ enum rf_record_type {
 	RF_RECORD_VDSO_CODE = 24, /* the pages of the vdso's code */
 	RF_RECORD_CLOCKS = 25,
 	RF_RECORD_OBJECT = 26,
+	RF_RECORD_WATCHES = 27,
 	RF_RECORD_IDENTITY = 31,
 };
 
@@ -386,7 +388,11 @@ struct rf_image_pipe {
 };
 
 enum rf_object_kind {
-	RF_OBJECT_EVENT = 1, /* eventfd(2) */
+	RF_OBJECT_EVENT = 1,   /* eventfd(2) */
+	RF_OBJECT_TIMER = 2,   /* timerfd_create(2) */
+	RF_OBJECT_SIGNALS = 3, /* signalfd(2) */
+	RF_OBJECT_POLL = 4,    /* epoll_create(2) */
+	RF_OBJECT_PROCESS = 6, /* pidfd_open(2) of the process itself */
 };
 
 /* Followed by what the kind has. */
@@ -403,6 +409,44 @@ struct rf_object_event {
 	uint64_t count;
 	uint32_t flags;
 	uint32_t reserved;
+};
+
+/* rf_object_timer.flags, as timerfd_settime(2) has them */
+#define RF_TIMER_ABSOLUTE 1u
+#define RF_TIMER_CANCEL_ON_SET 2u
+
+struct rf_object_timer {
+	int32_t clock;
+	uint32_t flags;
+	uint64_t remaining_ns; /* 0 = not armed */
+	uint64_t interval_ns;
+	uint64_t expirations; /* not read yet */
+	int64_t due_ns;	      /* of the wall clock, if absolute */
+};
+
+struct rf_object_signals {
+	uint64_t mask;
+};
+
+#define RF_PROCESS_THREAD 1u
+
+struct rf_object_process {
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+/* Followed by what is watched. */
+struct rf_image_watches {
+	uint32_t object;
+	uint32_t reserved;
+};
+
+struct rf_image_watch {
+	uint32_t number; /* when it was added */
+	uint32_t descriptor;
+	uint32_t events;
+	uint32_t reserved;
+	uint64_t data;
 };
 
 /* -- at rest ------------------------------------------------------------------------------- */
@@ -494,6 +538,11 @@ _Static_assert(sizeof(struct rf_image_timer) == 48, "doc/image-format.txt, 15");
 _Static_assert(sizeof(struct rf_image_pipe) == 16, "doc/image-format.txt, 17");
 _Static_assert(sizeof(struct rf_image_object) == 16, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_object_event) == 16, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_object_timer) == 40, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_object_signals) == 8, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_object_process) == 8, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_image_watches) == 8, "doc/image-format.txt, 31");
+_Static_assert(sizeof(struct rf_image_watch) == 24, "doc/image-format.txt, 31");
 _Static_assert(sizeof(struct rf_statefile_note) == 64, "doc/image-format.txt, 18");
 _Static_assert(sizeof(struct rf_image_segment) == 32, "doc/image-format.txt, 19");
 _Static_assert(sizeof(struct rf_image_origin) == 48, "doc/image-format.txt, 21");

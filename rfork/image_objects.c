@@ -4,8 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "rfork/image_record.h"
 
@@ -33,11 +35,58 @@ static const char *take_event(struct rf_object_state *object, const unsigned cha
 	return fault;
 }
 
+static const char *take_timer(struct rf_object_state *object, const unsigned char *payload,
+			      size_t bytes)
+{
+	const struct rf_object_timer *timer = &object->timer;
+	const char *fault = take_fixed(&object->timer, sizeof(*timer), payload, bytes);
+	bool is_wall = timer->clock == CLOCK_REALTIME || timer->clock == CLOCK_REALTIME_ALARM;
+
+	if (fault)
+		return fault;
+	if (!is_wall && timer->clock != CLOCK_MONOTONIC && timer->clock != CLOCK_BOOTTIME &&
+	    timer->clock != CLOCK_BOOTTIME_ALARM)
+		return "a timer has an unknown clock";
+	if (timer->flags & ~(RF_TIMER_ABSOLUTE | RF_TIMER_CANCEL_ON_SET) ||
+	    timer->remaining_ns > INT64_MAX || timer->interval_ns > INT64_MAX || timer->due_ns < 0)
+		return "a timer has a field out of range";
+	if (timer->due_ns &&
+	    (!is_wall || !(timer->flags & RF_TIMER_ABSOLUTE) || !timer->remaining_ns))
+		return "a timer is due by a clock that it has not";
+	return NULL;
+}
+
+static const char *take_signals(struct rf_object_state *object, const unsigned char *payload,
+				size_t bytes)
+{
+	return take_fixed(&object->signals, sizeof(object->signals), payload, bytes);
+}
+
+static const char *take_poll(struct rf_object_state *object, const unsigned char *payload,
+			     size_t bytes)
+{
+	(void)object;
+	(void)payload;
+	return bytes ? "OBJECT has another length" : NULL;
+}
+
+static const char *take_process(struct rf_object_state *object, const unsigned char *payload,
+				size_t bytes)
+{
+	const char *fault = take_fixed(&object->process, sizeof(object->process), payload, bytes);
+
+	if (!fault && (object->process.flags & ~RF_PROCESS_THREAD || object->process.reserved))
+		fault = "a process has a field out of range";
+	return fault;
+}
+
 typedef const char *(*take_kind)(struct rf_object_state *object, const unsigned char *payload,
 				 size_t bytes);
 
 static const take_kind kinds[] = {
-	[RF_OBJECT_EVENT] = take_event,
+	[RF_OBJECT_EVENT] = take_event,	    [RF_OBJECT_TIMER] = take_timer,
+	[RF_OBJECT_SIGNALS] = take_signals, [RF_OBJECT_POLL] = take_poll,
+	[RF_OBJECT_PROCESS] = take_process,
 };
 
 int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size_t bytes)
@@ -61,7 +110,64 @@ int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size
 	return fault ? rf_record_corrupt(reader, fault) : 0;
 }
 
+/* -- what is watched -------------------------------------------------------------------------- */
+
+static const char *find_watch_fault(const struct rf_image *image,
+				    const struct rf_image_watch *watch)
+{
+	if (watch->number > RF_IMAGE_MAX_FD || watch->reserved)
+		return "what is watched has a field out of range";
+	return rf_record_find_descriptor(image, watch->descriptor)
+		       ? NULL
+		       : "an unknown descriptor is watched";
+}
+
+/* The object of the current record; NULL if that is not of this kind. */
+static struct rf_object_state *find_poll(struct rf_reader *reader, const struct rf_image *image,
+					 size_t bytes)
+{
+	struct rf_image_watches head;
+	struct rf_object_state *object;
+
+	if (bytes <= sizeof(head) || (bytes - sizeof(head)) % sizeof(struct rf_image_watch))
+		return NULL;
+	memcpy(&head, reader->payload, sizeof(head));
+	if (head.object >= image->objects_read || head.reserved)
+		return NULL;
+	object = &image->objects[head.object].object;
+	return object->image.kind == RF_OBJECT_POLL ? object : NULL;
+}
+
+int rf_record_take_watches(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	struct rf_object_state *object = find_poll(reader, image, bytes);
+	size_t count = (bytes - sizeof(struct rf_image_watches)) / sizeof(*object->watches);
+	struct rf_image_watch *grown;
+
+	if (!object)
+		return rf_record_corrupt(reader, "WATCHES is of no object that watches");
+	if (count > RF_IMAGE_MAX_WATCHES - image->watch_count)
+		return rf_record_corrupt(reader, "too much is watched");
+	grown = realloc(object->watches, (object->watch_count + count) * sizeof(*grown));
+	if (!grown)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	object->watches = grown;
+	memcpy(grown + object->watch_count, reader->payload + sizeof(struct rf_image_watches),
+	       count * sizeof(*grown));
+	for (size_t i = 0; i < count; i++) {
+		const char *fault = find_watch_fault(image, &grown[object->watch_count + i]);
+
+		if (fault)
+			return rf_record_corrupt(reader, fault);
+	}
+	object->watch_count += (uint32_t)count;
+	image->watch_count += (uint32_t)count;
+	return 0;
+}
+
 void rf_record_release_objects(struct rf_image *image)
 {
+	for (uint32_t i = 0; i < image->objects_read; i++)
+		free(image->objects[i].object.watches);
 	free(image->objects);
 }

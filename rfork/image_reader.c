@@ -248,6 +248,7 @@ static const struct {
 	{ rf_record_take_pipe, RF_RECORD_PIPE, false, true },
 	{ rf_record_take_object, RF_RECORD_OBJECT, false, true },
 	{ rf_record_take_descriptor, RF_RECORD_DESCRIPTOR, false, true },
+	{ rf_record_take_watches, RF_RECORD_WATCHES, false, true },
 	{ rf_record_take_locks, RF_RECORD_LOCKS, false, false },
 	{ rf_record_take_lost, RF_RECORD_LOST, false, false },
 	{ rf_record_take_mappings, RF_RECORD_MAPPING, true, true },

@@ -58,7 +58,7 @@ struct rf_image {
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;
 	struct rf_reader_object *objects;
-	uint32_t timer_count, pending_count, pipe_count;
+	uint32_t timer_count, pending_count, pipe_count, watch_count;
 	struct rf_image_origin origin; /* id 0: it says nothing of its origin */
 	char *parent_path;	       /* NULL = the image is whole */
 	struct rf_machine_facts facts; /* names end in it */

@@ -50,6 +50,7 @@ int rf_record_take_locks(struct rf_reader *reader, struct rf_image *image, size_
 int rf_record_take_lost(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 
+int rf_record_take_watches(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 void rf_record_release_objects(struct rf_image *image);
 
 /* The descriptor of a number, among those that have been read; NULL if there is none. */

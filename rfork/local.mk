@@ -54,6 +54,7 @@ rf_capture_sources = \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdname.c %D%/fdname.h \
 	%D%/fdobject.c %D%/fdobject.h \
+	%D%/fdobject_poll.c \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdpath.c %D%/fdpath.h \
 	%D%/fdtable.c %D%/fdtable.h \

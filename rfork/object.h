@@ -12,7 +12,12 @@ struct rf_object_state {
 	struct rf_image_object image;
 	union {
 		struct rf_object_event event;
+		struct rf_object_timer timer;
+		struct rf_object_signals signals;
+		struct rf_object_process process;
 	};
+	struct rf_image_watch *watches; /* of kind POLL */
+	uint32_t watch_count;
 };
 
 #endif

@@ -11,4 +11,7 @@
 /* Appends an object, whose index is set; 0 or a negative errno. */
 int rf_object_write(const struct rf_object_state *object, struct rf_image_writer *writer);
 
+/* Appends what an object of kind POLL watches, behind all descriptors. */
+int rf_object_write_watches(const struct rf_object_state *object, struct rf_image_writer *writer);
+
 #endif

@@ -162,6 +162,7 @@ int rf_settle(struct rf_flight *flight, const struct rf_options *options,
 
 	if (order->connection < 0)
 		rf_sandbox_refuse(&order->refusals);
+	order->fds.goes_itself = options->is_move;
 	/* The node checks the proof and wakes its shell meanwhile. */
 	rf_state_lock();
 	error = survey(flight, options, order, report);

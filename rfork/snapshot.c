@@ -678,11 +678,11 @@ static int write_files(struct rf_snapshot *snapshot, struct rf_image_writer *wri
 	if (error >= 0 && request->pipes)
 		error = rf_pipes_write(request->pipes, writer, writer->bounce);
 	if (error >= 0)
-		error = rf_fdobject_write(fds, writer);
+		error = rf_fdobject_write(fds, writer, request->rest != NULL);
 	for (size_t i = 0; i < fds->count && error >= 0; i++)
 		error = write_one(writer, RF_RECORD_DESCRIPTOR, &fds->entries[i].image,
 				  sizeof(fds->entries[i].image));
-	return error;
+	return error < 0 ? error : rf_fdobject_write_watches(fds, writer);
 }
 
 /* The mapping from *next on, with those that continue it. */

@@ -139,6 +139,8 @@ static int write_files(const struct rf_source *source, struct rf_image_writer *w
 	for (uint32_t i = 0; i < image->head.descriptors && error >= 0; i++)
 		error = write_one(writer, RF_RECORD_DESCRIPTOR, &image->descriptors[i],
 				  sizeof(image->descriptors[i]));
+	for (uint32_t i = 0; i < image->head.objects && error >= 0; i++)
+		error = rf_object_write_watches(&image->objects[i].object, writer);
 	if (error >= 0 && source->lock_count)
 		error = write_one(writer, RF_RECORD_LOCKS, source->locks,
 				  source->lock_count * sizeof(source->locks[0]));

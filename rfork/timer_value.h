@@ -58,4 +58,24 @@ static inline uint64_t rf_timer_left_ns(const struct rf_image_timer *timer, uint
 	return timer->remaining_ns > passed_ns ? timer->remaining_ns - passed_ns : 1;
 }
 
+/* Lets time pass on a timer of timerfd_create(2): what has expired is there to be read. */
+static inline void rf_timer_pass(struct rf_object_timer *timer, uint64_t passed_ns)
+{
+	uint64_t over_ns, times = 1;
+
+	if (timer->remaining_ns == 0)
+		return;
+	if (timer->remaining_ns > passed_ns) {
+		timer->remaining_ns -= passed_ns;
+		return;
+	}
+	over_ns = passed_ns - timer->remaining_ns;
+	timer->remaining_ns = 0;
+	if (timer->interval_ns) {
+		times += over_ns / timer->interval_ns;
+		timer->remaining_ns = timer->interval_ns - over_ns % timer->interval_ns;
+	}
+	timer->expirations += times < UINT64_MAX - timer->expirations ? times : 0;
+}
+
 #endif

@@ -81,6 +81,7 @@ rf_shell_sources = \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_timers.c rfork/restore_timers.h \
+	rfork/restore_watches.c rfork/restore_watches.h \
 	rfork/unpacker.c rfork/unpacker.h \
 	rfork/vdso.c \
 	rfork/vdso_mark.c \

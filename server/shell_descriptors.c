@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "rfork/restore_objects.h"
+#include "rfork/restore_watches.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
 #include "server/shell_protocol.h"
@@ -46,12 +47,11 @@ static int duplicate(int fd, unsigned lowest)
 static int move_up(struct rf_shell *shell, struct high_fds *high)
 {
 	const struct rf_image *image = &shell->image;
-	uint32_t count = image->head.descriptors;
 	rlim_t needed;
 	int lowest;
 
 	*high = (struct high_fds){ .terminal = -1, .connection = -1 };
-	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
+	high->first = rf_restore_first_spare(image);
 	if (high->first < FIRST_FREE_FD)
 		high->first = FIRST_FREE_FD;
 	needed = (rlim_t)high->first + SPARE_FDS + image->pipe_count;
@@ -380,6 +380,9 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 			return error;
 	}
 	rf_restore_close_pipes(shell->pipes, shell->image.pipe_count);
+	error = rf_restore_watches(&shell->image, high.first, &shell->report);
+	if (error < 0)
+		return error;
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++)
 		rf_sys_close(high.standard[i]);
 	if (high.terminal >= 0)

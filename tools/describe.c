@@ -86,7 +86,11 @@ const char *describe_descriptor_kind(const struct rf_image_descriptor *descripto
 
 const char *describe_object_kind(const struct rf_object_state *object)
 {
-	static const char *const kinds[] = { [RF_OBJECT_EVENT] = "eventfd" };
+	static const char *const kinds[] = { [RF_OBJECT_EVENT] = "eventfd",
+					     [RF_OBJECT_TIMER] = "timerfd",
+					     [RF_OBJECT_SIGNALS] = "signalfd",
+					     [RF_OBJECT_POLL] = "epoll",
+					     [RF_OBJECT_PROCESS] = "pidfd" };
 
 	return object->image.kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[object->image.kind]
 		       ? kinds[object->image.kind]

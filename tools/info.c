@@ -290,6 +290,24 @@ static void print_object(const struct rf_object_state *object)
 		printf("count %lu%s", object->event.count,
 		       object->event.flags & RF_EVENT_SEMAPHORE ? ", semaphore" : "");
 		break;
+	case RF_OBJECT_TIMER:
+		if (object->timer.remaining_ns) {
+			printf("goes off in ");
+			print_seconds(object->timer.remaining_ns);
+		} else {
+			printf("not armed");
+		}
+		printf(", %lu not read", object->timer.expirations);
+		break;
+	case RF_OBJECT_SIGNALS:
+		printf("mask %lx", object->signals.mask);
+		break;
+	case RF_OBJECT_POLL:
+		printf("watches %u", object->watch_count);
+		break;
+	case RF_OBJECT_PROCESS:
+		printf("the process itself");
+		break;
 	}
 }
 

@@ -210,6 +210,20 @@ static void write_descriptor(struct json *json, const struct rf_image_descriptor
 	json_close(json, '{');
 }
 
+static void write_watches(struct json *json, const struct rf_object_state *object)
+{
+	json_open(json, "watches", '[');
+	for (uint32_t i = 0; i < object->watch_count; i++) {
+		json_open(json, NULL, '{');
+		json_number(json, "number", object->watches[i].number);
+		json_number(json, "descriptor", object->watches[i].descriptor);
+		json_hex(json, "events", object->watches[i].events);
+		json_hex(json, "data", object->watches[i].data);
+		json_close(json, '{');
+	}
+	json_close(json, '[');
+}
+
 static void write_object(struct json *json, const struct rf_object_state *object)
 {
 	json_open(json, NULL, '{');
@@ -218,6 +232,17 @@ static void write_object(struct json *json, const struct rf_object_state *object
 	case RF_OBJECT_EVENT:
 		json_number(json, "count", object->event.count);
 		json_bool(json, "semaphore", object->event.flags & RF_EVENT_SEMAPHORE);
+		break;
+	case RF_OBJECT_TIMER:
+		json_number(json, "remaining_ns", object->timer.remaining_ns);
+		json_number(json, "interval_ns", object->timer.interval_ns);
+		json_number(json, "expirations", object->timer.expirations);
+		break;
+	case RF_OBJECT_SIGNALS:
+		json_hex(json, "mask", object->signals.mask);
+		break;
+	case RF_OBJECT_POLL:
+		write_watches(json, object);
 		break;
 	}
 	json_close(json, '{');

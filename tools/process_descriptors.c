@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "rfork/arena.h"
+#include "rfork/fdobject.h"
 #include "rfork/fdtable.h"
 #include "rfork/pipes.h"
 #include "rfork/terminal.h"
@@ -216,6 +217,13 @@ static int lose(struct look *look, const int *numbers, size_t count)
 	return 0;
 }
 
+/* Whether it watches what no descriptor leads to any more. */
+static bool watches_forgotten(const struct look *look, const struct rf_fd *entry)
+{
+	return entry->image.kind == RF_DESCRIPTOR_OBJECT && entry->image.same_as == RF_IMAGE_NONE &&
+	       look->table.objects[entry->image.file].forgotten;
+}
+
 /* What fdtable.c has left out, and streams to other processes. */
 static int judge(struct look *look)
 {
@@ -228,7 +236,7 @@ static int judge(struct look *look)
 	for (size_t i = 0; i < look->count; i++) {
 		const struct rf_fd *entry = find_entry(look, look->copies[i].number);
 
-		if (!entry || !is_carried(entry))
+		if (!entry || !is_carried(entry) || watches_forgotten(look, entry))
 			numbers[count++] = look->copies[i].number;
 	}
 	if (count)
@@ -287,15 +295,46 @@ static int add_pipe(struct look *look, const struct rf_pipe *pipe)
 			 : 0;
 }
 
-static void add_objects(struct look *look)
+/* Takes from the table what is not carried. */
+static void keep_carried(struct look *look)
+{
+	struct rf_fdtable *table = &look->table;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (is_carried(&table->entries[i]))
+			table->entries[kept++] = table->entries[i];
+	table->count = kept;
+	rf_fdobject_keep_watches(table);
+}
+
+static int add_watches(struct rf_image *image, struct rf_object_state *object)
+{
+	size_t bytes = object->watch_count * sizeof(object->watches[0]);
+	struct rf_image_watch *copy = malloc(bytes + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	if (bytes)
+		memcpy(copy, object->watches, bytes);
+	object->watches = copy;
+	image->watch_count += object->watch_count;
+	return 0;
+}
+
+static int add_objects(struct look *look)
 {
 	struct rf_image *image = &look->process->source->image;
 
-	for (size_t i = 0; i < look->table.object_count; i++)
-		image->objects[i] =
-			(struct rf_reader_object){ .object = look->table.objects[i].object,
-						   .is_used = true };
-	image->head.objects = image->objects_read = (uint32_t)look->table.object_count;
+	for (size_t i = 0; i < look->table.object_count; i++) {
+		struct rf_object_state object = look->table.objects[i].object;
+
+		if (add_watches(image, &object) < 0)
+			return rf_report(look->report, ENOMEM, "no memory for the descriptors");
+		image->objects[i] = (struct rf_reader_object){ .object = object, .is_used = true };
+		image->head.objects = ++image->objects_read;
+	}
+	return 0;
 }
 
 /* An ancestor of another user could have them, too, and then still has: but both ends are seldom
@@ -383,14 +422,12 @@ static int fill_source(struct look *look)
 	image->objects = calloc(look->table.object_count + 1, sizeof(*image->objects));
 	if (!image->descriptors || !image->pipes || !image->objects)
 		return rf_report(look->report, ENOMEM, "no memory for the descriptors");
-	add_objects(look);
+	error = add_objects(look);
 	for (size_t i = 0; i < look->pipes.count && error == 0; i++)
 		error = add_pipe(look, &look->pipes.entries[i]);
 	for (size_t i = 0; i < look->table.count && error == 0; i++) {
 		const struct rf_fd *entry = &look->table.entries[i];
 
-		if (!is_carried(entry))
-			continue;
 		error = add_descriptor(look, entry);
 		if (error == 0 && entry->image.kind == RF_DESCRIPTOR_FILE &&
 		    entry->image.same_as == RF_IMAGE_NONE)
@@ -410,6 +447,7 @@ static int look_at_all(struct look *look)
 	if (error < 0)
 		return error;
 	find_terminal(look, &terminal);
+	look->table.goes_itself = true;
 	/* what it leaves out is ours to refuse, all of it at once */
 	error = rf_fdtable_collect_copies(&look->table, &look->arena, look->process->tracees.pid,
 					  look->copies, look->count, NULL, &terminal, look->report);
@@ -419,7 +457,10 @@ static int look_at_all(struct look *look)
 		error = lose_certainty(look);
 	if (error == 0)
 		error = judge(look);
-	return error < 0 ? error : fill_source(look);
+	if (error < 0)
+		return error;
+	keep_carried(look);
+	return fill_source(look);
 }
 
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report)

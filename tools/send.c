@@ -169,7 +169,7 @@ static int stand_in(struct rf_image *image, struct rf_image_descriptor *descript
 					     .same_as = RF_IMAGE_NONE,
 					     .file = RF_IMAGE_NONE };
 
-	if (ours)
+	if (ours && ours->image.kind != RF_DESCRIPTOR_OBJECT)
 		taken = ours->image;
 	taken.flags = descriptor->flags & RF_DESCRIPTOR_CLOEXEC;
 	if (taken.kind == RF_DESCRIPTOR_FILE && taken.same_as == RF_IMAGE_NONE) {
@@ -237,7 +237,7 @@ static int take_standard_files(struct rf_source *source, const struct rf_ghost_o
 	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++) {
 		struct rf_image_descriptor *descriptor = &image->descriptors[i];
 
-		if (descriptor->number < STANDARD_FDS &&
+		if (descriptor->number < STANDARD_FDS && descriptor->kind != RF_DESCRIPTOR_OBJECT &&
 		    stand_in(image, descriptor, &order->fds) < 0)
 			return rf_report(report, ENOMEM, "no memory for descriptors");
 		if (descriptor->same_as < STANDARD_FDS)

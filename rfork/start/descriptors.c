@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "rfork/restore_objects.h"
+#include "rfork/restore_watches.h"
 #include "rfork/start/start.h"
 #include "rfork/sys.h"
 
@@ -57,10 +58,9 @@ static int refuse_limit(struct rf_start *start, const struct high_fds *high)
 static int move_up(struct rf_start *start, struct high_fds *high)
 {
 	const struct rf_image *image = &start->file.image;
-	uint32_t count = image->head.descriptors;
 	int fd;
 
-	high->first = count ? image->descriptors[count - 1].number + 1 : 0;
+	high->first = rf_restore_first_spare(image);
 	if (high->first < STANDARD)
 		high->first = STANDARD;
 	raise_limit(high, (rlim_t)high->first + SPARE_FDS + image->pipe_count);
@@ -237,6 +237,8 @@ int rf_start_make_descriptors(struct rf_start *start)
 	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++)
 		error = make_descriptor(start, &high, pipes, &image->descriptors[i]);
 	rf_restore_close_pipes(pipes, image->pipe_count);
+	if (error == 0)
+		error = rf_restore_watches(image, high.first, &start->report);
 	for (unsigned i = 0; i < STANDARD; i++)
 		if (high.standard[i] >= 0)
 			rf_sys_close(high.standard[i]);

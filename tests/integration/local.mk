@@ -84,7 +84,10 @@ rf_integration_tests = \
 	%D%/end_comes_home_though_nobody_reads \
 	%D%/end_is_told_while_others_write_to_the_terminal \
 	%D%/end_of_file_on_a_terminal \
+	%D%/epolls_travel \
+	%D%/epolls_watch_relayed_streams \
 	%D%/equal_files_go_by_digest \
+	%D%/event_loop_goes_on \
 	%D%/eventfds_travel \
 	%D%/every_kind_restarts_two_hundred_times \
 	%D%/executable_resumes_the_program \
@@ -186,6 +189,7 @@ rf_integration_tests = \
 	%D%/parents_that_are_gone_are_named \
 	%D%/paths_alone_are_reopened \
 	%D%/pending_signals_move \
+	%D%/pidfds_of_oneself_travel \
 	%D%/pipe_from_the_parent_works \
 	%D%/pipe_to_the_parent_works \
 	%D%/pipes_inside_move_with_their_bytes \
@@ -229,6 +233,7 @@ rf_integration_tests = \
 	%D%/shutdown_two_hops_away_comes_home \
 	%D%/signal_actions_are_kept \
 	%D%/signal_storms_lose_nothing \
+	%D%/signalfds_travel \
 	%D%/signals_before_a_stop_come_first \
 	%D%/signals_keep_their_order_with_output \
 	%D%/signals_of_short_lived_senders_come_home \
@@ -268,6 +273,7 @@ rf_integration_tests = \
 	%D%/threads_and_children_refuse_a_move \
 	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
+	%D%/timerfds_travel \
 	%D%/timers_move_with_their_remaining_time \
 	%D%/two_pipes_make_a_coprocess \
 	%D%/udp_server_answers_its_clients \
@@ -286,6 +292,7 @@ rf_integration_tests = \
 	%D%/vector_registers_survive_below_a_handler \
 	%D%/wait_for_any_child_meets_each_ghost_once \
 	%D%/waiting_processes_go_on_by_one_word \
+	%D%/watches_of_nobody_are_refused \
 	%D%/what_is_there_is_seen_at_once \
 	%D%/vdso_of_another_kernel_is_redirected \
 	%D%/window_size_changes_reach_the_child \
@@ -482,7 +489,10 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_end_comes_home_though_nobody_reads_LDADD = $(rf_integration_ldadd)
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)
 %C%_end_of_file_on_a_terminal_LDADD = $(rf_integration_ldadd)
+%C%_epolls_travel_LDADD = $(rf_integration_ldadd)
+%C%_epolls_watch_relayed_streams_LDADD = $(rf_integration_ldadd)
 %C%_equal_files_go_by_digest_LDADD = $(rf_integration_ldadd)
+%C%_event_loop_goes_on_LDADD = $(rf_integration_ldadd)
 %C%_eventfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
@@ -585,6 +595,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_parents_that_are_gone_are_named_LDADD = $(rf_statefile_ldadd)
 %C%_paths_alone_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_pending_signals_move_LDADD = $(rf_integration_ldadd)
+%C%_pidfds_of_oneself_travel_LDADD = $(rf_integration_ldadd)
 %C%_pipe_from_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipes_inside_move_with_their_bytes_LDADD = $(rf_integration_ldadd)
@@ -628,6 +639,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_shutdown_two_hops_away_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_signal_actions_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_signal_storms_lose_nothing_LDADD = $(rf_integration_ldadd)
+%C%_signalfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
 %C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)
 %C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
@@ -667,6 +679,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_threads_and_children_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_timerfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_timers_move_with_their_remaining_time_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)
 %C%_udp_server_answers_its_clients_LDADD = $(rf_integration_ldadd)
@@ -687,6 +700,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_vector_registers_survive_below_a_handler_LDADD = $(rf_statefile_ldadd)
 %C%_wait_for_any_child_meets_each_ghost_once_LDADD = $(rf_integration_ldadd)
 %C%_waiting_processes_go_on_by_one_word_LDADD = $(rf_integration_ldadd)
+%C%_watches_of_nobody_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_what_is_there_is_seen_at_once_LDADD = $(rf_integration_ldadd)
 %C%_vdso_of_another_kernel_is_redirected_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)

@@ -8,10 +8,8 @@
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "tests/support/footprint.h"
@@ -52,9 +50,7 @@ int main(void)
 	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
 	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a netlink socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
-	check(epoll_create1(0), "eventpoll");
 	check(memfd_create("memory", 0), "memory");
-	check(timerfd_create(CLOCK_MONOTONIC, 0), "timerfd");
 	snprintf(path, sizeof(path), "%s/deleted", node.directory);
 	fd = CHECK_CALL(open(path, O_RDWR | O_CREAT, 0600));
 	CHECK_CALL(unlink(path));

@@ -348,7 +348,43 @@ static void append_objects(struct sample *sample)
 	} event = { { .index = 0, .kind = RF_OBJECT_EVENT },
 		    { .count = UINT64_MAX - 1, .flags = RF_EVENT_SEMAPHORE } };
 
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_timer timer;
+	} timer = { { .index = 1, .kind = RF_OBJECT_TIMER },
+		    { .clock = 0,
+		      .flags = 3,
+		      .remaining_ns = 5,
+		      .interval_ns = INT64_MAX,
+		      .expirations = UINT64_MAX,
+		      .due_ns = INT64_C(1795651200000000000) } };
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_signals signals;
+	} signals = { { .index = 2, .kind = RF_OBJECT_SIGNALS }, { .mask = 0x4200 } };
+	const struct rf_image_object poll = { .index = 3, .kind = RF_OBJECT_POLL };
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_process process;
+	} process = { { .index = 4, .kind = RF_OBJECT_PROCESS }, { .flags = 1 } };
+
 	append(sample, RF_RECORD_OBJECT, &event, sizeof(event));
+	append(sample, RF_RECORD_OBJECT, &timer, sizeof(timer));
+	append(sample, RF_RECORD_OBJECT, &signals, sizeof(signals));
+	append(sample, RF_RECORD_OBJECT, &poll, sizeof(poll));
+	append(sample, RF_RECORD_OBJECT, &process, sizeof(process));
+}
+
+static void append_watches(struct sample *sample)
+{
+	const struct {
+		struct rf_image_watches head;
+		struct rf_image_watch watches[2];
+	} record = { { .object = 3 },
+		     { { .number = 20, .descriptor = 20, .events = 0x19, .data = UINT64_MAX },
+		       { .number = 1000, .descriptor = 7, .events = 0xc0000001 } } };
+
+	append(sample, RF_RECORD_WATCHES, &record, sizeof(record));
 }
 
 static void append_descriptors(struct sample *sample)
@@ -378,6 +414,7 @@ static void append_descriptors(struct sample *sample)
 		  .kind = RF_DESCRIPTOR_PIPE,
 		  .stream = RF_STREAM_PIPE | RF_STREAM_READ },
 		{ .number = 20, .kind = RF_DESCRIPTOR_OBJECT, .status_flags = O_RDWR | O_NONBLOCK },
+		{ .number = 21, .kind = RF_DESCRIPTOR_OBJECT, .file = 3 },
 	};
 
 	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
@@ -450,8 +487,8 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .objects = 1,
-				      .descriptors = 8,
+				      .objects = 5,
+				      .descriptors = 9,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };
 	struct rf_image_end end = { .data_pages = 3 };
@@ -470,6 +507,7 @@ void sample_make(struct sample *sample)
 	append_pipe(sample);
 	append_objects(sample);
 	append_descriptors(sample);
+	append_watches(sample);
 	append_locks(sample);
 	append_mappings(sample);
 	append(sample, RF_RECORD_LAYOUT, NULL, 0);
@@ -801,6 +839,19 @@ static const char *judge_pipe(const struct rf_reader_pipe *pipe, uint32_t index)
 								 : NULL;
 }
 
+static const char *judge_timerfd(const struct rf_object_timer *timer)
+{
+	bool is_wall = timer->clock == 0 || timer->clock == 8;
+
+	if ((!is_wall && timer->clock != 1 && timer->clock != 7 && timer->clock != 9) ||
+	    timer->flags > 3 || timer->remaining_ns >> 63 || timer->interval_ns >> 63)
+		return "a timerfd is wrong";
+	return timer->due_ns < 0 || (timer->due_ns &&
+				     (!is_wall || !(timer->flags & 1) || !timer->remaining_ns))
+		       ? "a timerfd is due at no time"
+		       : NULL;
+}
+
 static const char *judge_object(const struct rf_object_state *object, uint32_t index)
 {
 	if (object->image.index != index || object->image.reserved)
@@ -811,8 +862,32 @@ static const char *judge_object(const struct rf_object_state *object, uint32_t i
 				       object->event.reserved
 			       ? "an event counter is wrong"
 			       : NULL;
+	case 2:
+		return judge_timerfd(&object->timer);
+	case 3:
+	case 4:
+		return NULL;
+	case 6:
+		return object->process.flags > 1 || object->process.reserved ? "a process is wrong"
+									     : NULL;
 	}
 	return "an object is of no kind";
+}
+
+static const char *judge_watches(const struct rf_image *image, const struct rf_object_state *object)
+{
+	if (object->watch_count > 262144 || (object->watch_count && object->image.kind != 4))
+		return "what watches is none that can";
+	for (uint32_t i = 0; i < object->watch_count; i++) {
+		const struct rf_image_watch *watch = &object->watches[i];
+		bool is_known = false;
+
+		for (uint32_t j = 0; j < image->descriptors_read; j++)
+			is_known |= image->descriptors[j].number == watch->descriptor;
+		if (!is_known || watch->number > RF_IMAGE_MAX_FD || watch->reserved)
+			return "what is watched is wrong";
+	}
+	return NULL;
 }
 
 static const char *judge_origin(const struct rf_image *image)
@@ -883,6 +958,8 @@ const char *sample_judge_layout(const struct rf_image *image)
 		fault = judge_pipe(&image->pipes[i], i);
 	for (uint32_t i = 0; i < image->objects_read && !fault; i++)
 		fault = judge_object(&image->objects[i].object, i);
+	for (uint32_t i = 0; i < image->objects_read && !fault; i++)
+		fault = judge_watches(image, &image->objects[i].object);
 	for (uint32_t i = 0; i < image->descriptors_read && !fault; i++)
 		fault = judge_descriptor(image, i);
 	for (uint32_t i = 0; i < image->mappings_read && !fault; i++)

@@ -66,7 +66,7 @@ expect("file", pick(info["files"][0], "path", "bytes", "device", "inode"),
        {"path": "/usr/bin/sample", "bytes": 0x4000, "device": 0x801, "inode": 77})
 
 descriptors = {d["number"]: d for d in info["descriptors"]}
-expect("descriptors", sorted(descriptors), [0, 1, 2, 7, 9, 12, 13, 20])
+expect("descriptors", sorted(descriptors), [0, 1, 2, 7, 9, 12, 13, 20, 21])
 expect("descriptor 2", descriptors[2]["same_as"], 1)
 expect("descriptor 7", pick(descriptors[7], "kind", "stream", "access", "channel"),
        {"kind": "relay", "stream": "stream socket", "access": "read and write", "channel": 1023})
@@ -77,7 +77,13 @@ expect("descriptor 9", pick(descriptors[9], "kind", "close_on_exec", "access", "
 expect("pipes", info["pipes"], [{"capacity_bytes": 8192, "bytes": 6}])
 expect("descriptor 20", pick(descriptors[20], "kind", "object"), {"kind": "object", "object": 0})
 expect("objects", info["objects"],
-       [{"kind": "eventfd", "count": 2**64 - 2, "semaphore": True}])
+       [{"kind": "eventfd", "count": 2**64 - 2, "semaphore": True},
+        {"kind": "timerfd", "remaining_ns": 5, "interval_ns": 2**63 - 1, "expirations": 2**64 - 1},
+        {"kind": "signalfd", "mask": "0x4200"},
+        {"kind": "epoll",
+         "watches": [{"number": 20, "descriptor": 20, "events": "0x19", "data": hex(2**64 - 1)},
+                     {"number": 1000, "descriptor": 7, "events": "0xc0000001", "data": "0x0"}]},
+        {"kind": "pidfd"}])
 expect("locks", info["locks"],
        [{"descriptor": 9, "kind": "F_SETLK", "exclusive": False, "start": 100,
          "bytes": 2**63 - 1 - 100},

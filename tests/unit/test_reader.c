@@ -298,10 +298,12 @@ START_TEST(smallest_image_is_accepted)
 	struct rf_image_mapping *mapping;
 
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_FORECAST, 0));
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PIPE, 0));
-	sample_remove(&sample, sample_index(&sample, RF_RECORD_OBJECT, 0));
+	for (int i = 0; i < 5; i++)
+		sample_remove(&sample, sample_index(&sample, RF_RECORD_OBJECT, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_WATCHES, 0));
 	for (int i = 0; i < 2; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_FILE, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
@@ -533,8 +535,8 @@ static bool may_be_missing(uint16_t type)
 {
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
 	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
-	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY || type == RF_RECORD_LOCKS ||
-	       type == RF_RECORD_LOST;
+	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY ||
+	       type == RF_RECORD_WATCHES || type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
 }
 
 START_TEST(no_record_may_be_missing)
@@ -575,8 +577,10 @@ START_TEST(no_record_may_come_twice)
 		if (i + 1 < count)
 			sample_recount(&sample);
 		answer = read_sample();
-		/* What follows END is not the image's; more signals may be pending. */
-		ck_assert_msg(answer == (i + 1 < count && record->type != RF_RECORD_PENDING
+		/* What follows END is not the image's; more signals may be pending, and more may be
+		 * watched. */
+		ck_assert_msg(answer == (i + 1 < count && record->type != RF_RECORD_PENDING &&
+							 record->type != RF_RECORD_WATCHES
 						 ? -EBADMSG
 						 : 0),
 			      "record %u: answer %d", i, answer);
@@ -724,6 +728,21 @@ static struct rf_image_object *object(unsigned index)
 static struct rf_object_event *event(void)
 {
 	return (struct rf_object_event *)(object(0) + 1);
+}
+
+static struct rf_object_timer *timerfd(void)
+{
+	return (struct rf_object_timer *)(object(1) + 1);
+}
+
+static struct rf_image_watches *watches(void)
+{
+	return sample_payload(&sample, RF_RECORD_WATCHES, 0);
+}
+
+static struct rf_image_watch *watch(unsigned nth)
+{
+	return (struct rf_image_watch *)(watches() + 1) + nth;
 }
 
 static struct rf_image_vdso *vdso(void)
@@ -1038,7 +1057,7 @@ CORRUPT(packets_are_too_few, packet_lengths()[1] = 1)
 CORRUPT(packets_are_too_many, packet_lengths()[1] = 3)
 CORRUPT(too_many_pipes, more_pipes(1024, 4096))
 CORRUPT(too_large_pipes, more_pipes(64, 1048576))
-CORRUPT(descriptor_of_no_object, descriptor(7)->file = 1)
+CORRUPT(descriptor_of_no_object, descriptor(7)->file = 5)
 CORRUPT(object_with_a_stream, descriptor(7)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
 CORRUPT(object_of_two_descriptors, descriptor(6)->kind = RF_DESCRIPTOR_OBJECT;
 	descriptor(6)->stream = 0)
@@ -1052,6 +1071,26 @@ CORRUPT(long_object, resize(RF_RECORD_OBJECT, 8))
 CORRUPT(full_event_counter, event()->count = UINT64_MAX)
 CORRUPT(event_counter_flags, event()->flags = 2)
 CORRUPT(event_counter_reserved, event()->reserved = 1)
+CORRUPT(timerfd_clock, timerfd()->clock = 2)
+CORRUPT(timerfd_flags, timerfd()->flags = 5)
+CORRUPT(timerfd_remaining, timerfd()->remaining_ns = UINT64_C(1) << 63)
+CORRUPT(timerfd_interval, timerfd()->interval_ns = UINT64_C(1) << 63)
+CORRUPT(timerfd_due_before_all, timerfd()->due_ns = -1)
+CORRUPT(timerfd_due_unarmed, timerfd()->remaining_ns = 0)
+CORRUPT(timerfd_due_by_no_wall_clock, timerfd()->clock = 1)
+CORRUPT(timerfd_due_and_relative, timerfd()->flags = 2)
+CORRUPT(short_signal_mask, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 2), 20))
+CORRUPT(long_poll, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 3), 24))
+CORRUPT(process_flags, ((struct rf_object_process *)(object(4) + 1))->flags = 2)
+CORRUPT(process_object_reserved, ((struct rf_object_process *)(object(4) + 1))->reserved = 1)
+CORRUPT(watches_of_no_object, watches()->object = 5)
+CORRUPT(watches_of_a_timer, watches()->object = 1)
+CORRUPT(watches_reserved, watches()->reserved = 1)
+CORRUPT(no_watches, sample_resize(sample_find(&sample, RF_RECORD_WATCHES, 0), 8))
+CORRUPT(cut_watches, resize(RF_RECORD_WATCHES, -8))
+CORRUPT(watched_under_a_high_number, watch(0)->number = RF_IMAGE_MAX_FD + 1)
+CORRUPT(watched_without_a_descriptor, watch(1)->descriptor = 8)
+CORRUPT(watch_reserved, watch(1)->reserved = 1)
 CORRUPT(descriptor_flags, descriptor(1)->flags = 16)
 CORRUPT(unaligned_start, HEAP->start += 8)
 CORRUPT(unaligned_end, HEAP->end += 2048)

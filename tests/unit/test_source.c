@@ -7,6 +7,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,7 +106,16 @@ START_TEST(layout_reads_back_as_the_same)
 	ck_assert_uint_gt(after.pipe_count, 0);
 	ck_assert_mem_eq(after.pipes[0].contents, before.image.pipes[0].contents,
 			 after.pipes[0].image.bytes);
-	EXPECT_ARRAY(objects, before.image.head.objects);
+	for (uint32_t i = 0; i < after.head.objects; i++) {
+		const struct rf_object_state *object = &after.objects[i].object;
+		const struct rf_object_state *expected = &before.image.objects[i].object;
+
+		ck_assert_mem_eq(object, expected, offsetof(struct rf_object_state, watches));
+		ck_assert_uint_eq(object->watch_count, expected->watch_count);
+		ck_assert_mem_eq(object->watches, expected->watches,
+				 object->watch_count * sizeof(object->watches[0]));
+	}
+	ck_assert_uint_eq(after.watch_count, 2);
 	rf_image_release(&after);
 	close(fd);
 }
