@@ -167,7 +167,7 @@ static int fill(void *memory, size_t capacity, const struct rf_chain *parent,
 	int error = 0;
 
 	for (size_t i = 0; i < snapshot->mapping_count && error == 0; i++)
-		if (!(snapshot->mappings[i].image.flags & RF_MAPPING_SHARED))
+		if (!rf_mapping_is_shared_file(&snapshot->mappings[i].image))
 			error = append_mapping(&maker, &snapshot->mappings[i].image);
 	head->segment_count = maker.count;
 	return error;

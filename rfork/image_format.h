@@ -7,6 +7,7 @@
 #ifndef RF_IMAGE_FORMAT_H
 #define RF_IMAGE_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian");
@@ -51,7 +52,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_ID_BYTES 16u
 #define RF_IMAGE_MAX_CHAIN 4096u
 #define RF_IMAGE_MAX_VDSO_CODE_BYTES 65536u
-#define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62) /* 146 years */
+#define RF_IMAGE_MAX_SHARED_BYTES ((uint64_t)1 << 47) /* of one shared memory */
+#define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62)     /* 146 years */
 #define RF_IMAGE_HOST_NAME_BYTES 64u
 #define RF_IMAGE_MAX_CONNECTION_BYTES 255u
 #define RF_ROAD_TOKEN_BYTES 32u
@@ -244,7 +246,7 @@ enum rf_mapping_kind {
 #define RF_PROTECTION_WRITE 2u
 #define RF_PROTECTION_EXECUTE 4u
 
-#define RF_MAPPING_SHARED 1u
+#define RF_MAPPING_SHARED 1u /* of ANONYMOUS: `file` is the number of a shared memory */
 #define RF_MAPPING_GROWSDOWN 2u
 #define RF_MAPPING_DIGEST 4u
 #define RF_MAPPING_LOCKED 8u /* mlock(2) */
@@ -259,6 +261,18 @@ struct rf_image_mapping {
 	uint64_t data_pages;
 	uint64_t digest[2];
 };
+
+/* Whether a mapping is memory that the process shares with its children, by no file. */
+static inline bool rf_mapping_is_shared_memory(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind == RF_MAPPING_ANONYMOUS && mapping->flags & RF_MAPPING_SHARED;
+}
+
+/* Whether a mapping's pages are those of a file that others see, and never in an image. */
+static inline bool rf_mapping_is_shared_file(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind == RF_MAPPING_FILE && mapping->flags & RF_MAPPING_SHARED;
+}
 
 enum rf_run_kind { RF_RUN_DATA = 0, RF_RUN_GUARD = 1 };
 

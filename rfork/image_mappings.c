@@ -56,10 +56,24 @@ static bool overlaps_vdso(const struct rf_image *image, const struct rf_image_ma
 	return false;
 }
 
+static const char *find_shared_fault(const struct rf_image *image,
+				     const struct rf_image_mapping *mapping)
+{
+	const uint64_t most = RF_IMAGE_MAX_SHARED_BYTES;
+
+	if (mapping->file > image->shared_read)
+		return "shared memory is out of order";
+	if (mapping->file_offset % PAGE_BYTES || mapping->file_offset > most ||
+	    mapping->end - mapping->start > most - mapping->file_offset)
+		return "a part of shared memory is out of range";
+	return NULL;
+}
+
 static const char *find_fault(const struct rf_reader *reader, const struct rf_image *image,
 			      const struct rf_image_mapping *mapping, uint64_t last_end)
 {
 	bool is_file = mapping->kind == RF_MAPPING_FILE;
+	bool is_shared_memory = rf_mapping_is_shared_memory(mapping);
 	bool has_name = is_file || mapping->kind == RF_MAPPING_CONTENTS;
 
 	if ((mapping->start | mapping->end) % PAGE_BYTES)
@@ -72,15 +86,35 @@ static const char *find_fault(const struct rf_reader *reader, const struct rf_im
 	if (mapping->protection & ~KNOWN_PROTECTION || mapping->flags & ~KNOWN_FLAGS ||
 	    mapping->kind > RF_MAPPING_CONTENTS)
 		return "a mapping has an unknown property";
-	if (mapping->flags & (RF_MAPPING_SHARED | RF_MAPPING_DIGEST) && !is_file)
+	if ((mapping->flags & RF_MAPPING_DIGEST && !is_file) ||
+	    (mapping->flags & RF_MAPPING_SHARED && !is_file && !is_shared_memory))
 		return "an anonymous mapping has a property of files";
-	if (mapping->flags & RF_MAPPING_GROWSDOWN && is_file)
-		return "a mapped file grows down";
+	if (mapping->flags & RF_MAPPING_GROWSDOWN && (is_file || is_shared_memory))
+		return "a mapped file, or shared memory, grows down";
+	if (is_shared_memory)
+		return find_shared_fault(image, mapping);
 	if (has_name ? mapping->file >= image->files_read || mapping->file_offset % PAGE_BYTES ||
 			       mapping->file_offset > INT64_MAX - (mapping->end - mapping->start)
 		     : mapping->file != RF_IMAGE_NONE)
 		return "a mapping has an unknown file or offset";
 	return NULL;
+}
+
+/* Notes how much of a shared memory is mapped. */
+static int add_shared(struct rf_reader *reader, struct rf_image *image,
+		      const struct rf_image_mapping *mapping)
+{
+	uint64_t bytes = mapping->file_offset + (mapping->end - mapping->start);
+
+	if (!image->shared)
+		image->shared = calloc(image->head.mappings, sizeof(*image->shared));
+	if (!image->shared)
+		return rf_report(reader->report, ENOMEM, "no memory for the layout of the image");
+	if (mapping->file == image->shared_read)
+		image->shared_read++;
+	if (image->shared[mapping->file].bytes < bytes)
+		image->shared[mapping->file].bytes = bytes;
+	return 0;
 }
 
 int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
@@ -98,6 +132,12 @@ int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
 					 "the image is corrupt: mapping %lx-%lx: %s",
 					 mapping->start, mapping->end, fault);
 		image->mappings_read++;
+		if (rf_mapping_is_shared_memory(mapping)) {
+			int error = add_shared(reader, image, mapping);
+
+			if (error < 0)
+				return error;
+		}
 	}
 	return 0;
 }

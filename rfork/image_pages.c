@@ -48,8 +48,7 @@ static int check_run(struct rf_reader *reader, const struct rf_image *image,
 	*mapping = rf_image_find_mapping(image, run->address, run->address + bytes);
 	if (*mapping == SIZE_MAX)
 		return rf_record_corrupt(reader, "pages lie outside the mappings");
-	if (image->mappings[*mapping].kind == RF_MAPPING_FILE &&
-	    image->mappings[*mapping].flags & RF_MAPPING_SHARED)
+	if (rf_mapping_is_shared_file(&image->mappings[*mapping]))
 		return rf_record_corrupt(reader, "pages lie in a shared file");
 	if (run->kind == RF_RUN_DATA) {
 		if (run->pages > RF_PAGES_MAX_DATA_PAGES - record->data_pages)

@@ -47,6 +47,7 @@ void rf_image_release(struct rf_image *image)
 	free(image->files);
 	free(image->descriptors);
 	free(image->mappings);
+	free(image->shared);
 	free(image->timers);
 	free(image->pending);
 	for (uint32_t i = 0; i < image->pipe_count; i++)

@@ -34,6 +34,11 @@ struct rf_reader_object {
 	bool is_used;		       /* a descriptor has it */
 };
 
+/* Memory that a process shares with its children, as far as it has it mapped. */
+struct rf_reader_shared {
+	uint64_t bytes; /* to the end of the last page that a mapping has */
+};
+
 struct rf_reader_thread {
 	struct rf_image_thread image;
 	unsigned char *xsave; /* image.xsave_bytes, NULL if 0 */
@@ -54,6 +59,7 @@ struct rf_image {
 	struct rf_reader_file *files;
 	struct rf_image_descriptor *descriptors;
 	struct rf_image_mapping *mappings;
+	struct rf_reader_shared *shared; /* by number; NULL if there is none */
 	struct rf_image_timer *timers;
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;
@@ -73,7 +79,8 @@ struct rf_image {
 	char *lost;				       /* lines of text; NULL = nothing */
 	uint64_t channels[RF_IMAGE_MAX_CHANNELS / 64]; /* a bit for each that a descriptor has */
 	/* how many have been read; equal to head's counts after the layout */
-	uint32_t threads_read, files_read, objects_read, descriptors_read, mappings_read;
+	uint32_t threads_read, files_read, objects_read, descriptors_read, mappings_read,
+		shared_read;
 };
 
 /* What an image will probably say.  Of `image` only head.boot_id, files and mappings are in use. */

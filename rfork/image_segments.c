@@ -32,7 +32,7 @@ struct progress {
 	uint64_t data_pages;
 };
 
-static bool is_in_private_mapping(struct progress *progress, uint64_t address, uint64_t end)
+static bool is_in_mapping_with_pages(struct progress *progress, uint64_t address, uint64_t end)
 {
 	const struct rf_image *image = progress->image;
 	const struct rf_image_mapping *mapping;
@@ -44,7 +44,7 @@ static bool is_in_private_mapping(struct progress *progress, uint64_t address, u
 		return false;
 	mapping = &image->mappings[progress->mapping];
 	return address >= mapping->start && end <= mapping->end &&
-	       !(mapping->flags & RF_MAPPING_SHARED);
+	       !rf_mapping_is_shared_file(mapping);
 }
 
 /* Why a segment is none; NULL if it is one. */
@@ -59,7 +59,7 @@ static const char *find_fault(struct progress *progress, const struct rf_image_s
 		return "a segment is malformed";
 	if (segment->address < progress->last_address)
 		return "segments are out of order";
-	if (!is_in_private_mapping(progress, segment->address, end))
+	if (!is_in_mapping_with_pages(progress, segment->address, end))
 		return "a segment lies in no mapping that could have it";
 	progress->last_address = end;
 	if (segment->kind != RF_SEGMENT_DATA)

@@ -108,9 +108,11 @@ rf_capture_sources = \
 	%D%/rfork.c \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/settle.c %D%/settle.h \
+	%D%/shared_memory.c %D%/shared_memory.h \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_pages.c \
 	%D%/snapshot_rest.c \
+	%D%/snapshot_shared.c \
 	%D%/snapshot_warm.c \
 	%D%/statefile_writer.c %D%/statefile_writer.h \
 	%D%/state.c %D%/state.h \

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 
 #include "rfork/image_format.h"
@@ -212,6 +213,38 @@ bool rf_map_is_shared_memory(const struct rf_map *map)
 		starts_with(map->path, "/SYSV") || starts_with(map->path, "/anon_hugepage"));
 }
 
+bool rf_map_stays_shared(const struct rf_map *map)
+{
+	if (!map->shared)
+		return false;
+	if (map->kind == RF_MAP_ANONYMOUS) /* shared without a path: it was given a name */
+		return true;
+	return map->kind == RF_MAP_FILE && rf_map_is_shared_memory(map) &&
+	       !starts_with(map->path, "/memfd:");
+}
+
+/* The device that all shared memory of ordinary pages is on; 0 = not known. */
+static uint64_t shared_memory_device(void)
+{
+	struct stat status = { 0 };
+	long fd = rf_syscall(SYS_memfd_create, "rfork", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	rf_sys_fstat((int)fd, &status);
+	rf_sys_close((int)fd);
+	return status.st_dev;
+}
+
+enum rf_page_source rf_map_shared_source(const struct rf_map *map)
+{
+	/* Huge pages show neither in a fork child's page table nor to mincore(2). */
+	bool is_huge = starts_with(map->path, "/anon_hugepage") ||
+		       (starts_with(map->path, "/SYSV") && map->device != shared_memory_device());
+
+	return is_huge ? RF_SOURCE_CONTENTS : RF_SOURCE_SHARED;
+}
+
 bool rf_map_is_at(const struct rf_map *map, const struct stat *status)
 {
 	return !map->deleted && status->st_ino == map->inode && status->st_dev == map->device;
@@ -222,12 +255,9 @@ struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *stat
 {
 	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
 
-	/* Huge pages show neither in a fork child's page table nor to mincore(2). */
 	if (rf_map_is_shared_memory(map))
 		return (struct rf_map_plan){
-			.source = map->shared && !starts_with(map->path, "/anon_hugepage")
-					  ? RF_SOURCE_SHARED
-					  : RF_SOURCE_CONTENTS,
+			.source = map->shared ? rf_map_shared_source(map) : RF_SOURCE_CONTENTS,
 		};
 	/* files by which devices and buffers of devices are mapped */
 	if (starts_with(map->path, "/sys/") || starts_with(map->path, "/dmabuf:"))

@@ -88,4 +88,11 @@ bool rf_map_is_at(const struct rf_map *map, const struct stat *status);
 /* Whether it is memory that is shared by its mapping alone: no path leads to it. */
 bool rf_map_is_shared_memory(const struct rf_map *map);
 
+/* Whether the image has it as memory that the process shares with its children: of
+ * mmap(MAP_SHARED | MAP_ANONYMOUS), /dev/zero or shmget(2). */
+bool rf_map_stays_shared(const struct rf_map *map);
+
+/* The same for memory that stays shared: how its pages get into an image. */
+enum rf_page_source rf_map_shared_source(const struct rf_map *map);
+
 #endif

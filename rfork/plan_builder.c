@@ -143,6 +143,29 @@ static void place_mappings(struct rf_places *places, const struct rf_image *imag
 	}
 }
 
+/* Lays out, from `address` on, what of shared memory must be mapped before its mappings are; its
+ * bytes. */
+static uint64_t place_shared(struct rf_places *places, const struct rf_image *image,
+			     uint64_t address)
+{
+	uint64_t bytes = 0;
+	uint32_t known = 0;
+
+	for (size_t i = 0; i < image->head.mappings && known < image->shared_read; i++) {
+		const struct rf_image_mapping *mapping = &image->mappings[i];
+
+		if (!rf_mapping_is_shared_memory(mapping) || mapping->file < known)
+			continue;
+		places->shared[known] = (struct rf_shared_place){ .address = 0 };
+		if (mapping->end - mapping->start < image->shared[known].bytes) {
+			places->shared[known].address = address + bytes;
+			bytes += image->shared[known].bytes;
+		}
+		known++;
+	}
+	return bytes;
+}
+
 int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,
 		  uint64_t max_address, struct rf_report *report)
@@ -151,7 +174,9 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 
 	place_mappings(places, image, shell);
 	places->parking_bytes = (uint64_t)(vdso->code_pages + vdso->data_pages) * PAGE_BYTES;
-	total = places->region_bytes + places->parking_bytes + places->staging_bytes;
+	places->sharing_bytes = place_shared(places, image, 0);
+	total = places->region_bytes + places->parking_bytes + places->staging_bytes +
+		places->sharing_bytes;
 	gap = find_gap(image, shell, PREFERRED_ADDRESS, max_address, total);
 	if (!gap)
 		gap = find_gap(image, shell, min_address, max_address, total);
@@ -167,6 +192,8 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 		places->mappings[i].address = staged_address(&image->mappings[i], gap);
 		gap += staged_bytes(&image->mappings[i]);
 	}
+	places->sharing_address = places->staging_address + places->staging_bytes;
+	place_shared(places, image, places->sharing_address);
 	return 0;
 }
 

@@ -22,17 +22,26 @@ struct rf_place {
 	uint32_t protection; /* that it has there */
 };
 
+/* Where memory that several mappings show is mapped whole, from its beginning on. */
+struct rf_shared_place {
+	uint64_t address; /* 0 = where its first mapping is, which has all of it */
+	bool is_mapped;
+};
+
 struct rf_places {
 	struct rf_place *mappings;		 /* one for each mapping of the image */
+	struct rf_shared_place *shared;		 /* one for each shared memory of the image */
 	uint64_t region_address, region_bytes;	 /* the restorer's */
 	uint64_t parking_address, parking_bytes; /* for the shell's vdso */
 	uint64_t staging_address,
 		staging_bytes; /* for mappings whose home is taken; may be empty */
+	uint64_t sharing_address, sharing_bytes; /* for shared memory that no mapping has whole; the
+						  * plan unmaps it */
 };
 
 /*
  * Chooses addresses: home where the shell has nothing, else one staging area that is free in
- * both.  places->mappings has room for all mappings; places->region_bytes is set.
+ * both.  places->mappings and places->shared have room for all of the image's; places->region_bytes is set.
  * 0, or -ENOMEM with a report when no gap is large enough.
  */
 int rf_plan_place(struct rf_places *places, const struct rf_image *image,

@@ -28,7 +28,7 @@ static const struct rf_image_mapping *find(const struct rf_frames *frames, uint6
 	if (index == SIZE_MAX)
 		return NULL;
 	mapping = &frames->image->mappings[index];
-	if ((mapping->protection & needed) != needed || mapping->flags & RF_MAPPING_SHARED ||
+	if ((mapping->protection & needed) != needed || rf_mapping_is_shared_file(mapping) ||
 	    (frames->places->mappings[index].protection & needed) != needed)
 		return NULL;
 	*now = address - mapping->start + frames->places->mappings[index].address;

@@ -45,6 +45,11 @@ long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int f
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
 			      uint32_t protection);
 
+/* The same for the index-th mapping of the image, which is shared memory, at its place
+ * (restore_shared.c); in the order of mappings. */
+long rf_restore_map_shared(const struct rf_image *image, const struct rf_places *places,
+			   size_t index);
+
 /* Maps the region where `places` has it, before anything else gets there; 0, or -ENOMEM with a
  * report. */
 int rf_restore_map_region(const struct rf_places *places, struct rf_report *report);

@@ -184,6 +184,7 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 			struct rf_report *report)
 {
 	struct rf_snapshot_mapping *mapping = &snapshot->mappings[snapshot->mapping_count];
+	int error;
 
 	if (start >= end)
 		return 0;
@@ -195,13 +196,17 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 		.kind = RF_MAPPING_ANONYMOUS,
 		.file = RF_IMAGE_NONE,
 	};
-	/* shared without a path: anonymous memory that was given a name */
 	mapping->source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE;
 	mapping->is_shared = map->shared;
 	snapshot->mapping_count++;
 	if (rf_own_image_has(&snapshot->own, map)) {
 		mapping->source = RF_SOURCE_OWN;
 		return 0;
+	}
+	if (rf_map_stays_shared(map)) {
+		error = rf_snapshot_share(snapshot, mapping, map, request->rest);
+		return error < 0 ? rf_report(report, -error, "no room for the list of mappings")
+				 : 0;
 	}
 	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
 }
@@ -416,6 +421,7 @@ static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot_
 	snapshot->file_count = survey->file_count;
 	snapshot->file_capacity = survey->file_capacity;
 	snapshot->mappings = survey->mappings;
+	snapshot->shared = survey->shared;
 	snapshot->mapping_count = survey->mapping_count;
 	return true;
 }

@@ -26,6 +26,7 @@
 #include "rfork/protocol.h"
 #include "rfork/refusals.h"
 #include "rfork/report.h"
+#include "rfork/shared_memory.h"
 #include "rfork/statefile_writer.h"
 #include "rfork/timers.h"
 #include "rfork/vdso_mark.h"
@@ -103,6 +104,7 @@ struct rf_snapshot {
 	struct rf_map_proof proof;
 	struct rf_snapshot_mapping *mappings;
 	size_t mapping_count;
+	struct rf_shared_memories shared;
 	struct rf_page_run *runs;
 	size_t run_count, run_capacity;
 	struct rf_pagemap pagemap; /* fd -1 before it is opened */
@@ -171,6 +173,15 @@ int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_write
 /* Writes all pages of one file mapping whose file the node lacks; -EBADMSG for a bad index. */
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index);
+
+/* -- shared memory (snapshot_shared.c) -------------------------------------------------------- */
+
+/*
+ * Makes a mapping one of the memory that the process shares with its children: finds the others
+ * of the same memory, and sees to it that a stream has its pages once.  0 or -ENOMEM.
+ */
+int rf_snapshot_share(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+		      const struct rf_map *map, bool is_at_rest);
 
 /* -- at rest (snapshot_rest.c) ---------------------------------------------------------------- */
 

@@ -103,7 +103,7 @@ static int lay_over(struct list *list, const struct rf_layers *under,
 	return error ? error : append_between(list, under, &next, done, UINT64_MAX);
 }
 
-/* Keeps what lies in private mappings, in pieces that lie in one each. */
+/* Keeps what lies in mappings other than of shared files, in pieces that lie in one each. */
 static int clip(struct list *list, const struct rf_layers *layers, const struct rf_image *image)
 {
 	size_t next = 0;
@@ -112,7 +112,7 @@ static int clip(struct list *list, const struct rf_layers *layers, const struct 
 	for (uint32_t i = 0; i < image->head.mappings && error == 0; i++) {
 		const struct rf_image_mapping *mapping = &image->mappings[i];
 
-		if (!(mapping->flags & RF_MAPPING_SHARED))
+		if (!rf_mapping_is_shared_file(mapping))
 			error = append_between(list, layers, &next, mapping->start, mapping->end);
 	}
 	return error;

@@ -66,6 +66,17 @@ static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *m
 	return 0;
 }
 
+static int map_shared(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
+{
+	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
+	long result;
+
+	memory->places[index].protection = mapping->protection |
+					   (mapping->data_pages ? RF_PROTECTION_WRITE : 0);
+	result = rf_restore_map_shared(memory->image, &shell->places, index);
+	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
+}
+
 static int map_file(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
 	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
@@ -85,9 +96,12 @@ static int map_file(struct rf_shell *shell, const struct rf_shell_memory *memory
 
 int rf_shell_map(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
-	return memory->image->mappings[index].kind == RF_MAPPING_FILE
-		       ? map_file(shell, memory, index)
-		       : map_anonymous(shell, memory, index);
+	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
+
+	if (mapping->kind == RF_MAPPING_FILE)
+		return map_file(shell, memory, index);
+	return rf_mapping_is_shared_memory(mapping) ? map_shared(shell, memory, index)
+						    : map_anonymous(shell, memory, index);
 }
 
 /* -- the layout ------------------------------------------------------------------------------- */
@@ -206,7 +220,8 @@ int rf_shell_map_image(struct rf_shell *shell)
 
 	memory.files = calloc(shell->image.head.files + 1, sizeof(*memory.files));
 	memory.places = shell->places.mappings = malloc(count * sizeof(*memory.places));
-	if (!memory.files || !memory.places)
+	shell->places.shared = calloc(shell->image.shared_read + 1, sizeof(*shell->places.shared));
+	if (!memory.files || !memory.places || !shell->places.shared)
 		return rf_report(&shell->report, ENOMEM, "no memory to place the image");
 	rf_shell_confirm_forecast(shell);
 	error = ask_for_lacking(shell, &memory);

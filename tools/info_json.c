@@ -135,6 +135,10 @@ static void write_mapping(struct json *json, const struct rf_source *source, siz
 		json_number(json, "file", mapping->file);
 		json_number(json, "file_offset", mapping->file_offset);
 	}
+	if (rf_mapping_is_shared_memory(mapping)) {
+		json_number(json, "shared_memory", mapping->file);
+		json_number(json, "shared_memory_offset", mapping->file_offset);
+	}
 	if (mapping->flags & RF_MAPPING_DIGEST)
 		json_bytes(json, "digest", (const uint8_t *)mapping->digest,
 			   sizeof(mapping->digest));

@@ -16,6 +16,7 @@
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/own_image.h"
+#include "rfork/shared_memory.h"
 #include "tools/process_internal.h"
 
 #define PAGE_BYTES 4096u
@@ -31,6 +32,7 @@ struct look {
 	struct stat status;
 	struct rf_map_proof proof;
 	struct rf_own_image own; /* of a process that was restarted from an executable */
+	struct rf_shared_memories shared;
 	struct rf_report *report;
 };
 
@@ -240,6 +242,16 @@ static int refer(struct look *look, struct rf_image_mapping *mapping, const stru
 	return 0;
 }
 
+/* Makes a mapping one of the memory that the process shares with its children. */
+static enum rf_page_source share(struct look *look, struct rf_image_mapping *mapping,
+				 const struct rf_map *map)
+{
+	mapping->flags |= RF_MAPPING_SHARED;
+	mapping->file = rf_shared_memories_number(&look->shared, map->device, map->inode);
+	mapping->file_offset = map->file_offset;
+	return rf_map_shared_source(map);
+}
+
 static int take_map(struct look *look, struct rf_image_mapping *mapping, const struct rf_map *map)
 {
 	struct rf_map_plan plan = { .source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE };
@@ -255,6 +267,8 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 	};
 	if (rf_own_image_has(&look->own, map))
 		plan.source = RF_SOURCE_OWN;
+	else if (rf_map_stays_shared(map))
+		plan.source = share(look, mapping, map);
 	else if (map->kind == RF_MAP_FILE)
 		plan = rf_map_plan(map, find_status(look, map), true);
 	if (plan.refusal)
@@ -302,8 +316,8 @@ static bool is_continuation(const struct rf_image_mapping *a, const struct rf_im
 {
 	return a->end == b->start && a->protection == b->protection && a->flags == b->flags &&
 	       a->kind == b->kind && a->file == b->file &&
-	       (a->kind == RF_MAPPING_ANONYMOUS ||
-		(a->kind == RF_MAPPING_CONTENTS &&
+	       (a->file == RF_IMAGE_NONE ||
+		(a->kind != RF_MAPPING_FILE &&
 		 b->file_offset == a->file_offset + (a->end - a->start)));
 }
 
@@ -468,6 +482,7 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 {
 	struct look look = { .process = process, .report = report };
 	struct rf_maps maps = process->maps;
+	void *shared;
 	struct rf_arena arena;
 	int error = open_memory(&look);
 
@@ -483,8 +498,14 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 	error = rf_arena_map(&arena, RF_ARENA_LARGE_BYTES);
 	if (error < 0)
 		return rf_report(report, -error, "no memory for the names of files");
-	rf_own_image_find_of(&look.own, process->tracees.pid, &arena);
-	error = take_maps(&look);
+	shared = rf_arena_take(&arena, rf_shared_memories_bytes(maps.count));
+	if (shared) {
+		rf_shared_memories_init(&look.shared, shared, maps.count);
+		rf_own_image_find_of(&look.own, process->tracees.pid, &arena);
+		error = take_maps(&look);
+	} else {
+		error = rf_report(report, ENOMEM, "no memory for the list of mappings");
+	}
 	rf_arena_unmap(&arena);
 	if (error == 0)
 		error = find_locked(process, report);

@@ -39,8 +39,8 @@ static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, 
 
 	return rf_report(&start->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
 			 mapping->end,
-			 mapping->file == RF_IMAGE_NONE ? "anonymous"
-							: image->files[mapping->file].path);
+			 mapping->kind == RF_MAPPING_ANONYMOUS ? "anonymous"
+							       : image->files[mapping->file].path);
 }
 
 /* -- what is mapped, what is read ------------------------------------------------------------- */
@@ -83,8 +83,8 @@ static bool is_home(const struct piece *piece)
 
 static bool is_read_whole(const struct piece *piece)
 {
-	return piece->mapping->flags & RF_MAPPING_GROWSDOWN || !is_home(piece) ||
-	       rf_start_options.flags & RF_START_COPY;
+	return piece->mapping->flags & (RF_MAPPING_GROWSDOWN | RF_MAPPING_SHARED) ||
+	       !is_home(piece) || rf_start_options.flags & RF_START_COPY;
 }
 
 /* Whether all of the mapping is one piece of the file, as it was of the one that it was mapped
@@ -279,6 +279,9 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 		error = map_file(start, piece);
 		if (error < 0)
 			return (int)error;
+	} else if (rf_mapping_is_shared_memory(mapping)) {
+		error = rf_restore_map_shared(&start->file.image, &start->places,
+					      (size_t)(mapping - start->file.image.mappings));
 	} else {
 		error = map_anonymous(piece);
 	}
@@ -308,7 +311,8 @@ static int choose_places(struct rf_start *start)
 	int error;
 
 	places->mappings = calloc(image->head.mappings + 1, sizeof(*places->mappings));
-	if (!places->mappings)
+	places->shared = calloc(image->shared_read + 1, sizeof(*places->shared));
+	if (!places->mappings || !places->shared)
 		return rf_report(&start->report, ENOMEM, "no memory to place the image");
 	error = rf_plan_place(places, image, &start->maps, &start->vdso, start->facts.min_address,
 			      start->facts.max_address, &start->report);

@@ -227,6 +227,7 @@ rf_integration_tests = \
 	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
 	%D%/shared_huge_pages_are_kept \
+	%D%/shared_memory_stays_shared_below_the_child \
 	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/shell_with_job_control_runs_on_the_node \
 	%D%/shutdown_and_socket_errors \
@@ -333,9 +334,9 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/target.c tests/support/target.h \
 	tests/support/undump.c tests/support/undump.h \
 	tests/support/vdso.c tests/support/vdso.h \
+	tests/support/ways.c tests/support/ways.h \
 	tests/support/terminal.c tests/support/terminal.h \
-	tests/support/test.c tests/support/test.h \
-	tests/support/ways.c tests/support/ways.h
+	tests/support/test.c tests/support/test.h
 tests_support_libsupport_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSODIUM_CFLAGS)
 tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
 
@@ -633,6 +634,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
 %C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_shared_memory_stays_shared_below_the_child_LDADD = $(rf_integration_ldadd)
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_shell_with_job_control_runs_on_the_node_LDADD = $(rf_integration_ldadd)
 %C%_shutdown_and_socket_errors_LDADD = $(rf_integration_ldadd)

@@ -138,7 +138,7 @@ static void check_source(struct rf_source *source, const struct facts *facts)
 	char line[64], byte;
 
 	CHECK_EQUAL(shared->kind, RF_MAPPING_ANONYMOUS);
-	CHECK_EQUAL(shared->flags, 0);
+	CHECK_EQUAL(shared->flags, RF_MAPPING_SHARED);
 	CHECK_EQUAL(shared->data_pages, PAGES / 2);
 	expect_bytes(source, facts->shared, BYTES / 2, 8);
 	check_files(source, facts);

@@ -615,6 +615,12 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 			return "a mapping overlaps the vdso";
 	if (mapping->protection > 7 || mapping->flags > 15 || mapping->kind > 2)
 		return "a mapping has an unknown property";
+	if (mapping->kind == 0 && mapping->flags & RF_MAPPING_SHARED)
+		return mapping->file > index || mapping->file_offset % SAMPLE_PAGE ||
+				       mapping->file_offset + (mapping->end - mapping->start) >
+					       (uint64_t)1 << 47
+			       ? "shared memory is out of range"
+			       : NULL;
 	if (mapping->kind == 0
 		    ? mapping->file != RF_IMAGE_NONE
 		    : mapping->file >= image->head.files || mapping->file_offset % SAMPLE_PAGE ||
@@ -1034,7 +1040,7 @@ static const char *judge_run(const struct rf_image *image, size_t index,
 	if (run->address < mapping->start ||
 	    run->pages > (mapping->end - run->address) / SAMPLE_PAGE)
 		return "a run is not within its mapping";
-	if (mapping->flags & RF_MAPPING_SHARED)
+	if (mapping->kind == 1 && mapping->flags & RF_MAPPING_SHARED)
 		return "a run is in a shared file";
 	if (run->kind == RF_RUN_DATA && run->pages > RF_PAGES_MAX_DATA_PAGES)
 		return "a run has too many pages";

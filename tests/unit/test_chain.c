@@ -89,6 +89,8 @@ static void make_image(uint32_t file)
 			mappings[snapshot.mapping_count++] = (struct rf_snapshot_mapping){
 				.image = { .start = address_of(page),
 					   .end = address_of(page + pages),
+					   .kind = is_shared ? RF_MAPPING_FILE
+							     : RF_MAPPING_ANONYMOUS,
 					   .flags = is_shared ? RF_MAPPING_SHARED : 0 },
 			};
 	}

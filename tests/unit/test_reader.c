@@ -135,6 +135,24 @@ START_TEST(what_an_image_says_besides_is_read)
 }
 END_TEST
 
+static void share(struct rf_image_mapping *mapping, uint32_t number, uint64_t offset)
+{
+	mapping->flags = RF_MAPPING_SHARED;
+	mapping->file = number;
+	mapping->file_offset = offset;
+}
+
+START_TEST(shared_memory_is_accepted)
+{
+	share(sample_mapping(&sample, SAMPLE_HEAP), 0, 3 * PAGE);
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.shared_read, 1);
+	ck_assert_uint_eq(reading.image.shared[0].bytes,
+			  3 * PAGE + reading.image.mappings[SAMPLE_HEAP].end -
+				  reading.image.mappings[SAMPLE_HEAP].start);
+}
+END_TEST
+
 START_TEST(kinds_of_images_at_rest_are_accepted)
 {
 	struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
@@ -1177,7 +1195,12 @@ CORRUPT(segments_in_a_stream,
 	sample_insert(&sample, sample.count - 2, RF_RECORD_SEGMENTS, 0, "", 1))
 CORRUPT(chunks_in_a_stream, sample_insert(&sample, sample.count - 2, RF_RECORD_CHUNKS, 0, "", 1))
 REFUSED(ENOTSUP, stream_without_its_parent, parent("/p"))
-CORRUPT(shared_anonymous, HEAP->flags = RF_MAPPING_SHARED)
+CORRUPT(shared_anonymous_without_number, HEAP->flags = RF_MAPPING_SHARED)
+CORRUPT(shared_memory_out_of_order, share(HEAP, 1, 0))
+CORRUPT(shared_memory_unaligned, share(HEAP, 0, 512))
+CORRUPT(shared_memory_out_of_range, share(HEAP, 0, RF_IMAGE_MAX_SHARED_BYTES))
+CORRUPT(shared_memory_of_stupendous_offset, share(HEAP, 0, UINT64_MAX - 4095))
+CORRUPT(shared_memory_that_grows_down, share(HEAP, 0, 0); HEAP->flags |= RF_MAPPING_GROWSDOWN)
 CORRUPT(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
 CORRUPT(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
 CORRUPT(mapping_of_no_file, TEXT->file = 2)
@@ -1284,6 +1307,7 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, terminal_may_have_been_opened_often);
 	tcase_add_test(tcase, witness_is_accepted);
 	tcase_add_test(tcase, what_an_image_says_besides_is_read);
+	tcase_add_test(tcase, shared_memory_is_accepted);
 	tcase_add_test(tcase, kinds_of_images_at_rest_are_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);
 	tcase_add_test(tcase, mappings_may_come_in_several_records);
