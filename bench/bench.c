@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --rdma]: measures
+ * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --only-compression | --rdma]: measures
  * what rfork() costs, and what the kernel takes for the unavoidable part of it, in one run on one
  * machine.  Started by bench/run.  It runs a server of its own on loopback, lets the subjects
- * (minimal.c, memory.c, relay.c, checkpoint.c, image.c) measure themselves, and prints medians,
+ * (minimal.c, memory.c, relay.c, resident.c, packing.c, checkpoint.c, image.c) measure themselves, and prints medians,
  * ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
  */
 #define _GNU_SOURCE
@@ -27,6 +27,7 @@
 #include "bench/floor_tcp.h"
 #include "bench/node.h"
 #include "bench/rows_checkpoint.h"
+#include "bench/rows_packing.h"
 #include "bench/rows_rdma.h"
 #include "bench/series.h"
 #include "bench/subject.h"
@@ -43,8 +44,10 @@
 /* [0] with idle time between two measurements, [1] back to back: as what they are compared with. */
 static struct series exec_floor[2], connect_floor[2];
 static struct series idle_first, idle_return, busy_first, reserved, touched, wire, zeros_wire;
+static struct series ghost, session, idle_time; /* what is resident, and CPU time */
+static struct series wire_packed[2];		/* by LZ4, by zstd */
 /* By kind of memory: the floor, ours to the first instruction, ours to the return. */
-static struct series small_random[3], random_memory[3], zeros[3], pause_time[3];
+static struct series small_random[3], random_memory[3], sparse[3], zeros[3], pause_time[3];
 
 /* Over plain TCP, local pipes, relayed pipes and relayed sockets. */
 enum medium { TCP, LOCAL, PIPE, SOCKET, MEDIA };
@@ -57,6 +60,7 @@ static struct bench {
 	int failed;
 	bool only_relays;
 	bool only_checkpoints;
+	bool only_compression;
 	bool only_roads;
 } bench;
 
@@ -159,6 +163,17 @@ static void run_memory(const char *count, const char *mebibytes, const char *kin
 	run_subject("rfork-bench-memory", rest, readings);
 }
 
+static void run_resident(void)
+{
+	const char *rest[] = { bench.host, NULL };
+	const struct reading readings[] = { { "ghost", &ghost, KIB },
+					    { "session", &session, KIB },
+					    { "idle", &idle_time, MS },
+					    { NULL, NULL, 0 } };
+
+	run_subject("rfork-bench-resident", rest, readings);
+}
+
 static void run_relay(const char *count, const char *amount, const char *kind, double scale,
 		      struct series series[MEDIA])
 {
@@ -174,29 +189,43 @@ static void run_relay(const char *count, const char *amount, const char *kind, d
 
 /* -- bytes on the wire -------------------------------------------------------------------- */
 
+/* What one subject sends. */
+static void count_bytes(const struct counter *counter, const char *subject, const char *const *rest,
+			struct series *series)
+{
+	const struct reading unused = { NULL, NULL, 0 };
+	int64_t bytes;
+
+	if (interrupted)
+		return;
+	if (subject_run(bench.folder, subject, rest, &unused)) {
+		bench.failed = 1;
+		return;
+	}
+	bytes = counter_read(counter);
+	if (bytes > 0)
+		series_add(series, (double)bytes * KIB);
+	else
+		bench.failed = 1;
+}
+
 static void measure_wire(uint16_t port)
 {
 	const char *minimal[] = { bench.counted_host, "1", "0", NULL, NULL };
 	const char *memory[] = { bench.counted_host, "1", "1024", "zeros", NULL };
-	const struct reading unused = { NULL, NULL, 0 };
 	struct counter counter;
-	int failed_before = bench.failed;
-	int64_t bytes;
 
 	if (counter_start(&counter, port)) {
 		bench.failed = 1;
 		return;
 	}
 	snprintf(bench.counted_host, sizeof(bench.counted_host), "127.0.0.1:%u", counter.port);
-	bench.failed = 0;
-	run_subject("rfork-bench-minimal", minimal, &unused);
-	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
-		series_add(&wire, (double)bytes * KIB);
-	if (!bench.failed)
-		run_subject("rfork-bench-memory", memory, &unused);
-	if (!bench.failed && !interrupted && (bytes = counter_read(&counter)) > 0)
-		series_add(&zeros_wire, (double)bytes * KIB);
-	bench.failed |= failed_before || wire.count == 0 || zeros_wire.count == 0;
+	count_bytes(&counter, "rfork-bench-minimal", minimal, &wire);
+	minimal[3] = "lz4";
+	count_bytes(&counter, "rfork-bench-minimal", minimal, &wire_packed[0]);
+	minimal[3] = "zstd";
+	count_bytes(&counter, "rfork-bench-minimal", minimal, &wire_packed[1]);
+	count_bytes(&counter, "rfork-bench-memory", memory, &zeros_wire);
 	counter_stop(&counter);
 }
 
@@ -210,8 +239,19 @@ static void measure_relays(void)
 	run_relay("5", "400", "hundred", MS, hundred);
 }
 
-static void measure_all(uint16_t port)
+static void measure_compression(const char *server)
 {
+	if (!interrupted && rows_packing_measure(bench.folder, bench.host, server, &interrupted))
+		bench.failed = 1;
+}
+
+static void measure_all(uint16_t port, const char *server)
+{
+	if (bench.only_compression) {
+		measure_wire(port);
+		measure_compression(server);
+		return;
+	}
 	if (bench.only_roads) {
 		if (rows_rdma_measure(bench.folder, bench.host, &interrupted))
 			bench.failed = 1;
@@ -237,9 +277,12 @@ static void measure_all(uint16_t port)
 	run_minimal("100", IDLE_TEXT, "touched", &touched, NULL);
 	run_memory("15", "64", "random", small_random);
 	run_memory("7", "1024", "random", random_memory);
+	run_memory("5", "512", "sparse", sparse);
 	run_memory("9", "1024", "zeros", zeros);
 	run_memory("5", "1024", "pause", pause_time);
+	run_resident();
 	measure_wire(port);
+	measure_compression(server);
 }
 
 static void print_starts(FILE *csv)
@@ -269,12 +312,22 @@ static void print_starts(FILE *csv)
 		  series_quantile(&small_random[0], 0.5), 0.6, 0, "<= 0.6 x" },
 		{ "1 GiB random: first", "ms", &random_memory[1], tcp,
 		  series_quantile(&random_memory[0], 0.5), 0.6, 0, "<= 0.6 x" },
+		{ "512 MiB random, every other page: first", "ms", &sparse[1], tcp,
+		  series_quantile(&sparse[0], 0.5), 1.1, 0, "<= 1.10 x" },
 		{ "1 GiB written zeros: first", "ms", &zeros[1], "fork + one scan",
 		  series_quantile(&zeros[0], 0.5), 1.2, 0, "<= 1.2 x" },
 		{ "1 GiB random, RFORK_ASYNC: pause", "ms", &pause_time[2], "fork",
 		  series_quantile(&pause_time[0], 0.5), 1.2, 1, "<= 1.2 x + 1" },
+		{ "ghost of 64 MiB: resident", "KiB", &ghost, "-", 0, 0, 2048, "<= 2 MiB" },
+		{ "its session: resident", "KiB", &session, "-", 0, 0, 2048, "<= 2 MiB" },
+		{ "ghost and session, one idle second: CPU", "ms", &idle_time, "-", 0, 0, 1,
+		  "<= 1 ms" },
 		{ "small process: sent, handshake included", "KiB", &wire,
 		  "24 private pages of glibc", GLIBC_PRIVATE_KIB, 0, 128, "<= 128 KiB" },
+		{ "small process by LZ4: sent", "KiB", &wire_packed[0], "small process", sent, 0,
+		  64, "<= 64 KiB" },
+		{ "small process by zstd: sent", "KiB", &wire_packed[1], "small process", sent, 0,
+		  64, "<= 64 KiB" },
 		{ "1 GiB written zeros: sent", "KiB", &zeros_wire, "small process", sent, 1.2, 0,
 		  "<= 1.2 x" },
 	};
@@ -322,8 +375,14 @@ static void print_parts(FILE *csv)
 		rows_rdma_print(csv);
 		return;
 	}
-	if (!bench.only_relays && !bench.only_checkpoints)
+	if (bench.only_compression) {
+		rows_packing_print(csv);
+		return;
+	}
+	if (!bench.only_relays && !bench.only_checkpoints) {
 		print_starts(csv);
+		rows_packing_print(csv);
+	}
 	if (!bench.only_relays)
 		rows_checkpoint_print(csv);
 	if (!bench.only_checkpoints)
@@ -357,7 +416,7 @@ static int print_rows(const char *csv_path)
 static int usage(const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --rdma]\n",
+		"usage: %s [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --only-compression | --rdma]\n",
 		program);
 	return 2;
 }
@@ -382,6 +441,7 @@ int main(int argc, char **argv)
 						 { "server", required_argument, NULL, 's' },
 						 { "only-checkpoints", no_argument, NULL, 'k' },
 						 { "only-relays", no_argument, NULL, 'r' },
+						 { "only-compression", no_argument, NULL, 'p' },
 						 { "rdma", no_argument, NULL, 'd' },
 						 { NULL, 0, NULL, 0 } };
 	struct sigaction action = { .sa_handler = interrupt };
@@ -397,6 +457,8 @@ int main(int argc, char **argv)
 			bench.only_checkpoints = true;
 		else if (option == 'r')
 			bench.only_relays = true;
+		else if (option == 'p')
+			bench.only_compression = true;
 		else if (option == 'd')
 			bench.only_roads = true;
 		else if (option == 's')
@@ -404,7 +466,9 @@ int main(int argc, char **argv)
 		else
 			return usage(argv[0]);
 	}
-	if (optind != argc || bench.only_relays + bench.only_checkpoints + bench.only_roads > 1)
+	if (optind != argc ||
+	    bench.only_relays + bench.only_checkpoints + bench.only_compression + bench.only_roads >
+		    1)
 		return usage(argv[0]);
 	if (find_folder())
 		return 1;
@@ -413,9 +477,9 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
-	if (node_start(&node, server) == 0) {
+	if (node_start(&node, server, NODE_LOOPBACK) == 0) {
 		snprintf(bench.host, sizeof(bench.host), "127.0.0.1:%u", node.port);
-		measure_all(node.port);
+		measure_all(node.port, server);
 	} else {
 		bench.failed = 1;
 	}

@@ -11,7 +11,9 @@ noinst_PROGRAMS += \
 	%D%/rfork-bench-memory \
 	%D%/rfork-bench-minimal \
 	%D%/rfork-bench-nothing \
+	%D%/rfork-bench-packing \
 	%D%/rfork-bench-relay \
+	%D%/rfork-bench-resident \
 	%D%/rfork-bench-road
 
 %C%_rfork_bench_SOURCES = \
@@ -22,6 +24,7 @@ noinst_PROGRAMS += \
 	%D%/ib_read.c %D%/ib_read.h \
 	%D%/node.c %D%/node.h \
 	%D%/rows_checkpoint.c %D%/rows_checkpoint.h \
+	%D%/rows_packing.c %D%/rows_packing.h \
 	%D%/rows_rdma.c %D%/rows_rdma.h \
 	%D%/scratch.c %D%/scratch.h \
 	%D%/series.c %D%/series.h \
@@ -59,11 +62,23 @@ noinst_PROGRAMS += \
 %C%_rfork_bench_nothing_SOURCES = %D%/nothing.c
 %C%_rfork_bench_nothing_LDFLAGS = -all-static
 
+%C%_rfork_bench_packing_SOURCES = \
+	%D%/clock.h \
+	%D%/measure.c %D%/measure.h \
+	%D%/packing.c \
+	%D%/region.c %D%/region.h
+%C%_rfork_bench_packing_LDADD = librfork.la
+
 %C%_rfork_bench_relay_SOURCES = \
 	%D%/clock.h \
 	%D%/floor_tcp.c %D%/floor_tcp.h \
 	%D%/relay.c
 %C%_rfork_bench_relay_LDADD = librfork.la
+
+%C%_rfork_bench_resident_SOURCES = \
+	%D%/region.c %D%/region.h \
+	%D%/resident.c
+%C%_rfork_bench_resident_LDADD = librfork.la
 
 %C%_rfork_bench_road_SOURCES = \
 	%D%/clock.h \

@@ -17,10 +17,10 @@
 
 /* The child's end, which its standard output carries to whoever runs the subject: the caller holds no end
  * of a pipe for it, which would be one more stream to relay. */
-_Noreturn static void print_first(int64_t nanoseconds)
+_Noreturn static void print_first(const char *word, int64_t nanoseconds)
 {
 	char line[32];
-	int length = snprintf(line, sizeof(line), "first %lld\n", (long long)nanoseconds);
+	int length = snprintf(line, sizeof(line), "%s %lld\n", word, (long long)nanoseconds);
 
 	_exit(write(STDOUT_FILENO, line, (size_t)length) == length ? 0 : 1);
 }
@@ -38,16 +38,23 @@ static int await_child(pid_t pid)
 	return status == 0 ? 0 : -1;
 }
 
-int measure_rfork(const char *host, uint64_t flags, int64_t *return_ns)
+int measure_rfork_with(const char *host, const struct rfork_options *options, const char *word,
+		       int64_t *return_ns)
 {
-	struct rfork_options options = { .size = sizeof(options), .flags = flags };
 	int64_t start = clock_now_ns();
-	pid_t pid = rfork_with(host, &options);
+	pid_t pid = rfork_with(host, options);
 
 	if (pid == 0)
-		print_first(clock_now_ns() - start);
+		print_first(word, clock_now_ns() - start);
 	*return_ns = clock_now_ns() - start;
 	return pid == -1 ? errno : await_child(pid);
+}
+
+int measure_rfork(const char *host, uint64_t flags, int64_t *return_ns)
+{
+	const struct rfork_options options = { .size = sizeof(options), .flags = flags };
+
+	return measure_rfork_with(host, &options, "first", return_ns);
 }
 
 /* Reads every word; the answer keeps the compiler from leaving it out. */

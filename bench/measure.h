@@ -16,6 +16,12 @@
  */
 int measure_rfork(const char *host, uint64_t flags, int64_t *return_ns);
 
+struct rfork_options;
+
+/* The same with options, and another word in the child's line. */
+int measure_rfork_with(const char *host, const struct rfork_options *options, const char *word,
+		       int64_t *return_ns);
+
 struct measure_times {
 	int64_t first_ns;  /* from the call to what the child does */
 	int64_t return_ns; /* from the call to its return in the caller */

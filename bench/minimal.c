@@ -2,10 +2,10 @@
 /*
  * A near-minimal dynamic process that forks itself to a node again and again:
  *
- *     rfork-bench-minimal HOST COUNT GAP_MS [reserved|touched]
+ *     rfork-bench-minimal HOST COUNT GAP_MS [reserved|touched|lz4|zstd]
  *
  * `reserved` adds 64 GiB of reserved address space that nothing has touched, `touched` 1 GiB that
- * was only read.  GAP_MS of idle time lie between two forks.  Prints one line a value, "first N"
+ * was only read; `lz4` and `zstd` are its compression.  GAP_MS of idle time lie between two forks.  Prints one line a value, "first N"
  * and "return N", in nanoseconds.  Run by bench.c.
  */
 #include <rfork.h>
@@ -21,6 +21,13 @@
 #define MOST 1000
 
 static int64_t return_ns[MOST];
+
+static unsigned compression_of(const char *kind)
+{
+	if (!kind || (strcmp(kind, "lz4") && strcmp(kind, "zstd")))
+		return RFORK_COMPRESS_NONE;
+	return *kind == 'l' ? RFORK_COMPRESS_LZ4 : RFORK_COMPRESS_ZSTD;
+}
 
 static int prepare(const char *kind)
 {
@@ -42,16 +49,19 @@ static int prepare(const char *kind)
 int main(int argc, char **argv)
 {
 	int count = argc < 4 ? 0 : atoi(argv[2]), gap_ms = argc < 4 ? 0 : atoi(argv[3]);
+	struct rfork_options options = { .size = sizeof(options) };
 	struct timespec gap = { gap_ms / 1000, gap_ms % 1000 * 1000000l };
 
 	if (count < 1 || count > MOST || argc > 5) {
-		fprintf(stderr, "usage: %s HOST COUNT GAP_MS [reserved|touched]\n", argv[0]);
+		fprintf(stderr, "usage: %s HOST COUNT GAP_MS [reserved|touched|lz4|zstd]\n",
+			argv[0]);
 		return 2;
 	}
-	if (argc == 5 && prepare(argv[4]))
+	options.compression = compression_of(argv[4]);
+	if (argc == 5 && !options.compression && prepare(argv[4]))
 		return 1;
 	for (int i = 0; i < count; i++) {
-		int error = measure_rfork(argv[1], 0, &return_ns[i]);
+		int error = measure_rfork_with(argv[1], &options, "first", &return_ns[i]);
 
 		if (error > 0)
 			fprintf(stderr, "%s: %s\n", argv[1], rfork_error());

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,10 @@
 #define START_MS 20000
 #define STOP_MS 20000
 
-_Noreturn static void execute(const struct node *node, const char *server)
+_Noreturn static void execute(const struct node *node, const char *server, const char *address)
 {
+	const struct passwd *user = getpwuid(geteuid());
+	char listen[64];
 	int log = open(node->log_file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int null = open("/dev/null", O_RDONLY);
 
@@ -30,8 +33,14 @@ _Noreturn static void execute(const struct node *node, const char *server)
 		_exit(127);
 	close(log);
 	close(null);
-	execl(server, server, "--listen", "127.0.0.1:0", "--port-file", node->port_file,
-	      "--key-file", node->key_file, (char *)NULL);
+	snprintf(listen, sizeof(listen), "%s:0", address);
+	if (strcmp(address, NODE_LOOPBACK) == 0)
+		execl(server, server, "--listen", listen, "--port-file", node->port_file,
+		      "--key-file", node->key_file, (char *)NULL);
+	else
+		execl(server, server, "--listen", listen, "--port-file", node->port_file,
+		      "--key-file", node->key_file, "--insecure-plaintext", "--user",
+		      user ? user->pw_name : "nobody", (char *)NULL);
 	dprintf(2, "%s: %s\n", server, strerror(errno));
 	_exit(127);
 }
@@ -94,7 +103,7 @@ static void show_log(const struct node *node)
 	fclose(file);
 }
 
-int node_start(struct node *node, const char *server)
+int node_start(struct node *node, const char *server, const char *address)
 {
 	const char *folder = getenv("TMPDIR");
 	int changes = -1, process = -1, result = -1;
@@ -121,7 +130,7 @@ int node_start(struct node *node, const char *server)
 	}
 	node->pid = fork();
 	if (node->pid == 0)
-		execute(node, server);
+		execute(node, server, address);
 	if (node->pid == -1) {
 		perror("fork");
 		node->pid = 0;
