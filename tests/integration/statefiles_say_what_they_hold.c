@@ -110,7 +110,7 @@ static void expect_process(const char *log)
 	expect("Caught      SIGUSR1");
 	expect("Ignored     SIGHUP");
 	expect("Pending     SIGUSR2");
-	expect("%d  file   read and write  %s, at 10, close-on-exec\n", LOG_FD, log);
+	expect("%d  file    read and write  %s, at 10, close-on-exec\n", LOG_FD, log);
 	expect("%d  flock        exclusive  the whole file\n", LOG_FD);
 	expect("ITIMER_REAL     goes off in ");
 	expect(", then every 3.000 s\n");
