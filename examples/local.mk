@@ -83,6 +83,7 @@ endif
 %C%_render_LDADD = librfork.la $(LIBPNG_LIBS) -lm
 
 EXTRA_DIST += \
+	%D%/17-rust.rs \
 	%D%/README.md \
 	%D%/scenes/FORMAT.md \
 	%D%/scenes/showpiece.scene \

@@ -14,11 +14,9 @@
 
 #include "rfork/arrival.h"
 #include "rfork/boot_id.h"
-#include "rfork/io.h"
+#include "rfork/clocks.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
-
-#define NS_PER_S INT64_C(1000000000)
 
 /* As long as the first version of the struct: what a caller must have room for. */
 #define LEAST_BYTES sizeof(struct rfork_identity)
@@ -61,8 +59,6 @@ static void read_off(struct rfork_process *process, const struct rf_image_wherea
 
 void rf_identity_arrive(struct rfork_identity *own, const struct rf_arrival_identity *arrival)
 {
-	struct timespec now = { 0 };
-
 	*own = (struct rfork_identity){
 		.size = sizeof(*own),
 		.hops = arrival->image.hops + 1,
@@ -75,8 +71,7 @@ void rf_identity_arrive(struct rfork_identity *own, const struct rf_arrival_iden
 	memcpy(own->node.host, arrival->host_name, sizeof(own->node.host));
 	own->node.pid = (pid_t)rf_syscall(SYS_getpid);
 	memcpy(own->connection, arrival->connection, sizeof(own->connection));
-	rf_syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
-	own->arrived_ns = now.tv_sec * NS_PER_S + now.tv_nsec;
+	own->arrived_ns = (int64_t)rf_clocks_now_ns(CLOCK_REALTIME);
 	/* sixteen bytes come whole, and are not interrupted: getrandom(2) */
 	rf_syscall(SYS_getrandom, own->generation, sizeof(own->generation), 0);
 }

@@ -24,6 +24,7 @@ expect() {
 	tested+=("$1")
 	program=$RFORK_BUILD/examples/$1
 	[[ -e $program ]] || program=$RFORK_SOURCE/examples/$1
+	[[ -e $program ]] || program=$directory/$1
 	timeout 60 "$program" "${@:2}" <"$input" >"$directory/out" 2>&1 || status=$?
 	sed "s/^/$1: /" "$directory/out"
 	((status == expected)) || fail "$* ended with $status, not $expected"
@@ -117,11 +118,19 @@ fi
 expect 0 "$host: 3 of 3 threads found both numbers equal" "at home they are equal" \
 	-- 16-threads "$host" "$host"
 
+if can_run 17-rust "Rust (rustc)" rustc --version; then
+	rustc -O -L "$RFORK_BUILD/.libs" -o "$directory/17-rust" "$RFORK_SOURCE/examples/17-rust.rs"
+	expect 0 "mississippi: 4 times s" "rust: 1 times u" -- 17-rust "$host" mississippi rust
+	expect 1 "\"\": the child ended with status 0x100" -- 17-rust "$host" ""
+	rm "$directory/17-rust"
+fi
+
 # A lesson that nobody tests is soon wrong.
 for source in "$RFORK_SOURCE"/examples/[0-9]*.*; do
 	name=$(basename "$source")
 	name=${name%.c}
 	name=${name%.cc}
+	name=${name%.rs}
 	[[ " ${tested[*]} " == *" $name "* ]] || fail "$name is not tested"
 	grep -qF "\`$name " "$RFORK_SOURCE/examples/README.md" || fail "README.md does not list $name"
 done

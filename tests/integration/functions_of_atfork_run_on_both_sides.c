@@ -3,11 +3,14 @@
  * Claim: what rfork_atfork() has registered is called around each capture: before it, the last
  * first, and early enough that what is closed then does not have to travel; afterwards in the
  * caller, also if the call has failed, and in the process that goes on, be it a child, one that
- * has moved, or one that is restarted.  The ghost calls nothing.  There may be thousands.
+ * has moved, or one that is restarted.  The ghost calls nothing.  There may be thousands, and other
+ * threads may add and remove some meanwhile.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -249,6 +252,40 @@ static void call_many(const struct node *node)
 	test_expect_exit(pid, 42);
 }
 
+/* -- threads ------------------------------------------------------------------------------------ */
+
+#define CALLS 20
+
+static atomic_bool is_over;
+
+static void pass(void)
+{
+}
+
+/* Others come and go all the time. */
+static void *churn(void *unused)
+{
+	while (!is_over) {
+		for (unsigned i = 0; i < 30; i++)
+			CHECK_CALL(rfork_atfork(pass, pass, pass));
+		for (unsigned i = 0; i < 30; i++)
+			CHECK_CALL(rfork_atfork_remove(pass, pass, pass));
+	}
+	return unused;
+}
+
+static void call_while_others_come_and_go(const struct node *node)
+{
+	pthread_t thread;
+
+	CHECK_EQUAL(pthread_create(&thread, NULL, churn, NULL), 0);
+	for (unsigned i = 0; i < CALLS; i++)
+		fork_to(node, 0);
+	is_over = true;
+	CHECK_EQUAL(pthread_join(thread, NULL), 0);
+	CHECK_EQUAL(rfork_atfork_remove(pass, pass, pass), -1);
+}
+
 int main(void)
 {
 	static const char *const names[] = { "app" };
@@ -268,6 +305,7 @@ int main(void)
 	restart_expect(path);
 	refuse_nested(&node);
 	close_in_time(&node);
+	call_while_others_come_and_go(&node);
 	call_many(&node);
 	node_stop(&node);
 	checkpoint_clean(names, 1);
