@@ -121,6 +121,10 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("terminal", DESCRIPTOR, terminal),
 	/* what has no name */
 	CHANGE("eventfd", DESCRIPTOR, eventfd),
+	CHANGE("timerfd", DESCRIPTOR, timerfd),
+	CHANGE("signalfd", DESCRIPTOR, signalfd),
+	CHANGE("epoll", WATCHES, all),
+	CHANGE("pidfd", DESCRIPTOR, pidfd),
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -118,6 +118,21 @@ size_t rf_drop_eventfd(struct rf_drop *drop, void *payload, size_t bytes)
 	return drop_object(drop, payload, bytes, RF_OBJECT_EVENT);
 }
 
+size_t rf_drop_timerfd(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_TIMER);
+}
+
+size_t rf_drop_signalfd(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_SIGNALS);
+}
+
+size_t rf_drop_pidfd(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_PROCESS);
+}
+
 size_t rf_drop_own_pipe(struct rf_drop *drop, void *payload, size_t bytes)
 {
 	(void)drop;

@@ -40,6 +40,9 @@ struct rf_drop_field {
 	X(device)                                                                                  \
 	X(pipe)                                                                                    \
 	X(eventfd)                                                                                 \
+	X(timerfd)                                                                                 \
+	X(signalfd)                                                                                \
+	X(pidfd)                                                                                   \
 	X(own_pipe)                                                                                \
 	X(pipe_contents)                                                                           \
 	X(stream_socket)                                                                           \

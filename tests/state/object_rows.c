@@ -3,12 +3,17 @@
  * What has a descriptor and no name.
  */
 #define _GNU_SOURCE
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "tests/state/row.h"
 
-static int object = -1;
+static int object = -1, second = -1;
 
 static void make_event(void)
 {
@@ -23,7 +28,82 @@ static void see_event(void)
 	CHECK_EQUAL(count, 5);
 }
 
+static void make_timer(void)
+{
+	const struct itimerspec value = { .it_value.tv_sec = 5000, .it_interval.tv_sec = 7 };
+
+	object = CHECK_CALL(timerfd_create(CLOCK_MONOTONIC, 0));
+	CHECK_CALL(timerfd_settime(object, 0, &value, NULL));
+}
+
+static void see_timer(void)
+{
+	struct itimerspec left;
+
+	CHECK_CALL(timerfd_gettime(object, &left));
+	CHECK(left.it_value.tv_sec > 4000 && left.it_value.tv_sec <= 5000);
+	CHECK_EQUAL(left.it_interval.tv_sec, 7);
+}
+
+static void ask_for_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	object = CHECK_CALL(signalfd(-1, &set, SFD_NONBLOCK));
+}
+
+/* Blocks it here: what is blocked is another row's. */
+static void see_signal(void)
+{
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	CHECK_CALL(sigprocmask(SIG_BLOCK, &set, NULL));
+	CHECK_CALL(raise(SIGUSR1));
+	CHECK_EQUAL(read(object, &info, sizeof(info)), sizeof(info));
+	CHECK_EQUAL(info.ssi_signo, SIGUSR1);
+}
+
+#define WORD UINT64_C(0x123456789abc)
+
+static void watch(void)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = WORD };
+
+	second = CHECK_CALL(eventfd(0, EFD_NONBLOCK));
+	object = CHECK_CALL(epoll_create1(0));
+	CHECK_CALL(epoll_ctl(object, EPOLL_CTL_ADD, second, &event));
+}
+
+static void see_watched(void)
+{
+	struct epoll_event event;
+
+	CHECK_CALL(eventfd_write(second, 1));
+	CHECK_EQUAL(epoll_wait(object, &event, 1, 0), 1);
+	CHECK_EQUAL(event.data.u64, WORD);
+}
+
+static void open_oneself(void)
+{
+	object = CHECK_CALL(pidfd_open(getpid(), 0));
+}
+
+static void see_oneself(void)
+{
+	CHECK_CALL(pidfd_send_signal(object, 0, NULL, 0));
+}
+
 const struct state_row state_object_rows[] = {
 	{ "eventfd", make_event, see_event, .ways = STATE_ALL },
+	{ "timerfd", make_timer, see_timer, .ways = STATE_ALL },
+	{ "signalfd", ask_for_signals, see_signal, .ways = STATE_ALL },
+	{ "epoll", watch, see_watched, .ways = STATE_ALL, .needs = { "eventfd" } },
+	/* in a child it would mean the parent */
+	{ "pidfd", open_oneself, see_oneself, .ways = STATE_ITSELF },
 	{ .kind = NULL },
 };
