@@ -189,6 +189,47 @@ static int take_all(struct rf_ghost_order *order, struct rf_report *report)
 	return error < 0 ? error : rf_pending_keep(&order->pending, &order->arena, report);
 }
 
+/* All that its user has queued, here and in other processes; 0 if nobody tells. */
+static unsigned long count_queued(void)
+{
+	char status[8192] = "";
+	const char *line;
+
+	rf_io_read_file("/proc/self/status", status, sizeof(status));
+	line = strstr(status, "\nSigQ:");
+	return line ? strtoul(line + sizeof("\nSigQ:") - 1, NULL, 10) : 0;
+}
+
+/* To be counted they must be taken, so that is only done where there may be too many. */
+static int count_pending(struct rf_arena *arena, struct rf_report *report)
+{
+	struct rf_pending pending;
+	uint64_t mask;
+	int error;
+
+	if (count_queued() <= RF_IMAGE_MAX_PENDING)
+		return 0;
+	mask = rf_move_block_signals();
+	rf_pending_prepare(&pending, arena);
+	error = rf_pending_take(&pending, report);
+	rf_pending_put_back(&pending);
+	rf_move_restore_signals(mask);
+	return error;
+}
+
+int rf_move_refuse_signals(struct rf_arena *arena, struct rf_refusals *refusals,
+			   struct rf_report *report)
+{
+	struct rf_timers timers;
+	int error = 0;
+
+	if (rf_timers_list(&timers, arena, report) < 0)
+		error = rf_refuse_reported(refusals, report);
+	if (error == 0 && count_pending(arena, report) < 0)
+		error = rf_refuse_reported(refusals, report);
+	return error;
+}
+
 int rf_move_quiesce(struct rf_ghost_order *order, struct rf_report *report)
 {
 	int error = rf_timers_list(&order->timers, &order->arena, report);

@@ -23,6 +23,12 @@ int rf_move_refuse(struct rf_refusals *refusals, struct rf_report *report);
  */
 void rf_move_refuse_locks(struct rf_fdtable *fds, struct rf_refusals *refusals);
 
+/* Adds timers and pending signals that cannot go, where none is to be stopped or taken: only a check
+ * asks for them so early.  Memory comes from the arena, which keeps the timers.  0 or a negative errno
+ * with a report. */
+int rf_move_refuse_signals(struct rf_arena *arena, struct rf_refusals *refusals,
+			   struct rf_report *report);
+
 /* Stops what would go on at home: timers are listed and stopped, pending signals taken, and both
  * are noted in the order.  Signals are blocked.  0, or a negative errno with a report, and
  * nothing has changed. */

@@ -38,9 +38,8 @@ static int look_at_move(struct rf_flight *flight, const struct rf_options *optio
 	if (error < 0)
 		return error;
 	rf_move_refuse_locks(&order->fds, &order->refusals);
-	if (options->is_check && rf_timers_list(&order->timers, &flight->arena, report) < 0)
-		error = rf_refuse_reported(&order->refusals, report);
-	return error;
+	return options->is_check ? rf_move_refuse_signals(&flight->arena, &order->refusals, report)
+				 : 0;
 }
 
 /* Looks at the process: what it has open, and its memory.  Without a survey the ghost finds the

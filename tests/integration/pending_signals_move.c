@@ -119,11 +119,16 @@ static int stay_in_a_stream(const struct node *node)
 	return 0;
 }
 
-/* More than an image holds: none is lost by the attempt. */
+/* More than an image holds: none is lost by the attempt, nor by asking beforehand. */
 static int stay_with_many(const struct node *node)
 {
+	const struct rfork_options move = { .size = sizeof(move), .flags = RFORK_CHECK_MOVE };
+	char list[256];
+
 	for (int value = 0; value < MANY_SIGNALS; value++)
 		signals_queue(getpid(), STREAM_SIGNAL, (union sigval){ .sival_int = value });
+	CHECK_EQUAL(rfork_check(NULL, &move, list, sizeof(list)), 1);
+	CHECK(strstr(list, "8500 pending signals"));
 	CHECK_EQUAL(rfork_move(node->host), -1);
 	CHECK_EQUAL(errno, ENOTSUP);
 	for (int value = 0; value < MANY_SIGNALS; value++)

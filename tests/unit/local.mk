@@ -35,6 +35,7 @@ rf_unit_tests = \
 	%D%/test_plan \
 	%D%/test_reader \
 	%D%/test_reader_fuzz \
+	%D%/test_refusals \
 	%D%/test_report \
 	%D%/test_resolver \
 	%D%/test_restore_clocks \
@@ -192,6 +193,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_reader_fuzz_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_reader_fuzz_LDADD = $(rf_unit_ldadd)
+
+%C%_test_refusals_SOURCES = %D%/test_refusals.c
+%C%_test_refusals_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_refusals_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_refusals_LDADD = $(rf_unit_ldadd)
 
 %C%_test_report_SOURCES = %D%/test_report.c
 %C%_test_report_CPPFLAGS = $(rf_unit_cppflags)
