@@ -33,6 +33,8 @@
 #define LIST_BYTES 8192
 
 static struct node node;
+static unsigned char block[1 << 20];
+static uint64_t digest; /* of that */
 
 /* -- things ------------------------------------------------------------------------------------ */
 
@@ -389,6 +391,7 @@ static bool try_row(const struct row *row)
 		CHECK_CALL(close(thing.fd));
 	}
 	check_row(row, &thing);
+	CHECK_EQUAL(test_digest(block, sizeof(block)), digest);
 	unmake(&thing);
 	expect_none(NULL, 0);
 	return true;
@@ -452,6 +455,8 @@ int main(void)
 
 	test_begin();
 	node_start(&node, NULL);
+	test_fill(block, sizeof(block), 6);
+	digest = test_digest(block, sizeof(block));
 	expect_service(0);
 	expect_none(NULL, 0);
 	expect_none(node.host, 0);
