@@ -101,6 +101,8 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("executable-memory", MAPPING, executable),
 	CHANGE("growing-stack", MAPPING, growth),
 	CHANGE("locked-memory", MAPPING, locks),
+	CHANGE("shared-memory", MAPPING, sharing),
+	CHANGE("shared-file-memory", MAPPING, file_sharing),
 	GUARDS("guard-pages"),
 	/* descriptors */
 	CHANGE("file", DESCRIPTOR, file),

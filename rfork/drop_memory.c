@@ -67,6 +67,33 @@ size_t rf_drop_growth(struct rf_drop *drop, void *payload, size_t bytes)
 	return change_each(payload, bytes, forget_growth);
 }
 
+static void make_private(struct rf_image_mapping *mapping)
+{
+	if (mapping->kind != RF_MAPPING_ANONYMOUS || !(mapping->flags & RF_MAPPING_SHARED))
+		return;
+	mapping->flags &= ~RF_MAPPING_SHARED;
+	mapping->file = RF_IMAGE_NONE;
+	mapping->file_offset = 0;
+}
+
+size_t rf_drop_sharing(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	(void)drop;
+	return change_each(payload, bytes, make_private);
+}
+
+static void make_file_private(struct rf_image_mapping *mapping)
+{
+	if (mapping->kind == RF_MAPPING_FILE)
+		mapping->flags &= ~RF_MAPPING_SHARED;
+}
+
+size_t rf_drop_file_sharing(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	(void)drop;
+	return change_each(payload, bytes, make_file_private);
+}
+
 static void unlock(struct rf_image_mapping *mapping)
 {
 	mapping->flags &= ~RF_MAPPING_LOCKED;

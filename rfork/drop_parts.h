@@ -58,6 +58,8 @@ struct rf_drop_field {
 	X(inaccessible)                                                                            \
 	X(executable)                                                                              \
 	X(growth)                                                                                  \
+	X(sharing)                                                                                 \
+	X(file_sharing)                                                                            \
 	X(locks)
 
 /* Whose contents are dropped: rf_drop_is_NAME() of drop_memory.c. */

@@ -169,6 +169,46 @@ static void see_locked(void)
 		    STATE_CHILDREN & (1u << state_way) ? 0 : BYTES / 1024);
 }
 
+static void share(void)
+{
+	memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(memory != MAP_FAILED);
+}
+
+/* With the children of whoever has it there. */
+static void see_shared(void)
+{
+	pid_t pid = CHECK_CALL(fork());
+
+	if (pid == 0) {
+		memory[TEST_PAGE_BYTES] = 42;
+		_exit(0);
+	}
+	test_expect_exit(pid, 0);
+	CHECK_EQUAL(memory[TEST_PAGE_BYTES], 42);
+}
+
+static void share_file(void)
+{
+	int fd = CHECK_CALL(open(state_file(), O_RDWR | O_CLOEXEC));
+
+	memory = mmap(NULL, TEST_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(memory != MAP_FAILED);
+	close(fd);
+}
+
+/* What is written to it is in the file, until it is put right. */
+static void see_shared_file(void)
+{
+	int fd = CHECK_CALL(open(state_file(), O_RDONLY | O_CLOEXEC));
+	char found = 0, was = (char)memory[9];
+
+	memory[9] = 'x';
+	CHECK_EQUAL(pread(fd, &found, 1, 9), 1);
+	memory[9] = (unsigned char)was;
+	CHECK_EQUAL(found, 'x');
+}
+
 static void install_guard(void)
 {
 	memory = map(PROT_READ | PROT_WRITE);
@@ -197,6 +237,10 @@ const struct state_row state_memory_rows[] = {
 	  .needs = { "mapped-memory" } },
 	{ "growing-stack", NULL, see_growth, .ways = STATE_ALL },
 	{ "locked-memory", lock, see_locked, .ways = STATE_ALL, .unseen = STATE_CHILDREN },
+	{ "shared-memory", share, see_shared, .ways = STATE_ALL },
+	/* rfork_undump() takes files by content, and refuses it */
+	{ "shared-file-memory", share_file, see_shared_file,
+	  .ways = STATE_ALL & ~STATE_BY(RESTART) },
 	{ "guard-pages", install_guard, see_guard, .ways = STATE_ALL,
 	  .needs = { "mapped-memory" } },
 	{ .kind = NULL },
