@@ -92,9 +92,10 @@ enum rf_record_type {
 	RF_RECORD_OBJECT = 26,
 	RF_RECORD_WATCHES = 27,
 	RF_RECORD_IDENTITY = 31,
+	RF_RECORD_RIGHTS = 32,
 };
 
-#define RF_RECORD_LAST RF_RECORD_IDENTITY
+#define RF_RECORD_LAST RF_RECORD_RIGHTS
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -348,6 +349,12 @@ struct rf_image_identity {
 	uint32_t ghost;			    /* pid where the image is sent from; 0 = none */
 	uint32_t connection_bytes;
 	uint32_t reserved;
+};
+
+/* Sets of capabilities, a bit for each by its number. */
+struct rf_image_rights {
+	uint64_t permitted;
+	uint64_t bounding;
 };
 
 struct rf_image_forecast {

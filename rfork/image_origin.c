@@ -126,6 +126,15 @@ int rf_record_take_identity(struct rf_reader *reader, struct rf_image *image, si
 	return 0;
 }
 
+int rf_record_take_rights(struct rf_reader *reader, struct rf_image *image, size_t bytes)
+{
+	if (bytes != sizeof(image->rights))
+		return rf_record_corrupt(reader, "RIGHTS has another length");
+	memcpy(&image->rights, reader->payload, bytes);
+	image->has_rights = true;
+	return 0;
+}
+
 /* Why a lock is none; NULL if it is one. */
 static const char *find_lock_fault(const struct rf_image *image, const struct rf_image_lock *lock)
 {

@@ -238,6 +238,7 @@ static const struct {
 	{ rf_record_take_machine, RF_RECORD_MACHINE, false, false },
 	{ rf_record_take_clocks, RF_RECORD_CLOCKS, false, false },
 	{ rf_record_take_identity, RF_RECORD_IDENTITY, false, false },
+	{ rf_record_take_rights, RF_RECORD_RIGHTS, false, false },
 	{ take_process, RF_RECORD_PROCESS, true, false },
 	{ take_sigactions, RF_RECORD_SIGACTIONS, true, false },
 	{ take_thread, RF_RECORD_THREAD, true, true },

@@ -74,6 +74,8 @@ struct rf_image {
 	struct rf_image_identity identity; /* names end in it */
 	char connection[RF_IMAGE_MAX_CONNECTION_BYTES + 1];
 	bool has_identity;
+	struct rf_image_rights rights;
+	bool has_rights;
 	struct rf_image_lock *locks;
 	uint32_t lock_count;
 	char *lost;				       /* lines of text; NULL = nothing */

@@ -39,6 +39,7 @@ int rf_record_read_payload(struct rf_reader *reader, const struct rf_record_head
 int rf_record_take_origin(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_machine(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_identity(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_rights(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_clocks(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, size_t bytes);

@@ -122,24 +122,38 @@ static void name_all(uint64_t capabilities, char *text, size_t bytes)
 
 /* What root has dropped.  Of others the node decides as which user a child runs, and what that may
  * do. */
-static void refuse_permitted(uint64_t node, struct rf_refusals *refusals)
+static uint64_t find_gained(uint64_t node)
 {
-	char text[RF_REPORT_BYTES / 2] = "";
-	uint64_t gained = 0;
-
-	if (node && rf_syscall(SYS_geteuid) == 0)
-		gained = node & ~read_permitted();
-	name_all(gained, text, sizeof(text));
-	if (gained)
-		rf_refuse(refusals, "capabilities: the child would have %s", text);
+	return node && rf_syscall(SYS_geteuid) == 0 ? node & ~read_permitted() : 0;
 }
 
 /* What no program that the process executes can get, set-user-ID or not. */
-static void refuse_bounding(uint64_t node, struct rf_refusals *refusals)
+static uint64_t find_gained_bounding(uint64_t node)
 {
-	uint64_t gained = node & ~read_bounding(node);
-	char text[RF_REPORT_BYTES / 2] = "";
+	return node & ~read_bounding(node);
+}
 
+bool rf_rights_limit(struct rf_image_rights *limit, const struct rf_machine_facts *node)
+{
+	struct rf_rights rights;
+	uint64_t gained, bounding;
+
+	memcpy(&rights, node->program, sizeof(rights));
+	gained = find_gained(rights.permitted);
+	bounding = find_gained_bounding(rights.bounding);
+	*limit = (struct rf_image_rights){ .permitted = ~gained, .bounding = ~bounding };
+	return gained || bounding;
+}
+
+/* The bounding set is only for those who have a capability for that. */
+static void refuse_bounding(const struct rf_rights *node, struct rf_refusals *refusals)
+{
+	char text[RF_REPORT_BYTES / 2] = "";
+	uint64_t gained;
+
+	if (node->permitted >> CAP_SETPCAP & 1)
+		return;
+	gained = find_gained_bounding(node->bounding);
 	name_all(gained, text, sizeof(text));
 	if (gained)
 		rf_refuse(refusals, "bounding set: the child could get %s", text);
@@ -175,7 +189,6 @@ void rf_rights_refuse(const struct rf_machine_facts *node, bool same_boot,
 	struct rf_rights rights;
 
 	memcpy(&rights, node->program, sizeof(rights));
-	refuse_permitted(rights.permitted, refusals);
-	refuse_bounding(rights.bounding, refusals);
+	refuse_bounding(&rights, refusals);
 	refuse_root(&rights, same_boot, refusals);
 }

@@ -652,6 +652,9 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 
 	if (error == 0)
 		error = write_identity(writer, request);
+	if (error == 0 && request->limits_rights)
+		error = write_one(writer, RF_RECORD_RIGHTS, &request->rights,
+				  sizeof(request->rights));
 	if (error == 0)
 		error = rf_image_write(writer, RF_RECORD_PROCESS, process, 3);
 	if (error < 0)

@@ -77,6 +77,8 @@ struct rf_snapshot_request {
 	struct rf_drop *drop;	      /* of tests, see drop.h; else NULL */
 	struct rf_image_identity identity;
 	const char *connection; /* identity.connection_bytes of it */
+	struct rf_image_rights rights; /* that the child may have at most */
+	bool limits_rights;	       /* else whatever the node gives it */
 };
 
 struct rf_snapshot {

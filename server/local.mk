@@ -77,6 +77,7 @@ rf_shell_sources = \
 	rfork/refusals.c \
 	rfork/report.c \
 	rfork/restore_locks.c rfork/restore_locks.h \
+	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \

@@ -12,6 +12,7 @@
 
 #include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
+#include "rfork/restore_rights.h"
 #include "rfork/restore_timers.h"
 #include "rfork/sys.h"
 #include "server/shell.h"
@@ -77,6 +78,9 @@ int rf_shell_become_image(struct rf_shell *shell)
 	if (error == 0)
 		error = rf_shell_insist(shell);
 	if (error < 0 || shell->is_check)
+		return error;
+	error = rf_restore_rights(&shell->image, &shell->report);
+	if (error < 0)
 		return error;
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));

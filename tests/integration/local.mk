@@ -80,6 +80,7 @@ rf_integration_tests = \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
+	%D%/dropped_capabilities_stay_dropped \
 	%D%/duplicates_share_one_stream \
 	%D%/end_comes_home_though_nobody_reads \
 	%D%/end_is_told_while_others_write_to_the_terminal \
@@ -486,6 +487,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
+%C%_dropped_capabilities_stay_dropped_LDADD = $(rf_integration_ldadd)
 %C%_duplicates_share_one_stream_LDADD = $(rf_integration_ldadd)
 %C%_end_comes_home_though_nobody_reads_LDADD = $(rf_integration_ldadd)
 %C%_end_is_told_while_others_write_to_the_terminal_LDADD = $(rf_integration_ldadd)

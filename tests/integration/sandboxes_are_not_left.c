@@ -2,13 +2,11 @@
 /*
  * Claim: a process that is confined in a way in which its child on a node would not be is refused by
  * name, and rfork_check() says the same: a seccomp filter, a Landlock domain, a root directory set by
- * chroot(2), capabilities that root has dropped, or that a process has removed from its bounding
- * set.  Of the first two no checkpoint is taken, either.  Before it was confined it could go, and
+ * chroot(2).  Of the first two no checkpoint is taken, either.  Before it was confined it could go, and
  * no_new_privs alone confines nobody so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -120,26 +118,6 @@ static int change_root(void)
 	return chdir("/");
 }
 
-static int drop_permitted(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	CHECK_CALL((int)syscall(SYS_capget, &header, data));
-	if (!(data[0].permitted & 1u << CAP_NET_RAW) || geteuid() != 0) {
-		errno = EPERM;
-		return -1;
-	}
-	data[0].permitted &= ~(1u << CAP_NET_RAW);
-	data[0].effective &= ~(1u << CAP_NET_RAW);
-	return (int)syscall(SYS_capset, &header, data);
-}
-
-static int drop_bounding(void)
-{
-	return prctl(PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0);
-}
-
 static const struct sandbox {
 	const char *name;
 	int (*enter)(void);
@@ -152,9 +130,6 @@ static const struct sandbox {
 	{ "landlock", restrict_files_without_gains, "landlock: ", false },
 	{ "landlock by root", restrict_files, "landlock: ", false },
 	{ "chroot", change_root, "root directory: ", true },
-	{ "dropped capability", drop_permitted, "capabilities: the child would have net_raw",
-	  true },
-	{ "bounding set", drop_bounding, "bounding set: the child could get net_raw", true },
 };
 
 /* -- each of them ------------------------------------------------------------------------------ */
