@@ -48,7 +48,7 @@ class State:
     """What a program has when it forks."""
 
     def __init__(self):
-        self.graph = {i: [str(i), {i: (i, float(i))}] for i in range(200000)}
+        self.graph = {i: [str(i), {i: (i, float(i))}] for i in range(50000)}
         self.node = Node()
         self.weak = weakref.ref(self.node)
         self.numbers = counter()
@@ -72,7 +72,7 @@ def expect(what, value, expected):
 
 
 def check_objects(state):
-    expect("graph", state.graph[199999], ["199999", {199999: (199999, 199999.0)}])
+    expect("graph", state.graph[49999], ["49999", {49999: (49999, 49999.0)}])
     expect("generator", next(state.numbers), 2)
     expect("database", state.database.execute("select sum(n) from t").fetchone()[0], 499500)
     expect("big number", state.big % 1000007, pow(3, 100000, 1000007))
