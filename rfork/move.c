@@ -201,19 +201,24 @@ static unsigned long count_queued(void)
 }
 
 /* To be counted they must be taken, so that is only done where there may be too many. */
-static int count_pending(struct rf_arena *arena, struct rf_report *report)
+static int count_pending(struct rf_report *report)
 {
 	struct rf_pending pending;
+	struct rf_arena scratch;
 	uint64_t mask;
 	int error;
 
 	if (count_queued() <= RF_IMAGE_MAX_PENDING)
 		return 0;
+	error = rf_arena_map(&scratch, RF_ARENA_BYTES);
+	if (error < 0)
+		return rf_report(report, -error, "memory for pending signals: %m");
 	mask = rf_move_block_signals();
-	rf_pending_prepare(&pending, arena);
+	rf_pending_prepare(&pending, &scratch);
 	error = rf_pending_take(&pending, report);
 	rf_pending_put_back(&pending);
 	rf_move_restore_signals(mask);
+	rf_arena_unmap(&scratch);
 	return error;
 }
 
@@ -225,7 +230,7 @@ int rf_move_refuse_signals(struct rf_arena *arena, struct rf_refusals *refusals,
 
 	if (rf_timers_list(&timers, arena, report) < 0)
 		error = rf_refuse_reported(refusals, report);
-	if (error == 0 && count_pending(arena, report) < 0)
+	if (error == 0 && count_pending(report) < 0)
 		error = rf_refuse_reported(refusals, report);
 	return error;
 }

@@ -127,7 +127,7 @@ static int stay_with_many(const struct node *node)
 
 	for (int value = 0; value < MANY_SIGNALS; value++)
 		signals_queue(getpid(), STREAM_SIGNAL, (union sigval){ .sival_int = value });
-	CHECK_EQUAL(rfork_check(NULL, &move, list, sizeof(list)), 1);
+	CHECK_EQUAL(rfork_check(node->host, &move, list, sizeof(list)), 1);
 	CHECK(strstr(list, "8500 pending signals"));
 	CHECK_EQUAL(rfork_move(node->host), -1);
 	CHECK_EQUAL(errno, ENOTSUP);
