@@ -272,13 +272,15 @@ static size_t change(struct rf_drop *drop, size_t bytes)
 }
 
 /* Without the kind that is dropped: 1, 0 if the record is left out, or a negative errno. */
-static int reduce(struct rf_drop *drop, enum rf_record_type type, size_t *bytes)
+static int reduce(struct rf_drop *drop, int file, enum rf_record_type type, size_t *bytes)
 {
 	struct rf_image_end *end = (struct rf_image_end *)drop->payload;
+	int error;
 
 	switch (type) {
 	case RF_RECORD_SEGMENTS:
-		return rf_drop_segments(drop, *bytes) < 0 ? -EMSGSIZE : 1;
+		error = rf_drop_segments(drop, file, *bytes);
+		return error < 0 ? error : 1;
 	case RF_RECORD_CHUNKS:
 		*bytes = rf_drop_chunks(drop, *bytes);
 		return *bytes > 0;
@@ -300,8 +302,8 @@ static bool may_be_long(const struct rf_drop *drop, enum rf_record_type type)
 	       type != RF_RECORD_SEGMENTS && type != RF_RECORD_CHUNKS;
 }
 
-int rf_drop_record(struct rf_drop *drop, enum rf_record_type type, const struct iovec *pieces,
-		   int count, struct iovec *payload)
+int rf_drop_record(struct rf_drop *drop, int file, enum rf_record_type type,
+		   const struct iovec *pieces, int count, struct iovec *payload)
 {
 	size_t bytes = 0;
 	int result;
@@ -316,7 +318,7 @@ int rf_drop_record(struct rf_drop *drop, enum rf_record_type type, const struct 
 	}
 	result = see(drop, type, bytes);
 	if (result == 0)
-		result = reduce(drop, type, &bytes);
+		result = reduce(drop, file, type, &bytes);
 	*payload = (struct iovec){ drop->payload, bytes };
 	return result;
 }

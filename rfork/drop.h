@@ -34,10 +34,11 @@ int rf_drop_choose(struct rf_drop **drop, struct rf_arena *arena, struct rf_repo
  * Says what is left of a record: 0 if nothing is, and it must not be written; 1, and `payload` points
  * to it, in memory of the drop's that is valid until the next call; RF_DROP_UNCHANGED; or -EMSGSIZE
  * for a record that is too long to be changed.  Every record of an image must come, in its order.
+ * file: where page data are that are dropped, and become a hole; -1 = nowhere yet.
  */
 #define RF_DROP_UNCHANGED 2
-int rf_drop_record(struct rf_drop *drop, enum rf_record_type type, const struct iovec *pieces,
-		   int count, struct iovec *payload);
+int rf_drop_record(struct rf_drop *drop, int file, enum rf_record_type type,
+		   const struct iovec *pieces, int count, struct iovec *payload);
 
 /* Whether pages of data from `address` on, which lie in one mapping, are dropped; and guard
  * pages. */

@@ -2,9 +2,12 @@
 /*
  * Memory that tests leave out of an image: its contents, or what is special about a mapping.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 
 #include "rfork/drop_parts.h"
+#include "rfork/sys.h"
 
 #define PAGE_BYTES 4096u
 
@@ -165,9 +168,16 @@ bool rf_drop_is_private_file(const struct rf_drop *drop, size_t mapping)
 
 /* -- at rest ----------------------------------------------------------------------------------- */
 
-/* The digests of a dropped segment are dropped as well. */
-static int drop_segment(struct rf_drop *drop, struct rf_image_segment *segment, uint64_t chunks)
+/* The digests of a dropped segment are dropped as well, and so are its data: what belongs to nothing
+ * is refused. */
+static int drop_segment(struct rf_drop *drop, int file, struct rf_image_segment *segment,
+			uint64_t chunks)
 {
+	long error = rf_syscall(SYS_fallocate, file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				segment->offset, segment->bytes);
+
+	if (error < 0)
+		return (int)error;
 	if (drop->segment_count == RF_DROP_MAX_SEGMENTS)
 		return -EMSGSIZE;
 	drop->chunks[drop->segment_count].first = drop->chunks_in_segments;
@@ -178,7 +188,7 @@ static int drop_segment(struct rf_drop *drop, struct rf_image_segment *segment, 
 	return 0;
 }
 
-int rf_drop_segments(struct rf_drop *drop, size_t bytes)
+int rf_drop_segments(struct rf_drop *drop, int file, size_t bytes)
 {
 	struct rf_image_segment *segments = (struct rf_image_segment *)drop->payload;
 	int error = 0;
@@ -192,7 +202,7 @@ int rf_drop_segments(struct rf_drop *drop, size_t bytes)
 		if (segment->kind != RF_SEGMENT_DATA)
 			continue;
 		if (rf_drop_has_data(drop, segment->address))
-			error = drop_segment(drop, segment, chunks);
+			error = drop_segment(drop, file, segment, chunks);
 		drop->chunks_in_segments += chunks;
 	}
 	return error;

@@ -119,8 +119,8 @@ RF_DROP_CHANGES(RF_DROP_DECLARE_CHANGE)
 	bool rf_drop_is_##name(const struct rf_drop *drop, size_t mapping);
 RF_DROP_CONTENTS(RF_DROP_DECLARE_CONTENTS)
 
-/* SEGMENTS and CHUNKS of dropped contents: 0 or -EMSGSIZE; and the bytes that are left. */
-int rf_drop_segments(struct rf_drop *drop, size_t bytes);
+/* SEGMENTS and CHUNKS of dropped contents: 0 or a negative errno; and the bytes that are left. */
+int rf_drop_segments(struct rf_drop *drop, int file, size_t bytes);
 size_t rf_drop_chunks(struct rf_drop *drop, size_t bytes);
 
 #endif

@@ -137,7 +137,8 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 	/* a forecast is a hint: it may say what the image does not */
 	if (!writer->drop || type == RF_RECORD_FORECAST)
 		return write_record(writer, type, pieces, count);
-	result = rf_drop_record(writer->drop, type, pieces, count, &left);
+	result = rf_drop_record(writer->drop, writer->is_placed ? writer->fd : -1, type, pieces,
+				count, &left);
 	if (result == RF_DROP_UNCHANGED)
 		return write_record(writer, type, pieces, count);
 	return result > 0 ? write_record(writer, type, &left, 1) : result;

@@ -178,6 +178,16 @@ static void check_tables(void)
 		}
 }
 
+/* A name that is none lets no call succeed. */
+static void check_misspelt(void)
+{
+	static const enum state_way ways[] = { STATE_RFORK, STATE_MOVE, STATE_RESTART, STATE_NODE };
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		CHECK_EQUAL(state_go(find("umask"), ways[i], "umasks", &node, false),
+			    STATE_MISSING);
+}
+
 static void list_row(const struct state_row *row)
 {
 	static const char letters[STATE_WAYS] = "frmxpn";
@@ -221,6 +231,7 @@ int main(int count, char **arguments)
 		try_one(arguments);
 	else {
 		check_tables();
+		check_misspelt();
 		try_all(matrix && *matrix);
 	}
 	node_stop(&node);
