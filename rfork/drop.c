@@ -66,6 +66,7 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("auxiliary-vector", PROCESS, auxv),
 	CHANGE("code-ranges", PROCESS, code_ranges),
 	CHANGE("clocks", CLOCKS, all),
+	CHANGE("capabilities", RIGHTS, all),
 	CHANGE("identity", IDENTITY, all),
 	/* signals and timers */
 	FIELDS("signal-actions", SIGACTIONS, { 0, SIGACTIONS_BYTES, 0 }),

@@ -5,10 +5,12 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tests/state/row.h"
@@ -153,6 +155,40 @@ static void see_ranges(void)
 		CHECK_EQUAL(ranges[i], ranges_were[i]);
 }
 
+/* -- rights ------------------------------------------------------------------------------------ */
+
+#define CAPABILITY CAP_MKNOD
+
+static struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+
+static void get_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	CHECK_CALL(syscall(SYS_capget, &head, capabilities));
+}
+
+static void drop_capability(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	get_capabilities();
+	if (!(capabilities[0].permitted & CAP_TO_MASK(CAPABILITY)) ||
+	    prctl(PR_CAPBSET_DROP, CAPABILITY, 0, 0, 0) < 0)
+		test_skip("there is no capability to drop");
+	capabilities[0].permitted &= ~CAP_TO_MASK(CAPABILITY);
+	capabilities[0].effective &= ~CAP_TO_MASK(CAPABILITY);
+	capabilities[0].inheritable &= ~CAP_TO_MASK(CAPABILITY);
+	CHECK_CALL(syscall(SYS_capset, &head, capabilities));
+}
+
+static void see_capabilities(void)
+{
+	get_capabilities();
+	CHECK_EQUAL(capabilities[0].permitted & CAP_TO_MASK(CAPABILITY), 0);
+	CHECK_EQUAL(prctl(PR_CAPBSET_READ, CAPABILITY, 0, 0, 0), 0);
+}
+
 const struct state_row state_process_rows[] = {
 	{ "umask", set_umask, see_umask, .ways = STATE_ALL },
 	{ "working-directory", change_directory, see_directory, .ways = STATE_ALL },
@@ -165,6 +201,8 @@ const struct state_row state_process_rows[] = {
 	{ "code-ranges", note_ranges, see_ranges, .ways = STATE_ALL },
 	{ "clocks", .ways = STATE_BY(RFORK),
 	  .program = "tests/integration/clocks_go_on_with_privilege" },
+	{ "capabilities", drop_capability, see_capabilities,
+	  .ways = STATE_CHILDREN | STATE_BY(MOVE) },
 	{ "identity", .ways = STATE_BY(RFORK) | STATE_BY(MOVE) | STATE_BY(RESTART),
 	  .program = "tests/integration/process_knows_where_it_is" },
 	{ .kind = NULL },
