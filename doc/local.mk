@@ -14,6 +14,7 @@ dist_man_MANS += \
 	%D%/rfork_error.3 \
 	%D%/rfork_move.3 \
 	%D%/rfork_move_with.3 \
+	%D%/rfork_report.3 \
 	%D%/rfork_restart_args.3 \
 	%D%/rfork_self.3 \
 	%D%/rfork_undump.3 \

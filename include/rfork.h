@@ -278,6 +278,19 @@ int rfork_check(const char *host, const struct rfork_options *options, char *lis
 const char *rfork_error(void);
 
 /*
+ * rfork_report - what the last successful call of this thread could not give the child.
+ *
+ * In the process that goes on elsewhere, or is restarted: what it did not get as it had it, such as
+ * a limit, a priority or a CPU that is not to be had there.  In the caller of rfork() the same of
+ * the child.
+ *
+ * Returns lines, each with its newline, one for each such thing; "" if there is none, and after a
+ * call with RFORK_ASYNC, which has not waited to hear.  Never NULL.  The string belongs to the
+ * library and holds until the thread's next call.
+ */
+const char *rfork_report(void);
+
+/*
  * rfork_version - the library's version, such as "0.1.0".
  *
  * Returns a constant string; never NULL.

@@ -312,6 +312,8 @@ static struct rf_ghost_order *begin_order(struct rf_flight *flight, const char *
 	rf_image_writer_init(order->writer, flight->connection, options->deadline_ns);
 	if (rf_drop_choose(&order->writer->drop, &flight->arena, report) < 0)
 		return NULL;
+	rf_attributes_collect(&order->attributes);
+	order->request.attributes = &order->attributes;
 	/* Not permitted to a process that has changed its uid; then the ghost does it. */
 	rf_procstate_read_ranges(&order->request.ranges, NULL);
 	return open_status_pipe(flight, report) < 0 ? NULL : order;

@@ -7,14 +7,17 @@
 #include "rfork/arrival.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
+#include "rfork/warnings.h"
 
 static __thread struct rf_report last_report = { .sentence = "no error" };
 
@@ -30,6 +33,55 @@ int rf_fail(const struct rf_report *report)
 	return -1;
 }
 
+/* -- warnings ---------------------------------------------------------------------------------- */
+
+/* Few calls have any: no thread has room for them before.  A mapping, for malloc() may not be
+ * usable in a thread that arrives. */
+static __thread char *warnings;
+static pthread_key_t warnings_key;
+static pthread_once_t warnings_once = PTHREAD_ONCE_INIT;
+static bool has_warnings_key;
+
+static void drop_warnings(void *text)
+{
+	rf_sys_munmap((uintptr_t)text, RF_WARNINGS_BYTES + 1);
+}
+
+static void make_warnings_key(void)
+{
+	has_warnings_key = pthread_key_create(&warnings_key, drop_warnings) == 0;
+}
+
+static void put_warnings(const void *text, size_t bytes)
+{
+	if (bytes && !warnings) {
+		long area = rf_sys_mmap(0, RF_WARNINGS_BYTES + 1, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		warnings = area < 0 && area > -4096 ? NULL : (char *)area;
+	}
+	if (!warnings)
+		return;
+	memcpy(warnings, text, bytes);
+	warnings[bytes] = '\0';
+}
+
+void rf_keep_warnings(const void *text, size_t bytes)
+{
+	put_warnings(text, bytes);
+	if (bytes)
+		pthread_once(&warnings_once, make_warnings_key);
+	if (bytes && has_warnings_key)
+		pthread_setspecific(warnings_key, warnings);
+}
+
+const char *rf_kept_warnings(void)
+{
+	return warnings ? warnings : "";
+}
+
+/* -- the restored thread ----------------------------------------------------------------------- */
+
 void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 {
 	struct rf_arrival here = *arrival;
@@ -42,6 +94,7 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 		rf_restart_args_take(rf_state_restart_args(), &here);
 	rf_identity_arrive(rf_state_identity(),
 			   (const struct rf_arrival_identity *)(uintptr_t)here.identity);
+	put_warnings((const void *)(uintptr_t)here.warnings, here.warnings_bytes);
 	if (here.region_bytes)
 		rf_sys_munmap(here.region_address, here.region_bytes);
 	rf_state_reset(is_alone ? 0 : (pid_t)rf_syscall(SYS_getppid));

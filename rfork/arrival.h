@@ -13,6 +13,10 @@
 /* What rfork_error() tells: of the calling thread. */
 struct rf_report *rf_last_report(void);
 
+/* What rfork_report() tells of the calling thread's last call, which has succeeded. */
+void rf_keep_warnings(const void *text, size_t bytes);
+const char *rf_kept_warnings(void);
+
 /* Ends a public call that failed: keeps the report, sets errno, and returns -1. */
 int rf_fail(const struct rf_report *report);
 

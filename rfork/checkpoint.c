@@ -98,6 +98,8 @@ rfork_crid_t rfork_checkpoint(unsigned flags)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	crid = rf_checkpoint_returns_twice(flags, &report);
 	pthread_setcancelstate(state, &unused);
+	if (crid > 0)
+		rf_keep_warnings("", 0);
 	return crid < 0 ? rf_fail(&report) : crid;
 }
 

@@ -167,11 +167,14 @@ _Noreturn static void fail_async(struct rf_ghost *ghost)
 
 static void tell_caller(struct rf_ghost *ghost)
 {
+	struct iovec pieces[] = { { &ghost->status, sizeof(ghost->status) },
+				  { ghost->warnings->text, ghost->warnings->bytes } };
+
 	ghost->status.report = ghost->report;
 	ghost->status.node_pid = ghost->running.pid;
+	ghost->status.warning_bytes = ghost->warnings->bytes;
 	/* A caller that is gone needs no answer, and the child runs without it. */
-	rf_io_write_full(ghost->order->status_fd, &ghost->status, sizeof(ghost->status),
-			 RF_NO_DEADLINE);
+	rf_io_writev_full(ghost->order->status_fd, pieces, 2, RF_NO_DEADLINE);
 	rf_sys_close(ghost->order->status_fd);
 }
 
@@ -258,7 +261,8 @@ static struct rf_ghost *make_ghost(struct rf_ghost_order *order)
 	ghost->relay.channels =
 		rf_arena_take(arena, count_channels(&order->fds) * sizeof(*ghost->relay.channels));
 	ghost->relay.tools.buffer = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
-	if (!ghost->relay.channels || !ghost->relay.tools.buffer)
+	ghost->warnings = rf_arena_take(arena, sizeof(*ghost->warnings));
+	if (!ghost->relay.channels || !ghost->relay.tools.buffer || !ghost->warnings)
 		return NULL;
 	rf_ghost_plan_relay(ghost);
 	return ghost;
@@ -388,6 +392,13 @@ static int prepare_to_carry(struct rf_ghost *ghost)
 	return 0;
 }
 
+/* The process has no call in which it could be told. */
+static void show_warnings(const struct rf_ghost *ghost)
+{
+	rf_io_write_full(STDERR_FILENO, ghost->warnings->text, ghost->warnings->bytes,
+			 RF_NO_DEADLINE);
+}
+
 int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *cargo,
 		   struct rf_report *report)
 {
@@ -407,6 +418,7 @@ int rf_ghost_carry(struct rf_ghost_order *order, const struct rf_ghost_cargo *ca
 	rf_ghost_road_end(ghost);
 	rf_packer_end(&ghost->packer);
 	if (error == 0) {
+		show_warnings(ghost);
 		disguise(ghost);
 		rf_ghost_relay(&ghost->relay);
 	}

@@ -19,6 +19,7 @@
 #include "rfork/restore_plan.h"
 #include "rfork/snapshot.h"
 #include "rfork/transport.h"
+#include "rfork/warnings.h"
 
 /* What the caller hands to its ghost; made in the arena before the fork. */
 struct rf_ghost_order {
@@ -40,6 +41,7 @@ struct rf_ghost_order {
 	struct rf_snapshot_request request;
 	struct rf_refusals refusals;
 	enum rf_frozen_check frozen;
+	struct rf_attributes attributes;
 	struct rf_pending pending;	/* of a process that moves */
 	struct rf_timers timers;	/* the same */
 	struct rf_pipes pipes;		/* the same */
@@ -63,6 +65,7 @@ struct rf_ghost_cargo {
 struct rf_ghost_status {
 	struct rf_report report; /* error 0: the child runs */
 	uint32_t node_pid;
+	uint32_t warning_bytes; /* of struct rf_warnings, which follow */
 };
 
 /*

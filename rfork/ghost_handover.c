@@ -168,10 +168,13 @@ int rf_ghost_await_child(struct rf_ghost *ghost)
 	} while (error == 0 && header.type == RF_FRAME_ROAD);
 	if (error < 0)
 		return connection_error(ghost, error);
-	if (header.type != RF_FRAME_RUNNING || header.length_bytes != sizeof(ghost->running) ||
+	if (header.type != RF_FRAME_RUNNING || header.length_bytes < sizeof(ghost->running) ||
+	    header.length_bytes - sizeof(ghost->running) > RF_WARNINGS_BYTES ||
 	    header.flags != expected_flags(ghost))
 		return connection_error(ghost, -EBADMSG);
 	memcpy(&ghost->running, ghost->frame, sizeof(ghost->running));
+	rf_warnings_take(ghost->warnings, ghost->frame + sizeof(ghost->running),
+			 header.length_bytes - sizeof(ghost->running));
 	return 0;
 }
 

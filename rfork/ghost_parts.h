@@ -22,6 +22,7 @@ struct rf_ghost {
 	struct rf_report report;
 	struct rf_ghost_status status;
 	struct rf_frame_running running;
+	struct rf_warnings *warnings; /* what the child was not given */
 	size_t scratch; /* from here on the arena is needed only until the child runs */
 	struct rf_snapshot *snapshot;
 	struct rf_image_writer *writer;

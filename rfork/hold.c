@@ -316,6 +316,8 @@ static struct rf_holder_order *begin_order(int64_t crid, unsigned flags, uint64_
 	order->request.flags = flags;
 	order->request.same_boot = true; /* digests are looked up when it is written */
 	order->request.fds = &order->fds;
+	rf_attributes_collect(&order->attributes);
+	order->request.attributes = &order->attributes;
 	order->request.rest = &order->rest;
 	order->request.signal_mask = signal_mask;
 	memcpy(order->request.boot_id, facts->boot_id, sizeof(order->request.boot_id));

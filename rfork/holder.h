@@ -29,6 +29,7 @@ struct rf_holder_order {
 	int control; /* SOCK_SEQPACKET */
 	struct rf_fdtable fds;
 	struct rf_terminal terminal;
+	struct rf_attributes attributes;
 	struct rf_timers timers;
 	struct rf_pending pending;
 	struct rf_pipes pipes;

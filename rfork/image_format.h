@@ -56,6 +56,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62)     /* 146 years */
 #define RF_IMAGE_HOST_NAME_BYTES 64u
 #define RF_IMAGE_MAX_CONNECTION_BYTES 255u
+#define RF_IMAGE_LIMITS 16			  /* RLIMIT_* of Linux */
+#define RF_IMAGE_MAX_CPU_BYTES 1024u		  /* of a set of CPUs */
+#define RF_IMAGE_MAX_NODE_BYTES 128u		  /* of a set of NUMA nodes */
 #define RF_ROAD_TOKEN_BYTES 32u
 #define RF_ROAD_MAX_CONNECTIONS 16u
 #define RF_FORECAST_MAX_FILES 128u
@@ -91,6 +94,8 @@ enum rf_record_type {
 	RF_RECORD_CLOCKS = 25,
 	RF_RECORD_OBJECT = 26,
 	RF_RECORD_WATCHES = 27,
+	RF_RECORD_STATE = 29,
+	RF_RECORD_THREAD_STATE = 30,
 	RF_RECORD_IDENTITY = 31,
 	RF_RECORD_RIGHTS = 32,
 };
@@ -166,6 +171,90 @@ struct rf_image_thread {
 	uint16_t flags;
 	uint32_t xsave_bytes;
 	uint32_t reserved2;
+};
+
+/* As prlimit(2) takes it: all ones = unlimited. */
+struct rf_image_limit {
+	uint64_t soft, hard;
+};
+
+/* rf_image_state.known: what the writer could tell; a restorer leaves the rest as it is. */
+#define RF_STATE_LIMITS 1u
+#define RF_STATE_PERSONALITY 2u
+#define RF_STATE_DUMPABLE 4u
+#define RF_STATE_SECUREBITS 8u
+#define RF_STATE_OOM_SCORE 16u
+#define RF_STATE_CORE_FILTER 32u
+#define RF_STATE_HUGE_PAGES 64u
+#define RF_STATE_MEMORY_DENY 128u
+#define RF_STATE_MERGE 256u
+#define RF_STATE_NO_NEW_PRIVS 512u
+#define RF_STATE_SUBREAPER 1024u
+#define RF_STATE_DEATH_SIGNAL 2048u
+#define RF_STATE_AUTOGROUP 4096u
+#define RF_STATE_COMPONENTS 8192u
+#define RF_STATE_ALL 16383u
+
+/* What a process has chosen, or was given, for itself; of members that are no part of this
+ * structure by the names of the calls that tell them, see doc/image-format.txt. */
+struct rf_image_state {
+	struct rf_image_limit limits[RF_IMAGE_LIMITS]; /* by RLIMIT_* */
+	uint32_t known;
+	uint32_t flags; /* of MERGE, NO_NEW_PRIVS and SUBREAPER: whether they are on */
+	uint32_t personality;
+	uint32_t dumpable;
+	uint32_t securebits;
+	int32_t oom_score_adj;
+	uint32_t core_filter;
+	uint32_t huge_pages;  /* PR_GET_THP_DISABLE */
+	uint32_t memory_deny; /* PR_GET_MDWE */
+	uint32_t death_signal;
+	int32_t autogroup_nice;
+	uint32_t reserved;
+	uint64_t components; /* of XSAVE, that must be asked for: ARCH_GET_XCOMP_PERM */
+};
+
+/* struct sched_attr of the kernel. */
+struct rf_image_schedule {
+	uint32_t bytes;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+	uint32_t util_min, util_max;
+};
+
+/* rf_image_thread_state.known */
+#define RF_THREAD_STATE_SCHEDULE 1u
+#define RF_THREAD_STATE_TIMER_SLACK 2u
+#define RF_THREAD_STATE_IO_PRIORITY 4u
+#define RF_THREAD_STATE_MACHINE_CHECKS 8u
+#define RF_THREAD_STATE_SPECULATION 16u
+#define RF_THREAD_STATE_MEMORY_POLICY 32u
+#define RF_THREAD_STATE_CPUS 64u
+#define RF_THREAD_STATE_TSC 128u
+#define RF_THREAD_STATE_IO_FLUSHER 256u
+#define RF_THREAD_STATE_CORE_COOKIE 512u
+#define RF_THREAD_STATE_ALL 1023u
+
+enum { RF_SPECULATIONS = 3 }; /* PR_SPEC_STORE_BYPASS and those after it */
+
+/* Followed by the CPUs and the NUMA nodes, a bit for each. */
+struct rf_image_thread_state {
+	uint32_t thread; /* which THREAD, from 0 on */
+	uint32_t known;
+	char comm[16];
+	struct rf_image_schedule schedule;
+	uint64_t timer_slack_ns;
+	uint32_t io_priority;
+	uint32_t flags; /* of TSC, IO_FLUSHER, CORE_COOKIE: TSC is forbidden, the others are on */
+	uint32_t machine_checks; /* PR_MCE_KILL_GET */
+	uint32_t speculation[RF_SPECULATIONS];
+	uint32_t memory_policy; /* get_mempolicy(2) */
+	uint32_t cpu_bytes;	/* 0 = any CPU */
+	uint32_t node_bytes;
+	uint32_t reserved;
 };
 
 enum rf_vdso_kind { RF_VDSO_CODE = 1, RF_VDSO_DATA = 2 };
@@ -542,6 +631,9 @@ _Static_assert(sizeof(struct rf_image_head) == 64, "doc/image-format.txt, 3");
 _Static_assert(sizeof(struct rf_image_process) == 128, "doc/image-format.txt, 4");
 _Static_assert(sizeof(struct rf_image_sigaction) == 32, "doc/image-format.txt, 5");
 _Static_assert(sizeof(struct rf_image_thread) == 304, "doc/image-format.txt, 6");
+_Static_assert(sizeof(struct rf_image_state) == 312, "doc/image-format.txt, 33");
+_Static_assert(sizeof(struct rf_image_schedule) == 56, "doc/image-format.txt, 34");
+_Static_assert(sizeof(struct rf_image_thread_state) == 128, "doc/image-format.txt, 34");
 _Static_assert(sizeof(struct rf_image_vdso) == 16, "doc/image-format.txt, 7");
 _Static_assert(sizeof(struct rf_image_vdso_area) == 24, "doc/image-format.txt, 7");
 _Static_assert(sizeof(struct rf_image_file) == 48, "doc/image-format.txt, 8");

@@ -38,8 +38,10 @@ int rf_reader_init(struct rf_reader *reader, int fd, uint64_t min_address, uint6
 
 void rf_image_release(struct rf_image *image)
 {
-	for (uint32_t i = 0; i < image->threads_read; i++)
+	for (uint32_t i = 0; i < image->threads_read; i++) {
 		free(image->threads[i].xsave);
+		free(image->threads[i].attributes);
+	}
 	free(image->threads);
 	free(image->vdso_code);
 	for (uint32_t i = 0; i < image->files_read; i++)
@@ -241,7 +243,9 @@ static const struct {
 	{ rf_record_take_rights, RF_RECORD_RIGHTS, false, false },
 	{ take_process, RF_RECORD_PROCESS, true, false },
 	{ take_sigactions, RF_RECORD_SIGACTIONS, true, false },
+	{ rf_record_take_state, RF_RECORD_STATE, false, false },
 	{ take_thread, RF_RECORD_THREAD, true, true },
+	{ rf_record_take_thread_state, RF_RECORD_THREAD_STATE, false, true },
 	{ rf_record_take_timers, RF_RECORD_TIMERS, false, false },
 	{ rf_record_take_pending, RF_RECORD_PENDING, false, true },
 	{ take_vdso, RF_RECORD_VDSO, false, false },

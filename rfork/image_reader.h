@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rfork/attributes.h"
 #include "rfork/image_format.h"
 #include "rfork/object.h"
 #include "rfork/page_road.h"
@@ -41,7 +42,8 @@ struct rf_reader_shared {
 
 struct rf_reader_thread {
 	struct rf_image_thread image;
-	unsigned char *xsave; /* image.xsave_bytes, NULL if 0 */
+	unsigned char *xsave;			 /* image.xsave_bytes, NULL if 0 */
+	struct rf_thread_attributes *attributes; /* NULL = nothing is known of them */
 };
 
 /* A process, as far as the layout describes it.  Whatever has no fixed size is malloc's, and freed
@@ -52,6 +54,7 @@ struct rf_image {
 	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
 	char cwd[RF_IMAGE_MAX_PATH_BYTES + 1];
 	struct rf_image_sigaction sigactions[RF_IMAGE_SIGNALS];
+	struct rf_image_state state;	  /* all zero = nothing is known of it */
 	struct rf_reader_thread *threads; /* head.threads; the first is the main thread */
 	struct rf_image_vdso vdso;
 	struct rf_image_vdso_area vdso_areas[RF_IMAGE_MAX_VDSO_AREAS];

@@ -41,6 +41,8 @@ int rf_record_take_machine(struct rf_reader *reader, struct rf_image *image, siz
 int rf_record_take_identity(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_rights(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_clocks(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_state(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+int rf_record_take_thread_state(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_timers(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_pending(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 int rf_record_take_file(struct rf_reader *reader, struct rf_image *image, size_t bytes);

@@ -7,6 +7,7 @@
 rf_common_sources = \
 	include/rfork.h \
 	%D%/arch.h \
+	%D%/attributes.c %D%/attributes.h \
 	%D%/auth.c %D%/auth.h \
 	%D%/boot_id.c %D%/boot_id.h \
 	%D%/clocks.c %D%/clocks.h \
@@ -31,6 +32,7 @@ rf_common_sources = \
 	%D%/timer_value.h \
 	%D%/vdso.c %D%/vdso.h \
 	%D%/vdso_mark.c %D%/vdso_mark.h \
+	%D%/warnings.c %D%/warnings.h \
 	%D%/zero_page.h \
 	%D%/x86_64/cpu.c \
 	%D%/x86_64/features.h \
@@ -42,6 +44,7 @@ rf_capture_sources = \
 	%D%/arena.c %D%/arena.h \
 	%D%/arrival.c %D%/arrival.h \
 	%D%/aside.c %D%/aside.h \
+	%D%/attributes_writer.c \
 	%D%/chain.c %D%/chain.h \
 	%D%/check.c %D%/check.h \
 	%D%/checkpoint.c %D%/checkpoint.h \
@@ -154,6 +157,7 @@ rf_restore_sources = \
 	%D%/image_road.c \
 	%D%/image_record.c %D%/image_record.h \
 	%D%/image_segments.c \
+	%D%/image_state.c \
 	%D%/image_timers.c \
 	%D%/page_road.h \
 	%D%/plan_builder.c %D%/plan_builder.h \

@@ -34,6 +34,9 @@ struct rf_arrival {
 	uint64_t arguments;
 	uint64_t arguments_bytes;
 	uint64_t identity; /* of a struct rf_arrival_identity in the region */
+	/* Lines about what could not be given to the process; in the region. */
+	uint64_t warnings;
+	uint64_t warnings_bytes;
 };
 
 /* A thread beside the main one: what it does for itself, on a stack in the region. */
@@ -70,6 +73,8 @@ enum rf_shell_report_kind {
 	RF_SHELL_WAITING = 5,	/* as RUNNING, but the thread waits for one message on the socket */
 	RF_SHELL_CHECKED = 7,	/* the shell was only to look, and has */
 	RF_SHELL_EXPECTING = 6, /* as WAITING, and the relay is to begin meanwhile */
+	RF_SHELL_WARNING = 8,	/* not yet a report: `argument` bytes of `sentence` are the next
+				 * of struct rf_warnings */
 };
 
 /* One message on the shell's SOCK_SEQPACKET to its session. */

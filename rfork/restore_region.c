@@ -4,7 +4,7 @@
  *
  * The region, in this order: code; struct head; steps of the process and its main thread; for each
  * other thread its steps, their memory, stack and signal frame; the main thread's signal frame;
- * arguments, if there are any; the stack that the restorer begins on; spare memory for signal
+ * arguments and warnings, if there are any; the stack that the restorer begins on; spare memory for signal
  * frames of the image, which stays if it is needed.
  */
 #define _GNU_SOURCE
@@ -19,6 +19,7 @@
 #include "rfork/identity.h"
 #include "rfork/io.h"
 #include "rfork/plan_errands.h"
+#include "rfork/restore_attributes.h"
 #include "rfork/restore_frames.h"
 #include "rfork/sys.h"
 
@@ -35,7 +36,8 @@ struct head {
 	struct rf_arrival arrival;
 	struct rf_arrival_identity identity;
 	unsigned char running[RF_SHELL_REPORT_SHORT_BYTES]; /* a report */
-	struct rf_step last[1 + RF_PLAN_LAST_STEPS];
+	struct rf_step last[RF_RESTORE_ATTRIBUTE_STEPS + 1 + RF_PLAN_LAST_STEPS];
+	struct rf_image_limit limits[RF_IMAGE_LIMITS];
 	char failure[RF_REPORT_BYTES];
 	struct prctl_mm_map mm_map;
 	unsigned char auxv[RF_IMAGE_MAX_AUXV_BYTES];
@@ -83,7 +85,7 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_m
 {
 	uint64_t steps = rf_plan_max_steps(image) + RF_PLAN_THREAD_STEPS;
 	uint64_t bytes = align(sizeof(struct head), ALIGNMENT) + steps * sizeof(struct rf_step) +
-			 frame_bytes(image, facts, 0) + STACK_BYTES;
+			 frame_bytes(image, facts, 0) + RF_WARNINGS_BYTES + STACK_BYTES;
 
 	for (uint32_t i = 1; i < image->head.threads; i++)
 		bytes += sizeof(struct rf_plan_thread) + thread_bytes(image, i) +
@@ -341,6 +343,8 @@ static void fill_arrival(const struct rf_restore *restore, struct head *head, bo
 	fill_identity(&head->identity, restore);
 	memcpy(head->running, &running, sizeof(head->running));
 	head->plan.last = head->last;
+	head->plan.last_count =
+		rf_restore_attribute_steps(head->last, restore->image, restore->own, head->limits);
 	if (rf_plan_has_timers(restore->image))
 		head->last[head->plan.last_count++] = rf_plan_leave_timer_ids();
 	if (restore->report_fd >= 0 && (is_interrupted(restore->image) || !is_heard))
@@ -389,6 +393,10 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	head->plan.stack = build_frame(restore, &next, 0, &head->arrival);
 	head->arrival.arguments = (uintptr_t)next;
 	memcpy(next, restore->arguments, restore->arguments_bytes);
+	next += restore->arguments_bytes;
+	head->arrival.warnings = (uintptr_t)next;
+	head->arrival.warnings_bytes = restore->warnings->bytes;
+	memcpy(next, restore->warnings->text, restore->warnings->bytes);
 	error = (int)rf_syscall(SYS_mprotect, code, code_bytes(), PROT_READ | PROT_EXEC);
 	return error < 0 ? rf_report(report, -error, "the restorer's code: %m") : 0;
 }

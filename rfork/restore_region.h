@@ -14,6 +14,7 @@
 #include "rfork/plan_builder.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
+#include "rfork/warnings.h"
 
 struct rf_restore {
 	const struct rf_image *image;
@@ -27,6 +28,8 @@ struct rf_restore {
 	int64_t since_ns;	/* see rf_restore_under_way() */
 	uint32_t transport;	/* RFORK_TRANSPORT_* */
 	const char *connection; /* by which it came; NULL = as the image says */
+	const struct rf_attributes *own; /* what is left of these the plan changes */
+	const struct rf_warnings *warnings;
 	/* see struct rf_arrival; region_bytes must have room for them, too */
 	const char *arguments;
 	uint64_t arguments_bytes;

@@ -36,6 +36,11 @@ const char *rfork_error(void)
 	return rf_last_report()->sentence;
 }
 
+const char *rfork_report(void)
+{
+	return rf_kept_warnings();
+}
+
 const char *rfork_version(void)
 {
 	return VERSION_STRING(RFORK_VERSION_MAJOR, RFORK_VERSION_MINOR, RFORK_VERSION_PATCH);
@@ -92,12 +97,26 @@ static void reap_failed(pid_t ghost, bool was_pending)
 	rf_syscall(SYS_rt_sigqueueinfo, getpid(), SIGCHLD, other.si_pid ? &other : &taken);
 }
 
+/* Reads the ghost's word, and keeps what it says of a child that runs. */
+static int read_status(int fd, int64_t deadline_ns, struct rf_ghost_status *status)
+{
+	char warnings[RF_WARNINGS_BYTES];
+	int error = rf_io_read_full(fd, status, sizeof(*status), deadline_ns);
+
+	if (error == 0 && status->warning_bytes > sizeof(warnings))
+		error = -EPROTO;
+	if (error == 0)
+		error = rf_io_read_full(fd, warnings, status->warning_bytes, deadline_ns);
+	if (error == 0)
+		rf_keep_warnings(warnings, status->warning_bytes);
+	return error;
+}
+
 /* Waits for the ghost's word; fills the status.  0 or a negative errno with a report. */
 static int hear_ghost(struct rf_flight *flight, pid_t ghost, const struct rf_options *options,
 		      struct rf_ghost_status *status, struct rf_report *report)
 {
-	int error =
-		rf_io_read_full(flight->status_read, status, sizeof(*status), options->deadline_ns);
+	int error = read_status(flight->status_read, options->deadline_ns, status);
 
 	if (error == 0)
 		return status->report.error ? rf_report(report, status->report.error, "%s",
@@ -149,6 +168,7 @@ static pid_t hand_over(struct rf_flight *flight, struct rf_ghost_order *order,
 	if (options->flags & RFORK_ASYNC) {
 		/* The snapshot exists: what fails from now on, the ghost tells. */
 		pthread_sigmask(SIG_SETMASK, &original, NULL);
+		rf_keep_warnings("", 0);
 		return pid;
 	}
 	waiting = original;
@@ -173,6 +193,8 @@ static pid_t rfork_returns_twice(struct rf_flight *flight, const char *host,
 
 	if (error == 0)
 		error = rf_check_refuse(flight, options, order, report);
+	if (order)
+		rf_attributes_fork(&order->attributes);
 	return error < 0 ? error : hand_over(flight, order, options, report);
 }
 

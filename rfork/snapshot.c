@@ -663,7 +663,12 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 			  sizeof(snapshot->sigactions));
 	if (error < 0)
 		return error;
-	error = write_one(writer, RF_RECORD_THREAD, &snapshot->thread, sizeof(snapshot->thread));
+	error = rf_attributes_write_process(&request->attributes->state, writer);
+	if (error == 0)
+		error = write_one(writer, RF_RECORD_THREAD, &snapshot->thread,
+				  sizeof(snapshot->thread));
+	if (error == 0)
+		error = rf_attributes_write_thread(&request->attributes->thread, writer);
 	if (error == 0 && request->timers)
 		error = rf_timers_write(request->timers, writer);
 	if (error == 0 && request->pending)

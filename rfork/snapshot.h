@@ -13,6 +13,7 @@
 
 #include "rfork/arch.h"
 #include "rfork/arena.h"
+#include "rfork/attributes.h"
 #include "rfork/fdtable.h"
 #include "rfork/image_format.h"
 #include "rfork/image_writer.h"
@@ -66,9 +67,10 @@ struct rf_snapshot_request {
 	uint8_t boot_id[16];  /* of this machine */
 	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
 	const struct rf_fdtable *fds;
-	const struct rf_timers *timers;	       /* of a process that moves; else NULL */
-	const struct rf_pending *pending;      /* the same */
-	const struct rf_pipes *pipes;	       /* the same */
+	const struct rf_timers *timers;	  /* of a process that moves; else NULL */
+	const struct rf_pending *pending; /* the same */
+	const struct rf_pipes *pipes;	  /* the same */
+	const struct rf_attributes *attributes;
 	struct rf_procstate_ranges ranges;     /* if they could be read in the caller */
 	const struct rf_snapshot *survey;      /* made in the caller; may be NULL */
 	const struct rf_digest_cache *digests; /* may be NULL */

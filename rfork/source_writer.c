@@ -70,12 +70,15 @@ static int write_head(const struct rf_source *source, struct rf_image_writer *wr
 
 static int write_threads(const struct rf_image *image, struct rf_image_writer *writer)
 {
-	int error = 0;
+	int error = image->state.known ? rf_attributes_write_process(&image->state, writer) : 0;
 
 	for (uint32_t i = 0; i < image->head.threads && error >= 0; i++)
 		error = write_two(writer, RF_RECORD_THREAD, &image->threads[i].image,
 				  sizeof(image->threads[i].image), image->threads[i].xsave,
 				  image->threads[i].image.xsave_bytes);
+	for (uint32_t i = 0; i < image->head.threads && error >= 0; i++)
+		if (image->threads[i].attributes)
+			error = rf_attributes_write_thread(image->threads[i].attributes, writer);
 	return error;
 }
 

@@ -68,6 +68,7 @@ rf_shell_sources = \
 	%D%/shell_overlay.c \
 	%D%/shell_protocol.h \
 	%D%/shell_road.h \
+	rfork/attributes.c \
 	rfork/boot_id.c \
 	rfork/clocks.c \
 	rfork/digest.c \
@@ -79,6 +80,7 @@ rf_shell_sources = \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
+	rfork/restore_attributes.c rfork/restore_attributes.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_shared.c \
@@ -87,6 +89,7 @@ rf_shell_sources = \
 	rfork/unpacker.c rfork/unpacker.h \
 	rfork/vdso.c \
 	rfork/vdso_mark.c \
+	rfork/warnings.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)
 %C%_rfork_shell_SOURCES = $(rf_shell_sources) %D%/shell_no_road.c

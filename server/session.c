@@ -74,6 +74,7 @@ struct session {
 	bool has_road;	      /* pages may come by RDMA */
 	bool is_check;	      /* the caller only asks; nothing is executed */
 	uint32_t codec_flags; /* of facts: pages may come packed so */
+	struct rf_warnings warnings; /* of what the child was not given */
 	int reserved[RESERVED_FDS];
 	struct rf_rights rights; /* of this process, which a child has, too */
 };
@@ -402,11 +403,26 @@ static int take_stream(const struct session *session, const struct rf_shell_stre
 		       : 0;
 }
 
+/* A piece of the list of warnings. */
+static int take_warning(struct session *session, const struct rf_shell_report *piece, size_t bytes,
+			struct rf_report *report)
+{
+	struct rf_warnings *warnings = &session->warnings;
+	size_t left = sizeof(warnings->text) - warnings->bytes;
+
+	if (bytes != sizeof(*piece) || piece->argument > sizeof(piece->sentence) ||
+	    piece->argument > left)
+		return rf_report(report, EBADMSG, "warnings from the shell: %m");
+	memcpy(warnings->text + warnings->bytes, piece->sentence, piece->argument);
+	warnings->bytes += (uint32_t)piece->argument;
+	return 0;
+}
+
 /*
  * Reads what the shell has sent: 1 with a report, 0 if there is none yet, -ECONNRESET at end of
  * file without a sentence, or another negative errno with one.
  */
-static int read_shell(const struct session *session, struct rf_shell_report *shell_report,
+static int read_shell(struct session *session, struct rf_shell_report *shell_report,
 		      struct rf_report *report)
 {
 	for (;;) {
@@ -431,6 +447,12 @@ static int read_shell(const struct session *session, struct rf_shell_report *she
 		if (got < RF_SHELL_REPORT_SHORT_BYTES || fd >= 0) {
 			rf_descriptor_close(&fd);
 			return rf_report(report, EBADMSG, "a message from the shell: %m");
+		}
+		if (shell_report->kind == RF_SHELL_WARNING) {
+			error = take_warning(session, shell_report, (size_t)got, report);
+			if (error < 0)
+				return error;
+			continue;
 		}
 		shell_report->sentence[sizeof(shell_report->sentence) - 1] = '\0';
 		return 1;
@@ -600,7 +622,8 @@ static void announce_child(struct session *session)
 	rf_log("running as process %d", (int)session->shell.pid);
 	if (!session->is_waiting)
 		rf_release_announce(session->connection, session->shell.pid,
-				    session->is_expecting ? RF_RUNNING_EXPECTS : 0);
+				    session->is_expecting ? RF_RUNNING_EXPECTS : 0,
+				    &session->warnings);
 	rf_handover_tell(CHANNEL_FD, RF_NEWS_RUNNING);
 }
 
@@ -612,7 +635,8 @@ static int release_child(struct session *session, struct rf_report *report)
 				      .signals = session->signals,
 				      .child_socket = session->shell.socket,
 				      .dead_after_s = session->handover.dead_after_s,
-				      .child = session->shell.pid };
+				      .child = session->shell.pid,
+				      .warnings = &session->warnings };
 	int error = session->is_waiting ? rf_release_child(&release, report) : 0;
 
 	session->shell.pid = release.child;

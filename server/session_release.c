@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,11 +22,18 @@
 #define SEND_TIMEOUT_MS 10000
 #define LINK_LOOK_MS 1000
 
-void rf_release_announce(int connection, pid_t child, unsigned flags)
+void rf_release_announce(int connection, pid_t child, unsigned flags,
+			 const struct rf_warnings *warnings)
 {
-	struct rf_frame_running running = { .pid = (uint32_t)child };
+	struct {
+		struct rf_frame_running running;
+		char warnings[RF_WARNINGS_BYTES];
+	} payload;
 
-	if (rf_frame_send(connection, RF_FRAME_RUNNING, flags, 0, &running, sizeof(running),
+	payload.running = (struct rf_frame_running){ .pid = (uint32_t)child };
+	memcpy(payload.warnings, warnings->text, warnings->bytes);
+	if (rf_frame_send(connection, RF_FRAME_RUNNING, flags, 0, &payload,
+			  sizeof(payload.running) + warnings->bytes,
 			  rf_io_deadline_ns(SEND_TIMEOUT_MS)) < 0)
 		shutdown(connection, SHUT_RDWR);
 }
@@ -94,7 +102,8 @@ int rf_release_child(struct rf_release *release, struct rf_report *report)
 	const char go = 0;
 	int error;
 
-	rf_release_announce(release->connection, release->child, RF_RUNNING_WAITS);
+	rf_release_announce(release->connection, release->child, RF_RUNNING_WAITS,
+			    release->warnings);
 	error = await_word(release, report);
 	if (error == 0)
 		error = receive_go(release->connection, report);

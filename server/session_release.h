@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "rfork/report.h"
+#include "rfork/warnings.h"
 
 struct rf_release {
 	int connection;
@@ -16,12 +17,14 @@ struct rf_release {
 	int signals;  /* signalfd with SIGCHLD and SIGTERM */
 	int child_socket;
 	unsigned dead_after_s;
+	const struct rf_warnings *warnings;
 	pid_t child; /* 0 once it has been waited for */
 };
 
-/* Tells the ghost that the child runs, or with RF_RUNNING_* that it waits.  A failure shows when the connection
+/* Tells the ghost that the child runs, or with RF_RUNNING_* that it waits, and of what it was not given.  A failure shows when the connection
  * is read next. */
-void rf_release_announce(int connection, pid_t child, unsigned flags);
+void rf_release_announce(int connection, pid_t child, unsigned flags,
+			 const struct rf_warnings *warnings);
 
 /* Tells the ghost that the child waits, and lets it go on by the ghost's word.  0, or a negative errno with
  * a report when it is not to go on. */

@@ -18,6 +18,7 @@
 #include "rfork/clocks.h"
 #include "rfork/frame.h"
 #include "rfork/io.h"
+#include "rfork/restore_attributes.h"
 #include "rfork/restore_clocks.h"
 #include "rfork/restore_plan.h"
 #include "rfork/sys.h"
@@ -61,6 +62,7 @@ static int prepare(struct rf_shell *shell)
 
 	shell->has_mm_map = prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &mm_map_bytes, 0, 0) == 0 &&
 			    mm_map_bytes == sizeof(struct prctl_mm_map);
+	rf_attributes_collect(&shell->own);
 	shell->time_namespace = rf_clocks_namespace(RF_CLOCKS_OWN);
 	shell->huge_pages_are_always = are_huge_pages_always();
 	shell->maps_bytes = MAPS_BUFFER_BYTES;
@@ -188,6 +190,7 @@ static int overlay(struct rf_shell *shell)
 					&shell->facts, &shell->report);
 	if (error == 0) {
 		go_on_in_time(shell);
+		rf_restore_raise_limits(&shell->image, &shell->own, &shell->warnings);
 		error = rf_shell_map_image(shell);
 	}
 	if (error == 0)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "rfork/attributes.h"
 #include "rfork/image_reader.h"
 #include "rfork/maps.h"
 #include "rfork/plan_builder.h"
@@ -19,6 +20,7 @@
 #include "rfork/restore_vdso.h"
 #include "rfork/unpacker.h"
 #include "rfork/vdso.h"
+#include "rfork/warnings.h"
 
 /* A file of the image on this node.  Zeroed = not looked at yet. */
 struct rf_shell_file {
@@ -54,6 +56,8 @@ struct rf_shell {
 	bool huge_pages_are_always;	     /* any memory may get transparent huge pages here */
 	bool huge_pages_are_off;	     /* none does for now */
 	uint64_t time_namespace;
+	struct rf_attributes own;    /* before it becomes anything */
+	struct rf_warnings warnings; /* of what the image was not given */
 	void *maps_buffer;
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */

@@ -6,10 +6,13 @@
 #define _GNU_SOURCE
 #include <linux/rseq.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <rfork.h>
 
+#include "rfork/io.h"
+#include "rfork/restore_attributes.h"
 #include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_rights.h"
@@ -49,6 +52,34 @@ static uint32_t find_transport(const struct rf_shell *shell)
 	return shell->family == AF_UNIX ? RFORK_TRANSPORT_UNIX : RFORK_TRANSPORT_TCP;
 }
 
+/* The session tells the caller, when the child runs. */
+static int tell_warnings(const struct rf_shell *shell)
+{
+	struct rf_shell_report piece = { .kind = RF_SHELL_WARNING };
+	size_t told = 0;
+	int error = 0;
+
+	while (error == 0 && told < shell->warnings.bytes) {
+		size_t left = shell->warnings.bytes - told;
+
+		piece.argument = left < sizeof(piece.sentence) ? left : sizeof(piece.sentence);
+		memcpy(piece.sentence, shell->warnings.text + told, piece.argument);
+		error = rf_io_write_full(shell->report_fd, &piece, sizeof(piece), RF_NO_DEADLINE);
+		told += piece.argument;
+	}
+	return error;
+}
+
+/* What is to be as the image had it when all else is done. */
+static int restore_attributes(struct rf_shell *shell)
+{
+	int error;
+
+	rf_restore_attributes(&shell->image, &shell->own, false, &shell->warnings);
+	error = tell_warnings(shell);
+	return error < 0 ? rf_report(&shell->report, -error, "the session: %m") : 0;
+}
+
 int rf_shell_become_image(struct rf_shell *shell)
 {
 	const struct rf_restore restore = {
@@ -59,6 +90,8 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.report_fd = shell->report_fd,
 		.since_ns = shell->layout_ns,
 		.transport = find_transport(shell),
+		.own = &shell->own,
+		.warnings = &shell->warnings,
 	};
 	const uint64_t every_signal = UINT64_MAX;
 	int error = rf_restore_locks(&shell->image, &shell->report);
@@ -73,6 +106,8 @@ int rf_shell_become_image(struct rf_shell *shell)
 		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
 	if (error < 0)
 		error = rf_shell_object(shell);
+	if (error == 0)
+		error = restore_attributes(shell);
 	if (error == 0)
 		error = rf_restore_fill(&restore, &shell->report);
 	if (error == 0)

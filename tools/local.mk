@@ -42,6 +42,7 @@ noinst_LTLIBRARIES += %D%/libprocess.la
 	%D%/process_memory.c \
 	%D%/process_vdso.c \
 	%D%/process_reader.c %D%/process_reader.h \
+	%D%/process_attributes.c \
 	%D%/process_threads.c \
 	%D%/tracee.c %D%/tracee.h \
 	%D%/tracee_call.c

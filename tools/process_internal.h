@@ -50,6 +50,13 @@ int rf_process_explain_refusal(pid_t pid, struct rf_report *report);
 /* Threads, signals, timers: all that is asked of threads by calls; process_threads.c. */
 int rf_process_read_threads(struct rf_process *process, struct rf_report *report);
 
+/* Where what a thread is asked for one by one is stored: 256 bytes. */
+uint64_t rf_process_answer_address(const struct rf_process *process, size_t thread);
+
+/* What a thread has chosen for itself, and with thread 0 what the process has;
+ * process_attributes.c. */
+int rf_process_ask_attributes(struct rf_process *process, size_t index, struct rf_report *report);
+
 /* Ranges, auxv, directory; process_reader.c.  Mappings, and which memory holds data;
  * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);

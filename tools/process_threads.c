@@ -215,7 +215,7 @@ static int read_pending(struct rf_process *process, struct rf_report *report)
 
 /* -- by calls ---------------------------------------------------------------------------------- */
 
-static uint64_t answer_address(const struct rf_process *process, size_t thread)
+uint64_t rf_process_answer_address(const struct rf_process *process, size_t thread)
 {
 	return rf_tracee_data(&process->tracees.threads[thread]) + ANSWER_OFFSET;
 }
@@ -233,14 +233,15 @@ static int ask(struct rf_process *process, size_t thread, bool *is_answered, voi
 	*is_answered = error == 0 && result >= 0;
 	if (!*is_answered)
 		return error;
-	error = rf_tracee_read(&process->tracees, answer_address(process, thread), answer, bytes);
+	error = rf_tracee_read(&process->tracees, rf_process_answer_address(process, thread),
+			       answer, bytes);
 	return error < 0 ? rf_report(report, -error, "memory of the process: %m") : 0;
 }
 
 static int ask_thread(struct rf_process *process, size_t index, struct rf_report *report)
 {
 	struct rf_image_thread *image = &process->source->image.threads[index].image;
-	uint64_t answer = answer_address(process, index);
+	uint64_t answer = rf_process_answer_address(process, index);
 	stack_t altstack;
 	uint64_t address;
 	bool is_answered;
@@ -257,7 +258,7 @@ static int ask_thread(struct rf_process *process, size_t index, struct rf_report
 			    SYS_prctl, PR_GET_TID_ADDRESS, answer, 0);
 	if (error == 0 && is_answered)
 		image->tid_address = address;
-	return error;
+	return error < 0 ? error : rf_process_ask_attributes(process, index, report);
 }
 
 /* The signals whose action is worth a question: the others do what they do by default, and only of
@@ -318,7 +319,7 @@ static int ask_clock(struct rf_process *process, clockid_t clock, uint64_t *now_
 {
 	struct timespec now;
 	int error = ask(process, 0, is_answered, &now, sizeof(now), report, SYS_clock_gettime,
-			(uint64_t)clock, answer_address(process, 0), 0);
+			(uint64_t)clock, rf_process_answer_address(process, 0), 0);
 
 	if (error == 0 && *is_answered)
 		*now_ns = rf_timer_timespec_ns(&now);
@@ -356,7 +357,7 @@ static int ask_itimers(struct rf_process *process, struct rf_timers *timers,
 		bool is_answered;
 
 		error = ask(process, 0, &is_answered, &value, sizeof(value), report, SYS_getitimer,
-			    kind, answer_address(process, 0), 0);
+			    kind, rf_process_answer_address(process, 0), 0);
 		if (error < 0 || !is_answered)
 			continue;
 		*timer = (struct rf_image_timer){
@@ -396,7 +397,8 @@ static int ask_posix_timers(struct rf_process *process, struct rf_timers *timers
 		struct itimerspec value;
 		bool is_answered;
 		int error = ask(process, 0, &is_answered, &value, sizeof(value), report,
-				SYS_timer_gettime, timer.id, answer_address(process, 0), 0);
+				SYS_timer_gettime, timer.id, rf_process_answer_address(process, 0),
+				0);
 
 		if (error < 0)
 			return error;
@@ -493,6 +495,7 @@ static int lose_answers(struct rf_process *process, struct rf_report *report)
 	    rf_source_lose(source, "alternate signal stacks") < 0 ||
 	    rf_source_lose(source, "timers") < 0 ||
 	    rf_source_lose(source, "what its clocks showed") < 0 ||
+	    rf_source_lose(source, "limits, priorities and other attributes") < 0 ||
 	    rf_source_lose(source, "where thread ids are stored") < 0)
 		return rf_report(report, ENOMEM, "no memory");
 	return 0;

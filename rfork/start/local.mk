@@ -21,6 +21,7 @@ noinst_PROGRAMS += %D%/start.elf
 	%D%/runtime.c %D%/runtime.h \
 	%D%/self.c \
 	%D%/start.h \
+	rfork/attributes.c \
 	rfork/boot_id.c \
 	rfork/clocks.c \
 	rfork/digest.c \
@@ -29,6 +30,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/report.c \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
+	rfork/restore_attributes.c rfork/restore_attributes.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_shared.c \
@@ -38,6 +40,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/statefile_image.c \
 	rfork/vdso.c \
 	rfork/vdso_mark.c \
+	rfork/warnings.c \
 	rfork/x86_64/cpu.c \
 	rfork/x86_64/restore_jump.S \
 	$(rf_restore_sources)

@@ -18,6 +18,7 @@
 #include "rfork/boot_id.h"
 #include "rfork/clocks.h"
 #include "rfork/io.h"
+#include "rfork/restore_attributes.h"
 #include "rfork/restore_clocks.h"
 #include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
@@ -228,6 +229,10 @@ static int build_image(struct rf_start *start)
 		error = check_machine(start);
 	if (error == 0)
 		go_on_in_time(start);
+	if (error == 0) {
+		rf_attributes_collect(&start->own);
+		rf_restore_raise_limits(&start->file.image, &start->own, &start->warnings);
+	}
 	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts) +
 				     page_align(start->arguments.strings_bytes);
 	if (error == 0)
@@ -242,6 +247,15 @@ static int build_image(struct rf_start *start)
 	if (error == 0)
 		error = rf_restore_locked(&start->file.image, &start->places, &start->report);
 	return error;
+}
+
+/* A program that went on from no call of ours has nobody to ask for them. */
+static void show_warnings(const struct rf_start *start)
+{
+	const struct rf_warnings *warnings = &start->warnings;
+
+	if (start->file.image.threads[0].image.flags & RF_THREAD_INTERRUPTED)
+		rf_io_write_full(start->report_fd, warnings->text, warnings->bytes, RF_NO_DEADLINE);
 }
 
 static int become_image(struct rf_start *start, const char *failure)
@@ -260,6 +274,8 @@ static int become_image(struct rf_start *start, const char *failure)
 		.report_fd = start->report_fd,
 		.failure = failure,
 		.since_ns = start->started_ns,
+		.own = &start->own,
+		.warnings = &start->warnings,
 		.arguments = start->arguments.strings,
 		.arguments_bytes = start->arguments.strings_bytes,
 		.argc = (uint32_t)start->arguments.argc,
@@ -268,8 +284,11 @@ static int become_image(struct rf_start *start, const char *failure)
 	};
 	int error = rf_restore_process(&start->file.image, &start->report);
 
-	if (error == 0)
+	if (error == 0) {
+		rf_restore_attributes(&start->file.image, &start->own, true, &start->warnings);
+		show_warnings(start);
 		error = rf_restore_fill(&restore, &start->report);
+	}
 	if (error == 0)
 		error = rf_restore_under_way(&start->file.image, start->started_ns, &start->report);
 	if (error < 0)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rfork/attributes.h"
 #include "rfork/boot_id.h"
 #include "rfork/maps.h"
 #include "rfork/plan_builder.h"
@@ -17,6 +18,7 @@
 #include "rfork/restore_vdso.h"
 #include "rfork/statefile_image.h"
 #include "rfork/vdso.h"
+#include "rfork/warnings.h"
 
 /* What the kernel passed. */
 struct rf_start_arguments {
@@ -42,6 +44,8 @@ struct rf_start {
 	struct rf_vdso vdso;
 	struct rf_restore_vdso foreign_vdso; /* of an image from another kernel */
 	struct rf_places places;
+	struct rf_attributes own; /* as the kernel started us */
+	struct rf_warnings warnings;
 	int64_t started_ns; /* CLOCK_MONOTONIC as it is now */
 	int report_fd;	    /* standard error, above all numbers of the image */
 	struct rf_report report;

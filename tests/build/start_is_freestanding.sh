@@ -15,7 +15,7 @@ fail() {
 }
 
 [ -s "$bin" ] || { echo "rfork-start: $bin is missing" >&2; exit 1; }
-[ "$(stat -c %s "$bin")" -le 98304 ] || fail "more than 96 KiB: $(stat -c %s "$bin")"
+[ "$(stat -c %s "$bin")" -le 131072 ] || fail "more than 128 KiB: $(stat -c %s "$bin")"
 
 segments=$(${READELF:-readelf} -lW "$bin")
 grep -q 'EXEC (Executable file)' <<<"$segments" || fail "it is no ET_EXEC"

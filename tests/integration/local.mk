@@ -38,6 +38,7 @@ rf_integration_tests = \
 	%D%/child_has_equal_mappings \
 	%D%/child_has_no_terminal_of_the_server \
 	%D%/child_has_offsets_of_its_own \
+	%D%/child_has_the_attributes_of_a_fork_child \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_are_the_nodes_without_privilege \
@@ -144,6 +145,7 @@ rf_integration_tests = \
 	%D%/killing_the_stand_in_ends_the_daemons \
 	%D%/lacking_codecs_are_refused_by_name \
 	%D%/large_output_arrives \
+	%D%/lesser_nodes_give_warnings \
 	%D%/link_to_the_program_is_the_nodes \
 	%D%/listening_child_may_move_on \
 	%D%/locks_refuse_a_move \
@@ -165,6 +167,7 @@ rf_integration_tests = \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/moved_process_is_waited_for_by_its_parent \
+	%D%/moved_process_keeps_its_attributes \
 	%D%/moved_process_keeps_its_pid_at_home \
 	%D%/moved_process_keeps_its_terminal \
 	%D%/moved_process_leaves_a_small_ghost \
@@ -214,6 +217,7 @@ rf_integration_tests = \
 	%D%/restarted_program_gets_new_arguments \
 	%D%/restarted_program_keeps_its_kernel_state \
 	%D%/restarted_program_has_what_fork_drops \
+	%D%/restarted_program_keeps_its_attributes \
 	%D%/restarted_program_may_rfork \
 	%D%/restarted_program_reopens_its_files \
 	%D%/roads_need_devices \
@@ -310,6 +314,7 @@ TESTS += $(rf_integration_tests)
 # The support library has its own copy of the common part: librfork hides those symbols.
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = \
+	tests/support/attributes.c tests/support/attributes.h \
 	tests/support/checkpoint.c tests/support/checkpoint.h tests/support/checkpoint_read.c \
 	tests/support/clocks.c tests/support/clocks.h \
 	tests/support/core_threads.c tests/support/core_threads.h \
@@ -445,6 +450,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_child_has_equal_mappings_LDADD = $(rf_integration_ldadd)
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
 %C%_child_has_offsets_of_its_own_LDADD = $(rf_integration_ldadd)
+%C%_child_has_the_attributes_of_a_fork_child_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_are_the_nodes_without_privilege_LDADD = $(rf_integration_ldadd)
@@ -551,6 +557,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
 %C%_lacking_codecs_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
+%C%_lesser_nodes_give_warnings_LDADD = $(rf_integration_ldadd)
 %C%_link_to_the_program_is_the_nodes_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_locks_refuse_a_move_LDADD = $(rf_integration_ldadd)
@@ -572,6 +579,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
+%C%_moved_process_keeps_its_attributes_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_pid_at_home_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_keeps_its_terminal_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_leaves_a_small_ghost_LDADD = $(rf_integration_ldadd)
@@ -622,6 +630,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_restarted_program_gets_new_arguments_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_keeps_its_kernel_state_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_has_what_fork_drops_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_keeps_its_attributes_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
 %C%_roads_need_devices_LDADD = $(rf_integration_ldadd)
