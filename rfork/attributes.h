@@ -64,7 +64,7 @@ void rf_attributes_fork(struct rf_attributes *attributes);
 
 /* attributes_writer.c: STATE; and THREAD_STATE of one thread. */
 int rf_attributes_write_process(const struct rf_image_state *state, struct rf_image_writer *writer);
-int rf_attributes_write_thread(const struct rf_thread_attributes *thread,
+int rf_attributes_write_thread(const struct rf_thread_attributes *thread, uint32_t index,
 			       struct rf_image_writer *writer);
 
 #endif

@@ -13,14 +13,16 @@ int rf_attributes_write_process(const struct rf_image_state *state, struct rf_im
 	return rf_image_write(writer, RF_RECORD_STATE, &piece, 1);
 }
 
-int rf_attributes_write_thread(const struct rf_thread_attributes *thread,
+int rf_attributes_write_thread(const struct rf_thread_attributes *thread, uint32_t index,
 			       struct rf_image_writer *writer)
 {
+	struct rf_image_thread_state state = thread->image;
 	struct iovec pieces[] = {
-		{ (void *)&thread->image, sizeof(thread->image) },
+		{ &state, sizeof(state) },
 		{ (void *)thread->cpus, thread->image.cpu_bytes },
 		{ (void *)thread->nodes, thread->image.node_bytes },
 	};
 
+	state.thread = index;
 	return rf_image_write(writer, RF_RECORD_THREAD_STATE, pieces, 3);
 }

@@ -162,6 +162,7 @@ rf_restore_sources = \
 	%D%/page_road.h \
 	%D%/plan_builder.c %D%/plan_builder.h \
 	%D%/plan_errands.c %D%/plan_errands.h \
+	%D%/restore_attributes.c %D%/restore_attributes.h \
 	%D%/restore_clocks.c %D%/restore_clocks.h \
 	%D%/restore_frames.c %D%/restore_frames.h \
 	%D%/restore_plan.h \

@@ -668,7 +668,7 @@ static int write_process(struct rf_snapshot *snapshot, struct rf_image_writer *w
 		error = write_one(writer, RF_RECORD_THREAD, &snapshot->thread,
 				  sizeof(snapshot->thread));
 	if (error == 0)
-		error = rf_attributes_write_thread(&request->attributes->thread, writer);
+		error = rf_attributes_write_thread(&request->attributes->thread, 0, writer);
 	if (error == 0 && request->timers)
 		error = rf_timers_write(request->timers, writer);
 	if (error == 0 && request->pending)

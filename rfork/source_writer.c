@@ -78,7 +78,7 @@ static int write_threads(const struct rf_image *image, struct rf_image_writer *w
 				  image->threads[i].image.xsave_bytes);
 	for (uint32_t i = 0; i < image->head.threads && error >= 0; i++)
 		if (image->threads[i].attributes)
-			error = rf_attributes_write_thread(image->threads[i].attributes, writer);
+			error = rf_attributes_write_thread(image->threads[i].attributes, i, writer);
 	return error;
 }
 

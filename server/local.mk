@@ -80,7 +80,6 @@ rf_shell_sources = \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
-	rfork/restore_attributes.c rfork/restore_attributes.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_shared.c \

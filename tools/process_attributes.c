@@ -70,7 +70,6 @@ int rf_process_ask_attributes(struct rf_process *process, size_t index, struct r
 	if (!thread->attributes)
 		return rf_report(report, ENOMEM, "no memory for the threads");
 	rf_attributes_collect_thread(thread->attributes, &source);
-	thread->attributes->image.thread = (uint32_t)index;
 	read_name(process, index, &thread->attributes->image);
 	if (index == 0)
 		rf_attributes_collect_process(&process->source->image.state, &source);

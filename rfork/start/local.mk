@@ -30,7 +30,6 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/report.c \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
-	rfork/restore_attributes.c rfork/restore_attributes.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_shared.c \

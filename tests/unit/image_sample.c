@@ -251,6 +251,44 @@ static void append_process(struct sample *sample)
 	       sizeof(record.process) + sizeof(record.auxv) + sizeof(record.directory));
 }
 
+static void append_state(struct sample *sample)
+{
+	struct rf_image_state state = { .known = RF_STATE_ALL,
+					.flags = RF_STATE_SUBREAPER,
+					.personality = 0x0040000,
+					.dumpable = 1,
+					.oom_score_adj = -1000,
+					.core_filter = 0x33,
+					.death_signal = 64,
+					.autogroup_nice = 19 };
+
+	for (unsigned i = 0; i < RF_IMAGE_LIMITS; i++)
+		state.limits[i] =
+			(struct rf_image_limit){ 1000 + i, i % 2 ? UINT64_MAX : 1000 + i };
+	append(sample, RF_RECORD_STATE, &state, sizeof(state));
+}
+
+static void append_thread_state(struct sample *sample)
+{
+	const struct {
+		struct rf_image_thread_state state;
+		uint64_t cpus[2], nodes[1];
+	} record = {
+		.state = { .known = RF_THREAD_STATE_ALL,
+			   .comm = "sample",
+			   .schedule = { .bytes = 56, .nice = -20, .util_max = 1024 },
+			   .timer_slack_ns = 50000,
+			   .flags = RF_THREAD_STATE_TSC | RF_THREAD_STATE_CORE_COOKIE,
+			   .memory_policy = 2,
+			   .cpu_bytes = 16,
+			   .node_bytes = 8 },
+		.cpus = { 6, 1 },
+		.nodes = { 1 },
+	};
+
+	append(sample, RF_RECORD_THREAD_STATE, &record, sizeof(record));
+}
+
 static void append_thread(struct sample *sample)
 {
 	struct rf_image_thread thread = {
@@ -499,7 +537,9 @@ void sample_make(struct sample *sample)
 	append_origin(sample);
 	append_process(sample);
 	append(sample, RF_RECORD_SIGACTIONS, no_actions, sizeof(no_actions));
+	append_state(sample);
 	append_thread(sample);
+	append_thread_state(sample);
 	append_under_way(sample);
 	append_vdso(sample);
 	append_file(sample, 0, "/usr/bin/sample");
@@ -777,6 +817,30 @@ static const char *judge_process(const struct rf_image *image)
 	return NULL;
 }
 
+static const char *judge_state(const struct rf_image *image)
+{
+	const struct rf_image_state *state = &image->state;
+	const struct rf_thread_attributes *thread = image->threads[0].attributes;
+
+	for (unsigned i = 0; i < RF_IMAGE_LIMITS; i++)
+		if (state->limits[i].soft > state->limits[i].hard)
+			return "a limit is wrong";
+	if (state->known > 16383 || state->flags & ~(state->known & 1792) || state->dumpable > 2 ||
+	    state->huge_pages > 3 || state->memory_deny > 3 || state->death_signal > 64 ||
+	    state->autogroup_nice < -20 || state->autogroup_nice > 19 || state->reserved ||
+	    state->oom_score_adj < -1000 || state->oom_score_adj > 1000)
+		return "a state has a field out of range";
+	if (!thread)
+		return NULL;
+	if (thread->image.thread || thread->image.known > 1023 || thread->image.reserved ||
+	    thread->image.flags & ~(thread->image.known & 896) || thread->image.comm[15] ||
+	    thread->image.cpu_bytes > 1024 || thread->image.cpu_bytes % 8 ||
+	    thread->image.node_bytes > 128 || thread->image.node_bytes % 8 ||
+	    thread->image.schedule.nice < -20 || thread->image.schedule.nice > 19)
+		return "a thread's state has a field out of range";
+	return NULL;
+}
+
 static const char *judge_timer(const struct rf_image_timer *timer, uint32_t threads)
 {
 	/* a signal for the process, nothing, a signal for the thread; what a clock may be */
@@ -946,6 +1010,8 @@ const char *sample_judge_layout(const struct rf_image *image)
 {
 	const char *fault = judge_process(image);
 
+	if (!fault)
+		fault = judge_state(image);
 	if (!fault)
 		fault = judge_origin(image);
 	for (uint32_t i = 0; i < image->lock_count && !fault; i++)

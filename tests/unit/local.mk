@@ -11,6 +11,7 @@ rf_unit_ldadd = rfork/librfork_undump.la rfork/librfork_restore.la $(rf_checked_
 if UNIT_TESTS
 rf_unit_tests = \
 	%D%/test_accept \
+	%D%/test_attributes \
 	%D%/test_auth \
 	%D%/test_backtrace \
 	%D%/test_c_library \
@@ -63,6 +64,10 @@ endif
 %C%_test_accept_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_accept_LDADD = $(rf_unit_ldadd)
 
+%C%_test_attributes_SOURCES = %D%/test_attributes.c
+%C%_test_attributes_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_attributes_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_attributes_LDADD = $(rf_unit_ldadd)
 %C%_test_auth_SOURCES = %D%/test_auth.c
 %C%_test_auth_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_auth_CFLAGS = $(SANITIZED_CFLAGS)

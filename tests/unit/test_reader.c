@@ -327,6 +327,8 @@ START_TEST(smallest_image_is_accepted)
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_VDSO, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_TIMERS, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PENDING, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_STATE, 0));
+	sample_remove(&sample, sample_index(&sample, RF_RECORD_THREAD_STATE, 0));
 	for (uint16_t type = RF_RECORD_ORIGIN; type <= RF_RECORD_LOST; type++)
 		sample_remove(&sample, sample_index(&sample, type, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PAGES, 0));
@@ -553,6 +555,7 @@ static bool may_be_missing(uint16_t type)
 {
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
 	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
+	       type == RF_RECORD_STATE || type == RF_RECORD_THREAD_STATE ||
 	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY ||
 	       type == RF_RECORD_WATCHES || type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
 }
@@ -690,6 +693,25 @@ static struct rf_image_process *process(void)
 static struct rf_image_thread *thread(void)
 {
 	return sample_payload(&sample, RF_RECORD_THREAD, 0);
+}
+
+static struct rf_image_state *state(void)
+{
+	return sample_payload(&sample, RF_RECORD_STATE, 0);
+}
+
+static struct rf_image_thread_state *thread_state(void)
+{
+	return sample_payload(&sample, RF_RECORD_THREAD_STATE, 0);
+}
+
+static void second_thread_state(void)
+{
+	struct sample_record *record = sample_find(&sample, RF_RECORD_THREAD_STATE, 0);
+
+	sample_insert(&sample, sample_index(&sample, RF_RECORD_THREAD_STATE, 0),
+		      RF_RECORD_THREAD_STATE, 0, record->payload, record->bytes);
+	sample_recount(&sample);
 }
 
 static struct rf_image_timer *timer(unsigned nth)
@@ -949,6 +971,38 @@ CORRUPT(wide_rseq, thread()->rseq_address = SAMPLE_MAX_ADDRESS - 16)
 CORRUPT(kernel_tid_address, thread()->tid_address = UINT64_C(0xffff888000000000))
 CORRUPT(odd_tid_address, thread()->tid_address += 2)
 CORRUPT(thread_reserved, thread()->reserved2 = 1)
+CORRUPT(cut_state, resize(RF_RECORD_STATE, -1))
+CORRUPT(long_state, resize(RF_RECORD_STATE, 8))
+CORRUPT(soft_limit_above_the_hard_one, state()->limits[7].soft = state()->limits[6].hard + 2;
+	state()->limits[7].hard = 5)
+CORRUPT(unknown_state, state()->known |= 16384)
+CORRUPT(flag_of_nothing_known, state()->known &= ~RF_STATE_SUBREAPER)
+CORRUPT(flag_of_a_number, state()->flags |= RF_STATE_DUMPABLE)
+CORRUPT(wide_dumpable, state()->dumpable = 3)
+CORRUPT(dumpable_that_is_not_known, state()->known &= ~RF_STATE_DUMPABLE)
+CORRUPT(low_oom_score, state()->oom_score_adj = -1001)
+CORRUPT(high_oom_score, state()->oom_score_adj = 1001)
+CORRUPT(low_autogroup, state()->autogroup_nice = -21)
+CORRUPT(wide_huge_pages, state()->huge_pages = 4)
+CORRUPT(wide_memory_deny, state()->memory_deny = 4)
+CORRUPT(death_signal_65, state()->death_signal = 65)
+CORRUPT(state_reserved, state()->reserved = 1)
+CORRUPT(cut_thread_state, sample_resize(sample_find(&sample, RF_RECORD_THREAD_STATE, 0), 127))
+CORRUPT(cut_cpus, resize(RF_RECORD_THREAD_STATE, -8))
+CORRUPT(odd_cpus, thread_state()->cpu_bytes = 12; resize(RF_RECORD_THREAD_STATE, -4))
+CORRUPT(too_many_cpus, thread_state()->cpu_bytes = 1032; resize(RF_RECORD_THREAD_STATE, 1032 - 16))
+CORRUPT(too_many_nodes, thread_state()->node_bytes = 136; resize(RF_RECORD_THREAD_STATE, 136 - 8))
+CORRUPT(wrapping_cpus, thread_state()->cpu_bytes = UINT32_MAX - 7; thread_state()->node_bytes = 32)
+CORRUPT(cpus_that_are_not_known, thread_state()->known &= ~RF_THREAD_STATE_CPUS)
+CORRUPT(nodes_that_are_not_known, thread_state()->known &= ~RF_THREAD_STATE_MEMORY_POLICY)
+CORRUPT(state_of_no_thread, thread_state()->thread = 1)
+CORRUPT(two_states_of_a_thread, second_thread_state())
+CORRUPT(unknown_thread_state, thread_state()->known |= 1024)
+CORRUPT(unknown_thread_flag, thread_state()->flags |= 1)
+CORRUPT(short_schedule, thread_state()->schedule.bytes = 48)
+CORRUPT(nice_of_20, thread_state()->schedule.nice = 20)
+CORRUPT(wide_clamp, thread_state()->schedule.util_max = 1025)
+CORRUPT(thread_state_reserved, thread_state()->reserved = 1)
 CORRUPT(cut_timers, resize(RF_RECORD_TIMERS, -1))
 CORRUPT(no_timer, sample_resize(sample_find(&sample, RF_RECORD_TIMERS, 0), 0))
 CORRUPT(too_many_timers, sample_resize(sample_find(&sample, RF_RECORD_TIMERS, 0), 4097 * 48))

@@ -97,6 +97,10 @@ START_TEST(layout_reads_back_as_the_same)
 	EXPECT_ARRAY(pending, after.pending_count);
 	ck_assert_mem_eq(&after.threads[0].image, &before.image.threads[0].image,
 			 sizeof(after.threads[0].image));
+	ck_assert_mem_eq(&after.state, &before.image.state, sizeof(after.state));
+	ck_assert_uint_ne(after.state.known, 0);
+	ck_assert_mem_eq(after.threads[0].attributes, before.image.threads[0].attributes,
+			 sizeof(*after.threads[0].attributes));
 	for (uint32_t i = 0; i < after.head.files; i++) {
 		ck_assert_mem_eq(&after.files[i].image, &before.image.files[i].image,
 				 sizeof(after.files[i].image));
