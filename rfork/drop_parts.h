@@ -21,7 +21,8 @@ struct rf_drop_field {
 };
 
 /*
- * What changes a record: rf_drop_NAME() of drop_process.c, drop_descriptors.c or drop_memory.c.  It
+ * What changes a record: rf_drop_NAME() of drop_process.c, drop_descriptors.c,
+ * drop_memory.c or drop_attributes.c.  It
  * returns the bytes that are left of the payload; 0 = the record is left out.
  */
 #define RF_DROP_CHANGES(X)                                                                         \
@@ -60,7 +61,29 @@ struct rf_drop_field {
 	X(growth)                                                                                  \
 	X(sharing)                                                                                 \
 	X(file_sharing)                                                                            \
-	X(locks)
+	X(locks)                                                                                   \
+	X(limits)                                                                                  \
+	X(schedule)                                                                                \
+	X(cpus)                                                                                    \
+	X(io_priority)                                                                             \
+	X(oom_score)                                                                               \
+	X(core_filter)                                                                             \
+	X(autogroup)                                                                               \
+	X(timer_slack)                                                                             \
+	X(no_new_privs)                                                                            \
+	X(subreaper)                                                                               \
+	X(securebits)                                                                              \
+	X(death_signal)                                                                            \
+	X(huge_pages)                                                                              \
+	X(merging)                                                                                 \
+	X(memory_deny)                                                                             \
+	X(speculation)                                                                             \
+	X(io_flusher)                                                                              \
+	X(machine_checks)                                                                          \
+	X(personality)                                                                             \
+	X(memory_policy)                                                                           \
+	X(dumpable)                                                                                \
+	X(time_stamps)
 
 /* Whose contents are dropped: rf_drop_is_NAME() of drop_memory.c. */
 #define RF_DROP_CONTENTS(X)                                                                        \

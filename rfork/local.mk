@@ -50,6 +50,7 @@ rf_capture_sources = \
 	%D%/checkpoint.c %D%/checkpoint.h \
 	%D%/digest_cache.c %D%/digest_cache.h \
 	%D%/drop.c %D%/drop.h \
+	%D%/drop_attributes.c \
 	%D%/drop_descriptors.c \
 	%D%/drop_memory.c \
 	%D%/drop_parts.h \

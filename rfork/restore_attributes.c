@@ -142,8 +142,9 @@ static void write_number(const char *name, int32_t number, int32_t own,
 		rf_warn(warnings, (int)-error, "%s: it is %d, not %d: %m", name, own, number);
 }
 
+/* An autogroup is a session's: that of whoever starts an executable is not ours. */
 static void restore_files(const struct rf_image_state *image, const struct rf_image_state *own,
-			  struct rf_warnings *warnings)
+			  bool is_alone, struct rf_warnings *warnings)
 {
 	if (differs(image, own, RF_STATE_OOM_SCORE, (uint64_t)image->oom_score_adj,
 		    (uint64_t)own->oom_score_adj))
@@ -151,8 +152,8 @@ static void restore_files(const struct rf_image_state *image, const struct rf_im
 	if (differs(image, own, RF_STATE_CORE_FILTER, image->core_filter, own->core_filter))
 		write_number("coredump_filter", (int32_t)image->core_filter,
 			     (int32_t)own->core_filter, warnings);
-	if (differs(image, own, RF_STATE_AUTOGROUP, (uint64_t)image->autogroup_nice,
-		    (uint64_t)own->autogroup_nice))
+	if (!is_alone && differs(image, own, RF_STATE_AUTOGROUP, (uint64_t)image->autogroup_nice,
+				 (uint64_t)own->autogroup_nice))
 		write_number("autogroup", image->autogroup_nice, own->autogroup_nice, warnings);
 }
 
@@ -470,7 +471,7 @@ static void restore_thread(const struct rf_thread_attributes *image,
 void rf_restore_attributes(const struct rf_image *image, const struct rf_attributes *own,
 			   bool is_alone, struct rf_warnings *warnings)
 {
-	restore_files(&image->state, &own->state, warnings);
+	restore_files(&image->state, &own->state, is_alone, warnings);
 	restore_huge_pages(&image->state, &own->state, warnings);
 	restore_components(&image->state, &own->state, warnings);
 	restore_relations(&image->state, &own->state, is_alone, warnings);

@@ -20,6 +20,7 @@
 static const struct state_row *const groups[] = {
 	state_process_rows, state_signal_rows,	   state_thread_rows,
 	state_memory_rows,  state_descriptor_rows, state_object_rows,
+	state_attribute_rows,
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

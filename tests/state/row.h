@@ -62,6 +62,7 @@ const char *state_permissions(const void *address);
 long state_status(const char *name, int base);
 
 extern const struct state_row state_process_rows[], state_signal_rows[], state_thread_rows[],
-	state_memory_rows[], state_descriptor_rows[], state_object_rows[];
+	state_memory_rows[], state_descriptor_rows[], state_object_rows[],
+	state_attribute_rows[];
 
 #endif
