@@ -17,7 +17,6 @@
 #include "rfork/io.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
-#include "rfork/warnings.h"
 
 static __thread struct rf_report last_report = { .sentence = "no error" };
 
@@ -35,16 +34,23 @@ int rf_fail(const struct rf_report *report)
 
 /* -- warnings ---------------------------------------------------------------------------------- */
 
-/* Few calls have any: no thread has room for them before.  A mapping, for malloc() may not be
- * usable in a thread that arrives. */
-static __thread char *warnings;
+static __thread struct {
+	char *text;	     /* NULL = none */
+	size_t mapped_bytes; /* 0 = of malloc() */
+} warnings;
 static pthread_key_t warnings_key;
 static pthread_once_t warnings_once = PTHREAD_ONCE_INIT;
 static bool has_warnings_key;
 
+/* Also at the thread's end. */
 static void drop_warnings(void *text)
 {
-	rf_sys_munmap((uintptr_t)text, RF_WARNINGS_BYTES + 1);
+	if (warnings.mapped_bytes)
+		rf_sys_munmap((uintptr_t)text, warnings.mapped_bytes);
+	else
+		free(text);
+	warnings.text = NULL;
+	warnings.mapped_bytes = 0;
 }
 
 static void make_warnings_key(void)
@@ -52,32 +58,43 @@ static void make_warnings_key(void)
 	has_warnings_key = pthread_key_create(&warnings_key, drop_warnings) == 0;
 }
 
-static void put_warnings(const void *text, size_t bytes)
-{
-	if (bytes && !warnings) {
-		long area = rf_sys_mmap(0, RF_WARNINGS_BYTES + 1, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-		warnings = area < 0 && area > -4096 ? NULL : (char *)area;
-	}
-	if (!warnings)
-		return;
-	memcpy(warnings, text, bytes);
-	warnings[bytes] = '\0';
-}
-
 void rf_keep_warnings(const void *text, size_t bytes)
 {
-	put_warnings(text, bytes);
+	drop_warnings(warnings.text);
 	if (bytes)
+		warnings.text = malloc(bytes + 1);
+	if (warnings.text) {
+		memcpy(warnings.text, text, bytes);
+		warnings.text[bytes] = '\0';
 		pthread_once(&warnings_once, make_warnings_key);
-	if (bytes && has_warnings_key)
-		pthread_setspecific(warnings_key, warnings);
+	}
+	if (has_warnings_key)
+		pthread_setspecific(warnings_key, warnings.text);
+}
+
+/* Where malloc() may not be usable, nor free() for what there was: it may be locked by a thread that
+ * is not here. */
+static void take_warnings(const struct rf_arrival *arrival)
+{
+	size_t bytes = arrival->warnings_bytes;
+	long area;
+
+	warnings.text = NULL;
+	warnings.mapped_bytes = 0;
+	if (!bytes)
+		return;
+	area = rf_sys_mmap(0, bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
+	if (area < 0 && area > -4096)
+		return;
+	warnings.text = (char *)area; /* it ends with zeros */
+	warnings.mapped_bytes = bytes + 1;
+	memcpy(warnings.text, (const void *)(uintptr_t)arrival->warnings, bytes);
 }
 
 const char *rf_kept_warnings(void)
 {
-	return warnings ? warnings : "";
+	return warnings.text ? warnings.text : "";
 }
 
 /* -- the restored thread ----------------------------------------------------------------------- */
@@ -94,7 +111,7 @@ void rf_arrive(const struct rf_arrival *arrival, enum rf_shell_report_kind kind)
 		rf_restart_args_take(rf_state_restart_args(), &here);
 	rf_identity_arrive(rf_state_identity(),
 			   (const struct rf_arrival_identity *)(uintptr_t)here.identity);
-	put_warnings((const void *)(uintptr_t)here.warnings, here.warnings_bytes);
+	take_warnings(&here);
 	if (here.region_bytes)
 		rf_sys_munmap(here.region_address, here.region_bytes);
 	rf_state_reset(is_alone ? 0 : (pid_t)rf_syscall(SYS_getppid));

@@ -472,6 +472,8 @@ static void print_thread(const struct rf_reader_thread *thread)
 				print_word(&words, describe_signal(i + 1));
 		putchar('\n');
 	}
+	if (thread->attributes)
+		undump_info_thread_state(thread->attributes);
 	print_registers(image);
 }
 
@@ -505,6 +507,7 @@ static void print_source(const struct rf_source *source)
 	print_machine(source);
 	print_clocks(&source->image);
 	print_identity(&source->image);
+	undump_info_state(&source->image.state);
 	print_chain(source);
 	print_actions(&source->image, "Caught", 0);
 	print_actions(&source->image, "Ignored", 1);

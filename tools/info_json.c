@@ -340,8 +340,10 @@ static void write_signals(struct json *json, const struct rf_image *image)
 	json_close(json, '[');
 }
 
-static void write_thread(struct json *json, const struct rf_image_thread *thread)
+static void write_thread(struct json *json, const struct rf_reader_thread *reader)
 {
+	const struct rf_image_thread *thread = &reader->image;
+
 	json_open(json, NULL, '{');
 	json_number(json, "tid", thread->tid);
 	json_bool(json, "interrupted", thread->flags & RF_THREAD_INTERRUPTED);
@@ -354,6 +356,8 @@ static void write_thread(struct json *json, const struct rf_image_thread *thread
 	json_hex(json, "mxcsr", thread->mxcsr);
 	json_hex(json, "x87_control", thread->x87_control);
 	json_number(json, "xsave_bytes", thread->xsave_bytes);
+	if (reader->attributes)
+		undump_info_json_thread_state(json, reader->attributes);
 	json_open(json, "registers", '{');
 	for (unsigned i = 0; i < DESCRIBE_REGISTERS; i++)
 		json_hex(json, describe_registers[i], describe_register(thread, i));
@@ -365,7 +369,7 @@ static void write_threads(struct json *json, const struct rf_image *image)
 {
 	json_open(json, "threads", '[');
 	for (uint32_t i = 0; i < image->head.threads; i++)
-		write_thread(json, &image->threads[i].image);
+		write_thread(json, &image->threads[i]);
 	json_close(json, '[');
 }
 
@@ -391,6 +395,7 @@ void undump_info_json(const struct rf_source *source)
 	write_clocks(&json, &source->image);
 	write_identity(&json, &source->image);
 	write_process(&json, source);
+	undump_info_json_state(&json, &source->image.state);
 	write_memory(&json, source);
 	write_files(&json, &source->image);
 	write_descriptors(&json, &source->image);

@@ -181,6 +181,7 @@ rf_integration_tests = \
 	%D%/node_without_terminals_gives_pipes \
 	%D%/nodes_are_asked_beforehand \
 	%D%/nonblocking_is_private_to_the_child \
+	%D%/nothing_live_is_lost_at_a_call \
 	%D%/one_thread_of_several_is_kept \
 	%D%/openmp_teams_are_lost_as_by_fork \
 	%D%/ordinary_user_can_move \
@@ -593,6 +594,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_node_without_terminals_gives_pipes_LDADD = $(rf_integration_ldadd)
 %C%_nodes_are_asked_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_nonblocking_is_private_to_the_child_LDADD = $(rf_integration_ldadd)
+%C%_nothing_live_is_lost_at_a_call_LDADD = $(rf_integration_ldadd)
 %C%_one_thread_of_several_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_openmp_teams_are_lost_as_by_fork_CFLAGS = $(AM_CFLAGS) $(OPENMP_CFLAGS)
 %C%_openmp_teams_are_lost_as_by_fork_LDADD = $(rf_integration_ldadd)
