@@ -156,8 +156,9 @@ int rf_packer_begin(struct rf_packer *packer, unsigned compression, uint32_t cod
 		return 0;
 	address = rf_sys_mmap(0, memory_bytes(), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* who has demanded nothing does without */
 	if (address < 0 && address > -4096)
-		return -ENOMEM;
+		return compression == RFORK_COMPRESS_AUTO ? 0 : -ENOMEM;
 	packer->memory = (unsigned char *)address;
 	packer->gathered = packer->memory;
 	packer->packed = packer->gathered + RECORD_BYTES;

@@ -101,6 +101,20 @@ static int64_t move(const struct node *node, unsigned compression)
 	return proxy_finish(&proxy).up_bytes;
 }
 
+/* The process itself goes. */
+static void leave(const struct node *node, unsigned compression)
+{
+	struct rfork_options options = { .size = sizeof(options), .compression = compression };
+	pid_t pid = CHECK_CALL(fork());
+
+	if (!pid) {
+		CHECK_CALL(rfork_move_with(node->host, &options));
+		verify();
+		_exit(0);
+	}
+	test_expect_exit(pid, 0);
+}
+
 int main(void)
 {
 	int64_t plain, lz4, zstd, automatic;
@@ -123,6 +137,8 @@ int main(void)
 	CHECK_AT_MOST(noise.bytes, lz4);
 	/* but for what the process has done in between */
 	CHECK_AT_MOST(llabs(plain - automatic), 65536);
+	leave(&node, RFORK_COMPRESS_LZ4);
+	leave(&node, RFORK_COMPRESS_ZSTD);
 	node_stop(&node);
 	return test_end();
 }
