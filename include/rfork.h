@@ -37,7 +37,8 @@ extern "C" {
 #define RFORK_ASYNC (1u << 0)
 /* Take nothing by reference: every mapped file travels by content. */
 #define RFORK_SELF_CONTAINED (1u << 1)
-/* Files that the node lacks travel by content. */
+/* Files that the node lacks, or that have no path any more, travel by content:
+ * the child has copies of its own. */
 #define RFORK_COPY_FILES (1u << 2)
 /* Close in the child what cannot travel, instead of refusing. */
 #define RFORK_CLOSE_OTHERS (1u << 3)
@@ -306,6 +307,8 @@ typedef int64_t rfork_crid_t;
  *
  * flags: 0 or a union of
  *   RFORK_SELF_CONTAINED  nothing by reference: mapped files go into the checkpoint
+ *   RFORK_COPY_FILES      files that are open and have no path any more go into the checkpoint,
+ *                         instead of refused
  *   RFORK_CLOSE_OTHERS    descriptors that cannot be kept are closed in the restarted
  *                         process, instead of refused
  *   RFORK_INCREMENTAL     what is written is only what has changed since the last checkpoint

@@ -19,7 +19,8 @@
 #include "rfork/sys.h"
 
 #define KNOWN_FLAGS                                                                                \
-	(RFORK_SELF_CONTAINED | RFORK_CLOSE_OTHERS | RFORK_INCREMENTAL | RFORK_THIS_THREAD)
+	(RFORK_SELF_CONTAINED | RFORK_COPY_FILES | RFORK_CLOSE_OTHERS | RFORK_INCREMENTAL |        \
+	 RFORK_THIS_THREAD)
 
 /* -- hold ------------------------------------------------------------------------------------- */
 

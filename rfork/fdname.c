@@ -62,6 +62,8 @@ static const char *name_regular(int fd)
 		return "a POSIX message queue";
 	case NSFS_MAGIC:
 		return "a namespace";
+	case HUGETLBFS_MAGIC:
+		return "memory of huge pages";
 	case SECRETMEM_MAGIC:
 		return "secret memory";
 	}

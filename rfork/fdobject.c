@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "rfork/fdcontent.h"
 #include "rfork/io.h"
 #include "rfork/object_writer.h"
 #include "rfork/sys.h"
@@ -111,24 +112,34 @@ static struct rf_fdobject *grow(struct rf_fdtable *table, struct rf_arena *arena
 	return &grown[table->object_count];
 }
 
+struct rf_fdobject *rf_fdobject_append(struct rf_fdtable *table, struct rf_arena *arena)
+{
+	struct rf_fdobject *added = grow(table, arena);
+
+	if (!added)
+		return NULL;
+	*added = (struct rf_fdobject){ .object.image.index = (uint32_t)table->object_count++ };
+	return added;
+}
+
 int rf_fdobject_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_arena *arena)
 {
 	struct rf_fdobject *added;
 
 	if (entry->image.kind != RF_DESCRIPTOR_OBJECT || entry->image.same_as != RF_IMAGE_NONE)
 		return 0;
-	added = grow(table, arena);
+	if (entry->object == RF_OBJECT_CONTENT)
+		return rf_fdcontent_add(table, entry, arena);
+	added = rf_fdobject_append(table, arena);
 	if (!added)
 		return -ENOMEM;
-	*added = (struct rf_fdobject){
-		.object.image = { .index = (uint32_t)table->object_count, .kind = entry->object },
-		.number = entry->image.number,
-		.fd = entry->fd,
-		.path = entry->path,
-	};
+	added->object.image.kind = entry->object;
+	added->number = entry->image.number;
+	added->fd = entry->fd;
+	added->path = entry->path;
 	if (entry->object == RF_OBJECT_PROCESS && entry->image.status_flags & PIDFD_IS_THREAD)
 		added->object.process.flags = RF_PROCESS_THREAD;
-	entry->image.file = (uint32_t)table->object_count++;
+	entry->image.file = added->object.image.index;
 	return 0;
 }
 
@@ -222,7 +233,8 @@ static int look_at(struct rf_fdobject *object)
 	switch (object->object.image.kind) {
 	case RF_OBJECT_TIMER:
 		return look_at_timer(object, text, sizeof(text));
-	case RF_OBJECT_POLL: /* all of them together */
+	case RF_OBJECT_CONTENT: /* when they are opened to be sent */
+	case RF_OBJECT_POLL:	/* all of them together */
 	case RF_OBJECT_PROCESS:
 		return 0;
 	}

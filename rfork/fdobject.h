@@ -26,6 +26,9 @@ int rf_fdobject_classify(const struct rf_fdtable *table, struct rf_fd *entry);
  * -ENOMEM. */
 int rf_fdobject_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_arena *arena);
 
+/* Adds an object to the table, of which only the index is known; NULL if there is no room. */
+struct rf_fdobject *rf_fdobject_append(struct rf_fdtable *table, struct rf_arena *arena);
+
 /*
  * Reads what all of them hold, once the table is complete; nothing of them changes.  What cannot travel
  * of one is added to the refusals; NULL: it is left out.  0 or a negative errno with a report.

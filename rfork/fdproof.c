@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rfork/digest.h"
+#include "rfork/fdcontent.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
 #include "rfork/state.h"
@@ -20,8 +21,11 @@
 
 static bool is_regular(const struct rf_fd *entry)
 {
-	return entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE &&
-	       S_ISREG(entry->identity.mode) && !(entry->image.status_flags & O_PATH) &&
+	bool is_file = entry->image.kind == RF_DESCRIPTOR_FILE ||
+		       (rf_fdcontent_is(entry) && entry->has_path);
+
+	return is_file && entry->image.same_as == RF_IMAGE_NONE && S_ISREG(entry->identity.mode) &&
+	       !(entry->image.status_flags & O_PATH) &&
 	       !(entry->image.flags & RF_DESCRIPTOR_BY_PATH);
 }
 

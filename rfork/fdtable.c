@@ -16,6 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rfork.h>
+
+#include "rfork/fdcontent.h"
 #include "rfork/fdname.h"
 #include "rfork/fdobject.h"
 #include "rfork/fdpath.h"
@@ -257,7 +260,8 @@ static int classify(const struct rf_fdtable *table, struct rf_fd *entry, const s
 		return 0;
 	}
 	if (!is_standard)
-		return rf_fdpath_classify(table, entry, status, arena);
+		return S_ISREG(status->st_mode) ? rf_fdcontent_classify(table, entry, status, arena)
+						: rf_fdpath_classify(table, entry, status, arena);
 	entry->image.kind = RF_DESCRIPTOR_EMPTY;
 	return 0;
 }
@@ -296,6 +300,14 @@ static int refuse(const struct rf_fd *entry, struct rf_refusals *refusals, const
 	return 0;
 }
 
+static const char *name_refused(const struct rf_fdtable *table, const struct rf_fd *entry,
+				const struct stat *status)
+{
+	if (table->takes_contents && !table->copies_files && rf_fdcontent_can_copy(entry, status))
+		return "a file that has no path any more (see RFORK_COPY_FILES)";
+	return rf_fdname_type(entry->fd, status, entry->path);
+}
+
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or -ENOMEM. */
 static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
 		       struct rf_arena *arena, const struct rf_fd_copy *copy,
@@ -327,7 +339,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	    find_standard_duplicate(table, entry, &identities[table->count], identities))
 		return 1;
 	if (classify(table, entry, &status, terminal, arena) < 0)
-		return refuse(entry, refusals, rf_fdname_type(entry->fd, &status, entry->path));
+		return refuse(entry, refusals, name_refused(table, entry, &status));
 	find_duplicate(table, entry, identities);
 	if (take_channel(table, entry) < 0)
 		return refuse(entry, refusals, "more streams than an image can have");
@@ -380,8 +392,15 @@ static struct rf_image_file *begin_table(struct rf_fdtable *table, struct rf_are
 	return table->entries ? identities : NULL;
 }
 
+static void take_flags(struct rf_fdtable *table, uint32_t flags)
+{
+	table->takes_contents = !(flags & RF_FDTABLE_NO_CONTENTS);
+	table->copies_files = table->takes_contents && flags & RFORK_COPY_FILES;
+	table->copies_named = table->copies_files && !(flags & RF_FDTABLE_AT_REST);
+}
+
 int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
-			      const struct rf_fd_copy *copies, size_t count,
+			      const struct rf_fd_copy *copies, size_t count, uint32_t flags,
 			      struct rf_refusals *refusals, const struct rf_terminal *terminal,
 			      struct rf_report *report)
 {
@@ -391,6 +410,7 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 				      .process = process,
 				      .thread = process,
 				      .channels = RF_IMAGE_FIRST_CHANNEL };
+	take_flags(table, flags);
 	identities = begin_table(table, arena, count);
 	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
@@ -404,7 +424,7 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 	return rf_fdobject_look(table, arena, refusals, report);
 }
 
-int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_t flags,
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal,
 		       bool (*is_ours)(int fd), struct rf_report *report)
 {
@@ -418,6 +438,7 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
 				      .thread = (pid_t)rf_syscall(SYS_gettid),
 				      .channels = RF_IMAGE_FIRST_CHANNEL,
 				      .numbers = numbers };
+	take_flags(table, flags);
 	if (!numbers)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	count = list_numbers(numbers, capacity);
@@ -429,14 +450,14 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
 	if (!identities)
 		return rf_report(report, ENOMEM, "no room for the list of descriptors");
 	for (long i = 0; i < count; i++) {
-		long flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
-		struct rf_fd_copy own = { numbers[i], numbers[i], flags & FD_CLOEXEC };
+		long fd_flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
+		struct rf_fd_copy own = { numbers[i], numbers[i], fd_flags & FD_CLOEXEC };
 		int taken;
 
 		if (is_ours(own.fd))
 			continue;
 		numbers[table->number_count++] = own.fd;
-		if (flags < 0)
+		if (fd_flags < 0)
 			continue; /* closed by another thread since the directory was read */
 		taken = collect_one(table, identities, arena, &own, refusals, terminal);
 		if (taken < 0)

@@ -25,6 +25,7 @@ struct rf_fd {
 	const char *path;		  /* of kind FILE */
 	int fd;		 /* where we have it: under its number, but for another process's table */
 	uint32_t object; /* of kind OBJECT: enum rf_object_kind */
+	bool has_path;	 /* of a content: the node may have the file by it */
 	bool is_held;	 /* the ghost of a moved process keeps it, for a lock's sake */
 	int witness_fd;	 /* of fdproof; -1 = none */
 };
@@ -37,6 +38,7 @@ struct rf_fdobject {
 	const char *path;
 	int64_t looked_ns;  /* of a timer: when it was looked at, CLOCK_MONOTONIC */
 	uint32_t forgotten; /* what it watches that no descriptor leads to any more */
+	struct rf_fdcontent *content; /* of kind CONTENT; else NULL */
 };
 
 struct rf_fdtable {
@@ -47,18 +49,26 @@ struct rf_fdtable {
 	uint32_t channels;	     /* the first number that is free */
 	struct rf_fdobject *objects; /* by their index */
 	size_t object_count, object_capacity;
-	int *numbers; /* of all that were open, ascending, whether they travel or not */
+	bool takes_contents; /* memfds travel */
+	bool copies_files;   /* RFORK_COPY_FILES: other files may, too */
+	bool copies_named;   /* also those that the node may have by a path */
+	int *numbers;	     /* of all that were open, ascending, whether they travel or not */
 	size_t number_count;
 };
+
+/* Flags besides RFORK_COPY_FILES, the only one of those that matters: of an image at rest, where nobody can be asked what he lacks; and that
+ * contents do not travel at all. */
+#define RF_FDTABLE_AT_REST (UINT32_C(1) << 31)
+#define RF_FDTABLE_NO_CONTENTS (UINT32_C(1) << 30)
 
 /*
  * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out,
  * and added to the refusals by number and path; NULL: it is to be left out, and the node may leave
- * out what it lacks.  Those on `terminal` become a terminal on the node; NULL: the node has none to
+ * out what it lacks.  flags: RFORK_COPY_FILES, RF_FDTABLE_*.  Those on `terminal` become a terminal on the node; NULL: the node has none to
  * give.
  * Memory comes from the arena.  0 or a negative errno with a report.
  */
-int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena,
+int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_t flags,
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal,
 		       bool (*is_ours)(int fd), struct rf_report *report);
 
@@ -70,7 +80,7 @@ struct rf_fd_copy {
 
 /* The same of another process's descriptors, ascending by number. */
 int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, pid_t process,
-			      const struct rf_fd_copy *copies, size_t count,
+			      const struct rf_fd_copy *copies, size_t count, uint32_t flags,
 			      struct rf_refusals *refusals, const struct rf_terminal *terminal,
 			      struct rf_report *report);
 

@@ -34,7 +34,7 @@ static bool is_small(const struct rf_image_mapping *image)
 
 static bool is_foreseeable(const struct rf_snapshot_mapping *mapping)
 {
-	return mapping->source == RF_SOURCE_PRIVATE &&
+	return mapping->source == RF_SOURCE_PRIVATE && mapping->image.kind != RF_MAPPING_OBJECT &&
 	       (mapping->image.kind == RF_MAPPING_FILE || is_small(&mapping->image));
 }
 

@@ -17,6 +17,7 @@
 
 #include <rfork.h>
 
+#include "rfork/fdcontent.h"
 #include "rfork/fdproof.h"
 #include "rfork/ghost_accept.h"
 #include "rfork/ghost_memory.h"
@@ -75,18 +76,26 @@ static int write_own_layout(void *context, struct rf_image_writer *writer)
 
 static int write_own_pages(void *context, struct rf_image_writer *writer)
 {
-	return rf_snapshot_write_pages(((struct rf_ghost *)context)->snapshot, writer);
+	struct rf_ghost *ghost = context;
+	int error = rf_fdcontent_write_nameless(&ghost->order->fds, writer, &ghost->report);
+
+	return error < 0 ? error : rf_snapshot_write_pages(ghost->snapshot, writer);
 }
 
 static int write_own_lacking(void *context, struct rf_image_writer *writer, uint32_t index)
 {
-	return rf_snapshot_write_lacking(((struct rf_ghost *)context)->snapshot, writer, index);
+	struct rf_ghost *ghost = context;
+
+	return index & RF_NEED_CONTENT
+		       ? rf_fdcontent_write_lacking(&ghost->order->fds, writer,
+						    index & ~RF_NEED_CONTENT, &ghost->report)
+		       : rf_snapshot_write_lacking(ghost->snapshot, writer, index);
 }
 
 /* The snapshot as what is sent. */
 static void load_own(struct rf_ghost *ghost)
 {
-	size_t files = 0;
+	size_t files = rf_fdcontent_count_named(&ghost->order->fds);
 
 	for (size_t i = 0; i < ghost->snapshot->mapping_count; i++)
 		files += ghost->snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
@@ -109,6 +118,11 @@ static int collect(struct rf_ghost *ghost, int *memory_fd)
 	if (error == 0 && !ghost->is_looking)
 		error = rf_refusals_report(&ghost->order->refusals, "cannot travel", "",
 					   &ghost->report);
+	if (error < 0)
+		return error;
+	error = rf_fdcontent_open(&ghost->order->fds, &ghost->report);
+	if (error < 0 && ghost->is_looking)
+		error = rf_refuse_reported(&ghost->order->refusals, &ghost->report);
 	if (error < 0)
 		return error;
 	if (ghost->is_moved)
@@ -204,6 +218,7 @@ static void close_image(struct rf_ghost *ghost)
 	rf_ghost_road_end(ghost);
 	rf_packer_end(&ghost->packer);
 	rf_fdproof_release(&ghost->order->fds);
+	rf_fdcontent_close(&ghost->order->fds);
 	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
 		rf_pagemap_close(&ghost->snapshot->pagemap);
 	if (ghost->writer->memory_fd >= 0)

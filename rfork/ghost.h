@@ -55,7 +55,7 @@ struct rf_ghost_order {
  * is asked for the contents of one mapping, -EBADMSG for a bad index. */
 struct rf_ghost_cargo {
 	void *context;
-	size_t file_mappings; /* how many the node may lack */
+	size_t file_mappings; /* and contents: how many the node may lack */
 	int (*write_layout)(void *context, struct rf_image_writer *writer);
 	int (*write_pages)(void *context, struct rf_image_writer *writer);
 	int (*write_lacking)(void *context, struct rf_image_writer *writer, uint32_t index);

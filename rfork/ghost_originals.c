@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "rfork/fdcontent.h"
 #include "rfork/ghost_parts.h"
 #include "rfork/sys.h"
 
@@ -79,12 +80,17 @@ void rf_ghost_plan_relay(struct rf_ghost *ghost)
 	find_standard_error(relay, fds);
 }
 
+static bool is_file(const struct rf_fd *entry)
+{
+	return (entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE) ||
+	       rf_fdcontent_is(entry);
+}
+
 /* Originals of relays, and files: while a file is open its inode cannot become another's, by
  * which the node would know it. */
 static bool is_kept(const struct rf_fd *entry)
 {
-	return is_original(entry) ||
-	       (entry->image.kind == RF_DESCRIPTOR_FILE && entry->image.same_as == RF_IMAGE_NONE);
+	return is_original(entry) || is_file(entry);
 }
 
 /* Walks, in ascending order, over what the ghost keeps, its own among them. */
@@ -129,7 +135,7 @@ void rf_ghost_close_others(struct rf_ghost *ghost)
 void rf_ghost_close_files(const struct rf_fdtable *fds)
 {
 	for (size_t i = 0; i < fds->count; i++)
-		if (fds->entries[i].image.kind == RF_DESCRIPTOR_FILE && is_kept(&fds->entries[i]))
+		if (is_file(&fds->entries[i]))
 			rf_sys_close((int)fds->entries[i].image.number);
 }
 void rf_ghost_close_originals(struct rf_ghost *ghost)

@@ -16,6 +16,7 @@
 
 #include "rfork/arrival.h"
 #include "rfork/drop.h"
+#include "rfork/fdcontent.h"
 #include "rfork/fdobject.h"
 #include "rfork/identity.h"
 #include "rfork/io.h"
@@ -120,6 +121,8 @@ static void refuse_mappings(struct look *look)
 			continue;
 		found = !map->deleted && !rf_map_is_shared_memory(map) &&
 			rf_sys_stat(map->path, &status) == 0 && rf_map_proof(&proof, map, &status);
+		if (!found && rf_fdcontent_find(&order->fds, map, NULL) != RF_IMAGE_NONE)
+			continue;
 		plan = rf_map_plan(map, found ? &status : NULL, by_reference);
 		if (plan.refusal)
 			rf_refuse(&look->refusals, "mapping %lx-%lx (%s%s): %s", map->start,
@@ -263,13 +266,14 @@ static void find_pipes(struct rf_holder_order *order)
 static int look_at_process(struct rf_holder_order *order, struct rf_report *report)
 {
 	struct rf_refusals *const left_out = NULL; /* what is left out is found afterwards */
+	const uint32_t flags = RF_FDTABLE_AT_REST | order->request.flags;
 	int error = rf_rest_begin(&order->kept, &order->arena, &order->large, report);
 
 	if (error < 0)
 		return error;
 	rf_terminal_find(&order->terminal);
 	order->fds.goes_itself = true;
-	error = rf_fdtable_collect(&order->fds, &order->arena, left_out, &order->terminal,
+	error = rf_fdtable_collect(&order->fds, &order->arena, flags, left_out, &order->terminal,
 				   rf_flight_owns, report);
 	if (error < 0)
 		return error;

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 
 #include "rfork/arch.h"
+#include "rfork/fdcontent.h"
 #include "rfork/fdproof.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/holder_target.h"
@@ -43,12 +44,35 @@ struct holder {
 
 /* -- becoming one ----------------------------------------------------------------------------- */
 
-/* Everything is the caller's: what it closes must end. */
-static void close_others(int kept)
+/* Of the moment, and the holder's own: the process and others go on writing to theirs.  Above the
+ * descriptor that stays open, in ascending order. */
+static int copy_contents(struct holder *holder)
 {
-	if (kept)
-		rf_sys_close_between(0, (unsigned)kept - 1);
-	rf_sys_close_between((unsigned)kept + 1, UINT32_MAX);
+	struct rf_fdtable *fds = &holder->order->fds;
+	int error = rf_fdcontent_open(fds, &holder->report);
+
+	return error < 0 ? error
+			 : rf_fdcontent_copy(fds, (unsigned)holder->order->control + 1,
+					     holder->writer.bounce, &holder->report);
+}
+
+/* Everything is the caller's: what it closes must end. */
+static void close_others(const struct holder *holder)
+{
+	const struct rf_fdtable *fds = &holder->order->fds;
+	unsigned first = (unsigned)holder->order->control + 1;
+
+	if (first > 1)
+		rf_sys_close_between(0, first - 2);
+	for (size_t i = 0; i < fds->object_count; i++) {
+		const struct rf_fdcontent *content = fds->objects[i].content;
+
+		if (!content || content->fd < 0)
+			continue;
+		rf_sys_close_between(first, (unsigned)content->fd - 1);
+		first = (unsigned)content->fd + 1;
+	}
+	rf_sys_close_between(first, UINT32_MAX);
 }
 
 /* The end of the control socket alone would not do: the caller's other children may have it,
@@ -112,7 +136,12 @@ static int take_snapshot(struct holder *holder)
 	/* A process that has changed its uid may not open its own /proc files otherwise. */
 	if (dumpable != 1)
 		rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	error = collect(holder);
+	error = copy_contents(holder);
+	close_others(holder);
+	if (error == 0)
+		error = watch_caller(holder);
+	if (error == 0)
+		error = collect(holder);
 	if (dumpable != 1)
 		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return error;
@@ -308,10 +337,7 @@ static void live(void *argument)
 	int error;
 
 	rf_ghost_block_signals();
-	close_others(holder->order->control);
-	error = watch_caller(holder);
-	if (error == 0)
-		error = take_snapshot(holder);
+	error = take_snapshot(holder);
 	disguise(holder);
 	if (error == 0)
 		freeze(holder);

@@ -13,6 +13,7 @@
 #include <rfork.h>
 
 #include "rfork/executable.h"
+#include "rfork/fdcontent.h"
 #include "rfork/io.h"
 #include "rfork/statefile.h"
 #include "rfork/sys.h"
@@ -148,6 +149,8 @@ static int write_records(struct rf_holder_writer *writer, const struct rf_target
 	rf_image_writer_continue(writer->records, RF_NO_DEADLINE, writer->memory_fd,
 				 writer->bounce);
 	error = rf_snapshot_write_layout(writer->snapshot, writer->records, request);
+	if (error == 0)
+		error = rf_fdcontent_write_nameless(request->fds, writer->records, report);
 	if (error < 0)
 		return error;
 	return rf_statefile_finish(&writer->file, writer->records, &note, note_offset);
@@ -236,6 +239,8 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 	records->drop = writer->request->drop;
 	rf_image_writer_continue(records, RF_NO_DEADLINE, writer->memory_fd, writer->bounce);
 	error = rf_snapshot_write_layout(writer->snapshot, records, writer->request);
+	if (error == 0)
+		error = rf_fdcontent_write_nameless(writer->request->fds, records, report);
 	if (error == 0)
 		error = rf_snapshot_write_pages(writer->snapshot, records);
 	return error < 0 ? error : rf_image_write_end(records);

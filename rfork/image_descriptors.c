@@ -125,7 +125,8 @@ static int take_object(struct rf_reader *reader, struct rf_image *image,
 	if (descriptor->file >= image->objects_read)
 		return rf_record_corrupt(reader, "a descriptor has an unknown object");
 	object = &image->objects[descriptor->file];
-	if (object->is_used)
+	/* a file can be open more than once */
+	if (object->is_used && object->object.image.kind != RF_OBJECT_CONTENT)
 		return rf_record_corrupt(reader, "an object has two descriptors");
 	object->is_used = true;
 	return 0;
@@ -154,12 +155,25 @@ static int check_kind(struct rf_reader *reader, struct rf_image *image,
 			 descriptor->number, descriptor->kind);
 }
 
+/* A content that the node may have by a path is proved like any file. */
+static bool may_be_file(const struct rf_image *image, const struct rf_image_descriptor *descriptor)
+{
+	const struct rf_object_state *object;
+
+	if (descriptor->kind != RF_DESCRIPTOR_OBJECT || descriptor->file >= image->objects_read)
+		return descriptor->kind == RF_DESCRIPTOR_FILE;
+	object = &image->objects[descriptor->file].object;
+	return object->image.kind == RF_OBJECT_CONTENT && object->content.file != RF_IMAGE_NONE;
+}
+
 /* Whether digest, witness and what else is only of files are where they can decide, or absent. */
-static bool is_proof_in_place(const struct rf_image_descriptor *descriptor)
+static bool is_proof_in_place(const struct rf_image *image,
+			      const struct rf_image_descriptor *descriptor)
 {
 	bool is_first = descriptor->kind == RF_DESCRIPTOR_FILE &&
 			descriptor->same_as == RF_IMAGE_NONE;
-	bool is_file = is_first && !(descriptor->status_flags & O_PATH);
+	bool is_file = descriptor->same_as == RF_IMAGE_NONE && may_be_file(image, descriptor) &&
+		       !(descriptor->status_flags & O_PATH);
 	uint32_t access = descriptor->status_flags & O_ACCMODE;
 
 	if (descriptor->flags & (RF_DESCRIPTOR_BY_PATH | RF_DESCRIPTOR_AT_END) && !is_first)
@@ -188,7 +202,7 @@ int rf_record_take_descriptor(struct rf_reader *reader, struct rf_image *image, 
 	if (descriptor.number > RF_IMAGE_MAX_FD || descriptor.flags & ~KNOWN_FLAGS ||
 	    (descriptor.stream && descriptor.kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor.kind != RF_DESCRIPTOR_PIPE) ||
-	    !is_proof_in_place(&descriptor) ||
+	    !is_proof_in_place(image, &descriptor) ||
 	    (count && descriptor.number <= image->descriptors[count - 1].number) ||
 	    (descriptor.same_as != RF_IMAGE_NONE &&
 	     !is_known_descriptor(image, descriptor.same_as)))

@@ -94,6 +94,7 @@ enum rf_record_type {
 	RF_RECORD_CLOCKS = 25,
 	RF_RECORD_OBJECT = 26,
 	RF_RECORD_WATCHES = 27,
+	RF_RECORD_CONTENT = 28, /* bytes of a file, behind the layout */
 	RF_RECORD_STATE = 29,
 	RF_RECORD_THREAD_STATE = 30,
 	RF_RECORD_IDENTITY = 31,
@@ -330,6 +331,7 @@ enum rf_mapping_kind {
 	RF_MAPPING_ANONYMOUS = 0,
 	RF_MAPPING_FILE = 1,
 	RF_MAPPING_CONTENTS = 2, /* anonymous memory; file and file_offset say whose bytes it had */
+	RF_MAPPING_OBJECT = 3,	 /* of an OBJECT of kind CONTENT */
 };
 
 #define RF_PROTECTION_READ 1u
@@ -361,7 +363,8 @@ static inline bool rf_mapping_is_shared_memory(const struct rf_image_mapping *ma
 /* Whether a mapping's pages are those of a file that others see, and never in an image. */
 static inline bool rf_mapping_is_shared_file(const struct rf_image_mapping *mapping)
 {
-	return mapping->kind == RF_MAPPING_FILE && mapping->flags & RF_MAPPING_SHARED;
+	return (mapping->kind == RF_MAPPING_FILE || mapping->kind == RF_MAPPING_OBJECT) &&
+	       mapping->flags & RF_MAPPING_SHARED;
 }
 
 enum rf_run_kind { RF_RUN_DATA = 0, RF_RUN_GUARD = 1 };
@@ -503,6 +506,7 @@ enum rf_object_kind {
 	RF_OBJECT_SIGNALS = 3, /* signalfd(2) */
 	RF_OBJECT_POLL = 4,    /* epoll_create(2) */
 	RF_OBJECT_PROCESS = 6, /* pidfd_open(2) of the process itself */
+	RF_OBJECT_CONTENT = 7, /* a regular file whose bytes travel */
 };
 
 /* Followed by what the kind has. */
@@ -557,6 +561,29 @@ struct rf_image_watch {
 	uint32_t events;
 	uint32_t reserved;
 	uint64_t data;
+};
+
+#define RF_CONTENT_MEMORY 1u /* memfd_create(2) */
+#define RF_CONTENT_MAX_NAME_BYTES 249u
+#define RF_CONTENT_MAX_BYTES 1048576u /* in one record */
+
+/* Followed by the name. */
+struct rf_object_content {
+	uint64_t size_bytes;
+	uint64_t data_bytes; /* about as many are no hole */
+	uint32_t mode;
+	uint32_t flags;
+	uint32_t seals;
+	uint32_t file; /* by which the node may have it; or RF_IMAGE_NONE */
+	uint32_t name_bytes;
+	uint32_t reserved;
+};
+
+/* Followed by bytes of the file. */
+struct rf_image_content {
+	uint32_t object;
+	uint32_t reserved;
+	uint64_t offset;
 };
 
 /* -- at rest ------------------------------------------------------------------------------- */
@@ -656,6 +683,8 @@ _Static_assert(sizeof(struct rf_object_signals) == 8, "doc/image-format.txt, 29"
 _Static_assert(sizeof(struct rf_object_process) == 8, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_image_watches) == 8, "doc/image-format.txt, 31");
 _Static_assert(sizeof(struct rf_image_watch) == 24, "doc/image-format.txt, 31");
+_Static_assert(sizeof(struct rf_object_content) == 40, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_image_content) == 16, "doc/image-format.txt, 35");
 _Static_assert(sizeof(struct rf_statefile_note) == 64, "doc/image-format.txt, 18");
 _Static_assert(sizeof(struct rf_image_segment) == 32, "doc/image-format.txt, 19");
 _Static_assert(sizeof(struct rf_image_origin) == 48, "doc/image-format.txt, 21");

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,30 @@ static const char *find_shared_fault(const struct rf_image *image,
 	return NULL;
 }
 
+/* Why a mapping of a content is none; NULL if it is one. */
+static const char *find_object_fault(const struct rf_image *image,
+				     const struct rf_image_mapping *mapping)
+{
+	const struct rf_object_state *object =
+		mapping->file < image->objects_read ? &image->objects[mapping->file].object : NULL;
+	bool is_written = mapping->flags & RF_MAPPING_SHARED &&
+			  mapping->protection & RF_PROTECTION_WRITE;
+
+	if (!object || object->image.kind != RF_OBJECT_CONTENT)
+		return "a mapping has an unknown object";
+	if (mapping->file_offset % PAGE_BYTES ||
+	    mapping->file_offset > INT64_MAX - (mapping->end - mapping->start))
+		return "a mapping has an unknown offset";
+	if (mapping->flags & RF_MAPPING_GROWSDOWN)
+		return "a mapped file grows down";
+	if (mapping->flags & RF_MAPPING_DIGEST &&
+	    (object->content.file == RF_IMAGE_NONE || is_written))
+		return "a digest proves nothing";
+	return is_written && object->content.seals & F_SEAL_WRITE
+		       ? "a sealed file is mapped to be written to"
+		       : NULL;
+}
+
 static const char *find_fault(const struct rf_reader *reader, const struct rf_image *image,
 			      const struct rf_image_mapping *mapping, uint64_t last_end)
 {
@@ -84,8 +109,10 @@ static const char *find_fault(const struct rf_reader *reader, const struct rf_im
 	if (mapping->start < last_end || overlaps_vdso(image, mapping))
 		return "mappings overlap";
 	if (mapping->protection & ~KNOWN_PROTECTION || mapping->flags & ~KNOWN_FLAGS ||
-	    mapping->kind > RF_MAPPING_CONTENTS)
+	    mapping->kind > RF_MAPPING_OBJECT)
 		return "a mapping has an unknown property";
+	if (mapping->kind == RF_MAPPING_OBJECT)
+		return find_object_fault(image, mapping);
 	if ((mapping->flags & RF_MAPPING_DIGEST && !is_file) ||
 	    (mapping->flags & RF_MAPPING_SHARED && !is_file && !is_shared_memory))
 		return "an anonymous mapping has a property of files";

@@ -102,11 +102,17 @@ int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size
 	memcpy(head, reader->payload, sizeof(*head));
 	if (head->index != image->objects_read || head->reserved)
 		return rf_record_corrupt(reader, "OBJECT has a field out of range");
-	if (head->kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[head->kind])
+	if (head->kind != RF_OBJECT_CONTENT &&
+	    (head->kind >= sizeof(kinds) / sizeof(kinds[0]) || !kinds[head->kind]))
 		return rf_report(reader->report, ENOTSUP, "object %u: kind %u is not supported",
 				 head->index, head->kind);
 	image->objects_read++; /* what it holds is released from here on */
-	fault = kinds[head->kind](object, reader->payload + sizeof(*head), bytes - sizeof(*head));
+	if (head->kind == RF_OBJECT_CONTENT)
+		fault = rf_record_take_content_object(
+			image, object, reader->payload + sizeof(*head), bytes - sizeof(*head));
+	else
+		fault = kinds[head->kind](object, reader->payload + sizeof(*head),
+					  bytes - sizeof(*head));
 	return fault ? rf_record_corrupt(reader, fault) : 0;
 }
 
@@ -167,7 +173,10 @@ int rf_record_take_watches(struct rf_reader *reader, struct rf_image *image, siz
 
 void rf_record_release_objects(struct rf_image *image)
 {
-	for (uint32_t i = 0; i < image->objects_read; i++)
+	for (uint32_t i = 0; i < image->objects_read; i++) {
 		free(image->objects[i].object.watches);
+		if (image->objects[i].object.image.kind == RF_OBJECT_CONTENT)
+			free(image->objects[i].object.name);
+	}
 	free(image->objects);
 }

@@ -230,6 +230,8 @@ static int take_record(struct rf_reader *reader, const struct rf_image *image,
 	switch (header->type) {
 	case RF_RECORD_PAGES:
 		return read_pages(reader, image, header, record, locate, context);
+	case RF_RECORD_CONTENT:
+		return rf_record_take_content(reader, image, header);
 	case RF_RECORD_ROAD:
 		return rf_record_take_road(reader, header);
 	case RF_RECORD_REMOTE_PAGES:

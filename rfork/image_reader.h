@@ -98,6 +98,12 @@ struct rf_reader_forecast {
 /* Holds the layout of a small image at once. */
 #define RF_READER_BUFFER_BYTES 16384u
 
+/* Where bytes of files go that travel: returns 0, or a negative errno with a report. */
+struct rf_content_sink {
+	int (*put)(void *context, uint32_t object, uint64_t offset, const void *data, size_t bytes);
+	void *context;
+};
+
 /*
  * Unpacks the data of PAGES records into where they belong, whose sizes are right if all is well.
  * 0 or -EBADMSG; packed bytes are hostile, whatever their digest.  The reader itself knows no
@@ -123,6 +129,7 @@ struct rf_reader {
 	bool has_road;	     /* ROAD has been read */
 	const struct rf_page_road
 		*road; /* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
+	const struct rf_content_sink *contents;	 /* NULL: such images are not supported */
 	const struct rf_page_unpacker *unpacker; /* for packed pages; or NULL */
 	unsigned char *payload;			 /* of the current record, but for page data */
 	struct rf_report *report;
@@ -167,16 +174,25 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
 int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
 		    void *context);
 
+/* Where bytes of a file are that an image at rest holds. */
+struct rf_reader_content {
+	uint32_t object;
+	uint64_t offset, bytes; /* in that file */
+	uint64_t file_offset;	/* in the image's */
+};
+
 /* Where the pages of an image at rest are. */
 struct rf_reader_index {
 	struct rf_image_segment *segments; /* ascending */
 	size_t segment_count;
 	uint64_t *chunks; /* digests of all segments' data, in order; NULL if there are none */
 	size_t chunk_count;
+	struct rf_reader_content *contents; /* their digests have been checked */
+	size_t content_count, content_capacity;
 };
 
 /*
- * Reads SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in
+ * Reads CONTENT, SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in
  * the file.  0 or a negative errno with a report, as above; index is to be released in any case.
  */
 int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint64_t first_offset,

@@ -56,6 +56,15 @@ int rf_record_take_mappings(struct rf_reader *reader, struct rf_image *image, si
 int rf_record_take_watches(struct rf_reader *reader, struct rf_image *image, size_t bytes);
 void rf_record_release_objects(struct rf_image *image);
 
+/* Takes what follows the head of an object of kind CONTENT; what is wrong with it, or NULL. */
+const char *rf_record_take_content_object(const struct rf_image *image,
+					  struct rf_object_state *object,
+					  const unsigned char *payload, size_t bytes);
+
+/* Reads bytes of such an object to where reader->contents puts them. */
+int rf_record_take_content(struct rf_reader *reader, const struct rf_image *image,
+			   const struct rf_record_header *header);
+
 /* The descriptor of a number, among those that have been read; NULL if there is none. */
 const struct rf_image_descriptor *rf_record_find_descriptor(const struct rf_image *image,
 							    uint32_t number);

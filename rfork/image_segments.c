@@ -17,6 +17,7 @@ void rf_reader_release_index(struct rf_reader_index *index)
 {
 	free(index->segments);
 	free(index->chunks);
+	free(index->contents);
 	*index = (struct rf_reader_index){ 0 };
 }
 
@@ -30,6 +31,8 @@ struct progress {
 	uint64_t end_offset;  /* where the page data end in the file */
 	uint64_t data_chunks; /* as many digests as must come */
 	uint64_t data_pages;
+	uint64_t data_offset; /* in the file: of the bytes of a content */
+	struct rf_report *report;
 };
 
 static bool is_in_mapping_with_pages(struct progress *progress, uint64_t address, uint64_t end)
@@ -136,10 +139,56 @@ static int take_end(struct rf_reader *reader, const struct progress *progress, s
 	return 0;
 }
 
+/* Notes where the record has its bytes, which have been checked just now. */
+static int note_content(void *context, uint32_t object, uint64_t offset, const void *data,
+			size_t bytes)
+{
+	struct progress *progress = context;
+	struct rf_reader_index *index = progress->index;
+	size_t capacity = index->content_capacity ? 2 * index->content_capacity : 16;
+
+	(void)data;
+	if (index->content_count == index->content_capacity) {
+		struct rf_reader_content *grown =
+			realloc(index->contents, capacity * sizeof(*grown));
+
+		if (!grown)
+			return rf_report(progress->report, ENOMEM,
+					 "no memory for the index of the image");
+		index->contents = grown;
+		index->content_capacity = capacity;
+	}
+	index->contents[index->content_count++] =
+		(struct rf_reader_content){ .object = object,
+					    .offset = offset,
+					    .bytes = bytes,
+					    .file_offset = progress->data_offset };
+	return 0;
+}
+
+static int take_content(struct rf_reader *reader, struct progress *progress,
+			const struct rf_record_header *header)
+{
+	const struct rf_content_sink sink = { .put = note_content, .context = progress };
+	int error;
+
+	if (progress->index->segment_count)
+		return rf_record_corrupt(reader, "it is out of order");
+	progress->data_offset =
+		reader->record_offset + sizeof(*header) + sizeof(struct rf_image_content);
+	reader->contents = &sink;
+	error = rf_record_take_content(reader, progress->image, header);
+	reader->contents = NULL;
+	return error;
+}
+
 static int take(struct rf_reader *reader, struct progress *progress,
 		const struct rf_record_header *header)
 {
 	int error;
+
+	if (header->type == RF_RECORD_CONTENT)
+		return take_content(reader, progress, header);
 
 	if (header->type > RF_RECORD_LAST || header->type == 0)
 		return rf_record_skip(reader, header);
@@ -162,6 +211,7 @@ int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint
 {
 	struct progress progress = { .index = index,
 				     .image = image,
+				     .report = reader->report,
 				     .last_offset = first_offset,
 				     .end_offset = end_offset };
 	struct rf_record_header header;

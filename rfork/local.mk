@@ -56,6 +56,7 @@ rf_capture_sources = \
 	%D%/drop_parts.h \
 	%D%/drop_process.c \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
+	%D%/fdcontent.c %D%/fdcontent.h \
 	%D%/fdname.c %D%/fdname.h \
 	%D%/fdobject.c %D%/fdobject.h \
 	%D%/fdobject_poll.c \
@@ -109,6 +110,7 @@ rf_capture_sources = \
 	%D%/procstate.c %D%/procstate.h \
 	%D%/rest.c %D%/rest.h \
 	%D%/restart_args.c %D%/restart_args.h \
+	%D%/restore_contents.c %D%/restore_contents.h \
 	%D%/rfork.c \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/settle.c %D%/settle.h \
@@ -147,6 +149,7 @@ rf_undump_sources = \
 
 # The node's side, but for what only rfork-shell can run.
 rf_restore_sources = \
+	%D%/image_contents.c \
 	%D%/image_descriptors.c \
 	%D%/image_forecast.c \
 	%D%/image_mappings.c \

@@ -240,7 +240,8 @@ enum rf_page_source rf_map_shared_source(const struct rf_map *map)
 {
 	/* Huge pages show neither in a fork child's page table nor to mincore(2). */
 	bool is_huge = starts_with(map->path, "/anon_hugepage") ||
-		       (starts_with(map->path, "/SYSV") && map->device != shared_memory_device());
+		       ((starts_with(map->path, "/SYSV") || starts_with(map->path, "/memfd:")) &&
+			map->device != shared_memory_device());
 
 	return is_huge ? RF_SOURCE_CONTENTS : RF_SOURCE_SHARED;
 }

@@ -15,6 +15,7 @@
 
 #include <rfork.h>
 
+#include "rfork/fdcontent.h"
 #include "rfork/held.h"
 #include "rfork/io.h"
 #include "rfork/other_threads.h"
@@ -162,7 +163,7 @@ void rf_move_refuse_locks(struct rf_fdtable *fds, struct rf_refusals *refusals)
 {
 	for (size_t i = 0; i < fds->count; i++) {
 		struct rf_fd *fd = &fds->entries[i];
-		enum locks locks = fd->image.kind == RF_DESCRIPTOR_FILE
+		enum locks locks = fd->image.kind == RF_DESCRIPTOR_FILE || rf_fdcontent_is(fd)
 					   ? find_locks(fd->image.number)
 					   : LOCKS_NONE;
 

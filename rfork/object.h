@@ -15,6 +15,10 @@ struct rf_object_state {
 		struct rf_object_timer timer;
 		struct rf_object_signals signals;
 		struct rf_object_process process;
+		struct {
+			struct rf_object_content content;
+			char *name; /* of content.name_bytes, and a zero */
+		};
 	};
 	struct rf_image_watch *watches; /* of kind POLL */
 	uint32_t watch_count;

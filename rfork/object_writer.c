@@ -26,6 +26,10 @@ static int find_payload(const struct rf_object_state *object, struct iovec piece
 		return 1;
 	case RF_OBJECT_POLL:
 		return 0;
+	case RF_OBJECT_CONTENT:
+		pieces[0] = (struct iovec){ (void *)&object->content, sizeof(object->content) };
+		pieces[1] = (struct iovec){ object->name, object->content.name_bytes };
+		return 2;
 	}
 	return -EINVAL;
 }

@@ -36,22 +36,6 @@ static int copy_known(struct rfork_options *known, const struct rfork_options *o
 	return 0;
 }
 
-static int check_implemented(const struct rfork_options *options, struct rf_report *report)
-{
-	static const struct {
-		uint64_t flag;
-		const char *name;
-	} later[] = {
-		{ RFORK_COPY_FILES, "RFORK_COPY_FILES" },
-	};
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-		if (options->flags & later[i].flag)
-			return rf_report(report, ENOSYS, "%s is not implemented in this version",
-					 later[i].name);
-	return 0;
-}
-
 int rf_options_check(struct rf_options *result, const struct rfork_options *options,
 		     struct rf_report *report)
 {
@@ -67,9 +51,6 @@ int rf_options_check(struct rf_options *result, const struct rfork_options *opti
 		return rf_report(report, EINVAL, "timeout_ms is %d", known.timeout_ms);
 	if (known.compression > RFORK_COMPRESS_AUTO)
 		return rf_report(report, EINVAL, "unknown compression %u", known.compression);
-	error = check_implemented(&known, report);
-	if (error < 0)
-		return error;
 	result->is_move = result->is_check = false;
 	result->flags = (uint32_t)known.flags;
 	result->compression = known.compression;

@@ -73,6 +73,7 @@ enum rf_frame_type {
 };
 
 #define RF_NEED_LAST 1u
+#define RF_NEED_CONTENT 0x80000000u /* in an index: that of an OBJECT, not of a mapping */
 #define RF_REFUSED_MORE 1u
 #define RF_RUNNING_WAITS 1u
 #define RF_RUNNING_EXPECTS 2u

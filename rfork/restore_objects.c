@@ -161,7 +161,15 @@ const char *rf_restore_name_object(const struct rf_image *image,
 					     [RF_OBJECT_SIGNALS] = "signalfd",
 					     [RF_OBJECT_POLL] = "epoll",
 					     [RF_OBJECT_PROCESS] = "pidfd" };
+	const struct rf_object_state *object;
 
+	if (descriptor->same_as == RF_IMAGE_NONE) {
+		object = &image->objects[descriptor->file].object;
+		if (object->image.kind == RF_OBJECT_CONTENT)
+			return object->content.file == RF_IMAGE_NONE
+				       ? object->name
+				       : image->files[object->content.file].path;
+	}
 	return descriptor->same_as == RF_IMAGE_NONE
 		       ? names[image->objects[descriptor->file].object.image.kind]
 		       : "a duplicate";

@@ -24,8 +24,9 @@ static int collect_descriptors(struct rf_flight *flight, struct rf_ghost_order *
 {
 	bool may_close = order->request.flags & RFORK_CLOSE_OTHERS;
 
-	return rf_fdtable_collect(&order->fds, &flight->arena, may_close ? NULL : &order->refusals,
-				  terminal, rf_flight_owns, report);
+	return rf_fdtable_collect(&order->fds, &flight->arena, order->request.flags,
+				  may_close ? NULL : &order->refusals, terminal, rf_flight_owns,
+				  report);
 }
 
 /* What a move would lose beside descriptors and memory.  Its timers are listed once more when they
@@ -74,6 +75,7 @@ static int lose_terminal(struct rf_flight *flight, const struct rf_options *opti
 	if (!order->terminal.device || node->flags & RF_FACTS_TERMINAL)
 		return 0;
 	order->terminal.device = 0;
+	order->request.survey = NULL; /* it is of the other table's objects */
 	rf_refusals_clear(&order->refusals);
 	rf_state_lock();
 	error = collect_descriptors(flight, order, NULL, report);

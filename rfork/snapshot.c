@@ -16,6 +16,7 @@
 #include "rfork/clocks.h"
 #include "rfork/digest.h"
 #include "rfork/digest_cache.h"
+#include "rfork/fdcontent.h"
 #include "rfork/fdobject.h"
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
@@ -150,6 +151,41 @@ static bool find_status(struct rf_snapshot *snapshot, const char *path)
 	return true;
 }
 
+static int take_shared(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
+		       const struct rf_map *map, const struct rf_snapshot_request *request,
+		       struct rf_report *report)
+{
+	int error = rf_snapshot_share(snapshot, mapping, map, request->rest);
+
+	return error < 0 ? rf_report(report, -error, "no room for the list of mappings") : 0;
+}
+
+/* The content of which a mapping is one; RF_IMAGE_NONE if its file goes otherwise.  found: its path
+ * leads to it. */
+static uint32_t find_content(struct rf_snapshot *snapshot, const struct rf_map *map, bool found,
+			     const struct rf_snapshot_request *request)
+{
+	const struct stat *status = found ? &snapshot->last_status : NULL;
+	uint32_t index;
+
+	if (found && (!map->shared || !S_ISREG(status->st_mode)))
+		return RF_IMAGE_NONE;
+	index = rf_fdcontent_find(request->fds, map, status);
+	return index == RF_IMAGE_NONE && found && request->fds->copies_named
+		       ? rf_fdcontent_add_mapped(request->fds, map, status, snapshot->arena)
+		       : index;
+}
+
+static void take_content(struct rf_snapshot_mapping *mapping, const struct rf_map *map,
+			 uint32_t object)
+{
+	mapping->image.kind = RF_MAPPING_OBJECT;
+	mapping->image.file = object;
+	mapping->image.file_offset = map->file_offset;
+	mapping->image.flags |= map->shared ? RF_MAPPING_SHARED : 0;
+	mapping->source = map->shared ? RF_SOURCE_NONE : RF_SOURCE_PRIVATE;
+}
+
 static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *mapping,
 		     const struct rf_map *map, const struct rf_snapshot_request *request,
 		     struct rf_report *report)
@@ -160,8 +196,16 @@ static int take_file(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *m
 		     rf_map_proof(&snapshot->proof, map, status);
 	struct rf_map_plan plan =
 		rf_map_plan(map, found ? status : NULL, !(request->flags & RFORK_SELF_CONTAINED));
+	uint32_t content = find_content(snapshot, map, found, request);
 	struct rf_image_file identity;
 
+	if (content != RF_IMAGE_NONE) {
+		take_content(mapping, map, content);
+		return 0;
+	}
+	/* a memfd that no descriptor leads to any more */
+	if (map->shared && rf_map_is_shared_memory(map))
+		return take_shared(snapshot, mapping, map, request, report);
 	if (plan.refusal)
 		return refuse_mapping(snapshot, map, plan.refusal, request, report);
 	mapping->source = plan.source;
@@ -184,7 +228,6 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 			struct rf_report *report)
 {
 	struct rf_snapshot_mapping *mapping = &snapshot->mappings[snapshot->mapping_count];
-	int error;
 
 	if (start >= end)
 		return 0;
@@ -203,11 +246,8 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 		mapping->source = RF_SOURCE_OWN;
 		return 0;
 	}
-	if (rf_map_stays_shared(map)) {
-		error = rf_snapshot_share(snapshot, mapping, map, request->rest);
-		return error < 0 ? rf_report(report, -error, "no room for the list of mappings")
-				 : 0;
-	}
+	if (rf_map_stays_shared(map))
+		return take_shared(snapshot, mapping, map, request, report);
 	return map->kind == RF_MAP_FILE ? take_file(snapshot, mapping, map, request, report) : 0;
 }
 
@@ -426,21 +466,44 @@ static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot_
 	return true;
 }
 
+/* The file that a mapping leads to. */
+struct mapped {
+	const struct rf_image_file *image;
+	const char *path;
+};
+
+/* False if it has no path. */
+static bool find_mapped(const struct rf_snapshot *snapshot, const struct rf_image_mapping *mapping,
+			const struct rf_fdtable *fds, struct mapped *file)
+{
+	const struct rf_fdcontent *content =
+		mapping->kind == RF_MAPPING_OBJECT ? fds->objects[mapping->file].content : NULL;
+
+	if (content && content->has_path)
+		*file = (struct mapped){ &content->identity, content->path };
+	else if (mapping->kind == RF_MAPPING_FILE)
+		*file = (struct mapped){ &snapshot->files[mapping->file].image,
+					 snapshot->files[mapping->file].path };
+	else
+		return false;
+	return true;
+}
+
 /* Without a digest the node finds the file lacking, and the contents go. */
 int rf_snapshot_digest_files(struct rf_snapshot *snapshot,
 			     const struct rf_snapshot_request *request, struct rf_report *report)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_image_mapping *mapping = &snapshot->mappings[i].image;
-		const struct rf_snapshot_file *file;
+		struct mapped file;
 
-		if (mapping->kind != RF_MAPPING_FILE || (mapping->flags & RF_MAPPING_SHARED &&
-							 mapping->protection & RF_PROTECTION_WRITE))
+		if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE)
 			continue;
-		file = &snapshot->files[mapping->file];
-		if (rf_snapshot_digest_mapping(mapping, &file->image, file->path,
-					       request->digests) == -ENOMEM)
-			return rf_report(report, ENOMEM, "%s: %m", file->path);
+		if (!find_mapped(snapshot, mapping, request->fds, &file))
+			continue;
+		if (rf_snapshot_digest_mapping(mapping, file.image, file.path, request->digests) ==
+		    -ENOMEM)
+			return rf_report(report, ENOMEM, "%s: %m", file.path);
 	}
 	return 0;
 }
@@ -497,6 +560,23 @@ static int collect_vdso(struct rf_snapshot *snapshot, struct rf_report *report)
 	return 0;
 }
 
+/* Names the files that the node may have instead of their contents. */
+static int name_content_files(struct rf_snapshot *snapshot, struct rf_fdtable *fds,
+			      struct rf_report *report)
+{
+	for (size_t i = 0; i < fds->object_count; i++) {
+		struct rf_fdobject *object = &fds->objects[i];
+
+		if (!object->content || !object->content->has_path)
+			continue;
+		object->object.content.file =
+			intern_file(snapshot, &object->content->identity, object->path);
+		if (object->object.content.file == RF_IMAGE_NONE)
+			return rf_report(report, ENOTSUP, "too many files");
+	}
+	return 0;
+}
+
 static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_fdtable *fds,
 				 struct rf_report *report)
 {
@@ -543,7 +623,8 @@ int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *are
 	error = collect_vdso(snapshot, report);
 	if (error < 0)
 		return error;
-	return name_descriptor_files(snapshot, request->fds, report);
+	error = name_descriptor_files(snapshot, request->fds, report);
+	return error < 0 ? error : name_content_files(snapshot, request->fds, report);
 }
 
 int rf_snapshot_collect(struct rf_snapshot *snapshot, struct rf_arena *arena,

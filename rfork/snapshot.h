@@ -61,12 +61,12 @@ struct rf_snapshot_rest {
 };
 
 struct rf_snapshot_request {
-	uint32_t flags;	      /* RFORK_* */
-	bool same_boot;	      /* the node runs on this very kernel */
-	uint64_t node_vdso;   /* the digest of the node's vdso; 0 = unknown */
-	uint8_t boot_id[16];  /* of this machine */
-	uint64_t signal_mask; /* of the calling thread, before rfork() blocked all */
-	const struct rf_fdtable *fds;
+	uint32_t flags;			  /* RFORK_* */
+	bool same_boot;			  /* the node runs on this very kernel */
+	uint64_t node_vdso;		  /* the digest of the node's vdso; 0 = unknown */
+	uint8_t boot_id[16];		  /* of this machine */
+	uint64_t signal_mask;		  /* of the calling thread, before rfork() blocked all */
+	struct rf_fdtable *fds;		  /* mapped files may add contents */
 	const struct rf_timers *timers;	  /* of a process that moves; else NULL */
 	const struct rf_pending *pending; /* the same */
 	const struct rf_pipes *pipes;	  /* the same */
@@ -78,7 +78,7 @@ struct rf_snapshot_request {
 	struct rf_refusals *refusals; /* where to put them; NULL = the first one ends all */
 	struct rf_drop *drop;	      /* of tests, see drop.h; else NULL */
 	struct rf_image_identity identity;
-	const char *connection; /* identity.connection_bytes of it */
+	const char *connection;	       /* identity.connection_bytes of it */
 	struct rf_image_rights rights; /* that the child may have at most */
 	bool limits_rights;	       /* else whatever the node gives it */
 };

@@ -146,7 +146,8 @@ int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer
 
 		/* a page of a file that was overwritten with zeros must not become the file's
 		 * again */
-		writer->keeps_zeros = snapshot->mappings[i].image.kind == RF_MAPPING_FILE;
+		writer->keeps_zeros = snapshot->mappings[i].image.kind == RF_MAPPING_FILE ||
+				      snapshot->mappings[i].image.kind == RF_MAPPING_OBJECT;
 		error = rf_snapshot_for_each_run(snapshot, &snapshot->mappings[i], visit_write,
 						 writer);
 		if (error < 0)
@@ -212,7 +213,8 @@ static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping
 	for (uint64_t page = run->start; page < run->end; page += PAGE_BYTES) {
 		const void *data = (const void *)(uintptr_t)page;
 
-		if (mapping->image.kind != RF_MAPPING_FILE && rf_is_zero_page(data))
+		if (mapping->image.kind != RF_MAPPING_FILE &&
+		    mapping->image.kind != RF_MAPPING_OBJECT && rf_is_zero_page(data))
 			continue;
 		*digest ^= rf_digest64(data, PAGE_BYTES);
 		add_to_digest(digest, page, page + PAGE_BYTES);

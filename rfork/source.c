@@ -44,6 +44,7 @@ void rf_source_close(struct rf_source *source)
 	free(source->fds);
 	free(source->files);
 	free(source->segments);
+	free(source->contents);
 	free(source->locks);
 	free(source->lost);
 	free(source->path);
@@ -78,6 +79,22 @@ int rf_source_own(struct rf_source *source, int fd)
 	source->fds = fds;
 	fds[source->fd_count++] = fd;
 	return fd;
+}
+
+int rf_source_add_content(struct rf_source *source, const struct rf_source_content *content)
+{
+	size_t capacity = source->content_capacity ? 2 * source->content_capacity : 16;
+	struct rf_source_content *grown;
+
+	if (source->content_count == source->content_capacity) {
+		grown = reallocarray(source->contents, capacity, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		source->contents = grown;
+		source->content_capacity = capacity;
+	}
+	source->contents[source->content_count++] = *content;
+	return 0;
 }
 
 int rf_source_lose(struct rf_source *source, const char *format, ...)
@@ -158,6 +175,8 @@ static int open_file(struct rf_source *source, const struct rf_image_mapping *ma
 
 int rf_source_open_file(struct rf_source *source, size_t index)
 {
+	if (source->image.mappings[index].kind == RF_MAPPING_OBJECT)
+		return -ESTALE; /* no path leads to it */
 	if (!source->files) {
 		source->files = calloc(source->image.head.mappings, sizeof(*source->files));
 		if (!source->files)
@@ -196,6 +215,46 @@ static ssize_t read_file(struct rf_source *source, size_t index, uint64_t addres
 	return got ? got : -EFAULT;
 }
 
+/* -- files whose bytes the image holds ------------------------------------------------------- */
+
+/* Reads what of a piece lies within [offset, offset + bytes). */
+static int read_overlap(const struct rf_source_content *content, uint64_t offset, char *buffer,
+			size_t bytes)
+{
+	uint64_t start = content->offset > offset ? content->offset : offset;
+	uint64_t end = content->offset + content->bytes;
+	ssize_t got;
+
+	if (end > offset + bytes)
+		end = offset + bytes;
+	if (start >= end)
+		return 0;
+	got = TEMP_FAILURE_RETRY(pread(content->fd, buffer + (start - offset), end - start,
+				       (off_t)(content->at + (start - content->offset))));
+	if (got < 0)
+		return -errno;
+	return got == (ssize_t)(end - start) ? 0 : -EIO;
+}
+
+static ssize_t read_content(const struct rf_source *source, const struct rf_image_mapping *mapping,
+			    uint64_t address, char *buffer, size_t bytes)
+{
+	uint64_t offset = mapping->file_offset + (address - mapping->start);
+	uint64_t size = source->image.objects[mapping->file].object.content.size_bytes;
+	uint64_t end = (size + 4095) & ~UINT64_C(4095);
+	int error = 0;
+
+	if (offset >= end)
+		return -EFAULT;
+	if (bytes > end - offset)
+		bytes = end - offset;
+	memset(buffer, 0, bytes);
+	for (size_t i = 0; i < source->content_count && error == 0; i++)
+		if (source->contents[i].object == mapping->file)
+			error = read_overlap(&source->contents[i], offset, buffer, bytes);
+	return error < 0 ? error : (ssize_t)bytes;
+}
+
 /* -- reading -------------------------------------------------------------------------------- */
 
 /* Reads from one segment, one gap between segments, or one file. */
@@ -228,6 +287,8 @@ static ssize_t read_piece(struct rf_source *source, uint64_t address, void *buff
 		}
 	} else if (source->image.mappings[index].kind == RF_MAPPING_FILE) {
 		return read_file(source, index, address, buffer, bytes);
+	} else if (source->image.mappings[index].kind == RF_MAPPING_OBJECT) {
+		return read_content(source, &source->image.mappings[index], address, buffer, bytes);
 	}
 	memset(buffer, 0, bytes);
 	return (ssize_t)bytes;

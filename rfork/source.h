@@ -25,6 +25,14 @@ struct rf_segment {
 	enum rf_segment_kind kind; /* ZERO reads as zero; GUARD cannot be read */
 };
 
+/* Bytes of a file that the image holds. */
+struct rf_source_content {
+	uint32_t object;
+	int fd;		 /* of the source: where they are, from `at` on */
+	uint64_t offset; /* in that file */
+	uint64_t bytes, at;
+};
+
 /* A statefile or executable that a source is made of. */
 struct rf_source_file {
 	char *path;
@@ -49,6 +57,8 @@ struct rf_source {
 	bool has_facts;
 	struct rf_segment *segments; /* ascending, not overlapping, each within one mapping */
 	size_t segment_count;
+	struct rf_source_content *contents;
+	size_t content_count, content_capacity;
 	struct rf_image_lock *locks;
 	size_t lock_count;
 	char *lost; /* what the image does not hold: doc/image-format.txt, 24; NULL = nothing */
@@ -75,6 +85,9 @@ void rf_source_take_image(struct rf_source *source);
 
 /* Adds a file that belongs to the source from now on, also if it fails; fd or -ENOMEM. */
 int rf_source_own(struct rf_source *source, int fd);
+
+/* Adds bytes of a file; 0 or -ENOMEM. */
+int rf_source_add_content(struct rf_source *source, const struct rf_source_content *content);
 
 /* Appends a line, without its newline, to what is lost; 0 or -ENOMEM. */
 int rf_source_lose(struct rf_source *source, const char *format, ...)

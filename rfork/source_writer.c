@@ -7,7 +7,9 @@
 #include "rfork/source_writer.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rfork/object_writer.h"
 #include "rfork/vdso_mark.h"
@@ -165,4 +167,39 @@ int rf_source_write_layout(const struct rf_source *source, struct rf_image_write
 		error = write_array(writer, RF_RECORD_MAPPING, image->mappings,
 				    image->head.mappings, sizeof(image->mappings[0]));
 	return error < 0 ? error : rf_image_write(writer, RF_RECORD_LAYOUT, NULL, 0);
+}
+
+static int write_content(const struct rf_source_content *content, struct rf_image_writer *writer,
+			 unsigned char *buffer)
+{
+	struct rf_image_content head = { .object = content->object };
+	int error = 0;
+
+	for (uint64_t done = 0; done < content->bytes && error >= 0; done += RF_CONTENT_MAX_BYTES) {
+		uint64_t left = content->bytes - done;
+		size_t bytes = left < RF_CONTENT_MAX_BYTES ? left : RF_CONTENT_MAX_BYTES;
+		ssize_t got = pread(content->fd, buffer, bytes, (off_t)(content->at + done));
+
+		if (got != (ssize_t)bytes)
+			return got < 0 ? -errno : -EIO;
+		head.offset = content->offset + done;
+		error = write_two(writer, RF_RECORD_CONTENT, &head, sizeof(head), buffer, bytes);
+	}
+	return error;
+}
+
+int rf_source_write_contents(const struct rf_source *source, struct rf_image_writer *writer)
+{
+	unsigned char *buffer;
+	int error = 0;
+
+	if (!source->content_count)
+		return 0;
+	buffer = malloc(RF_CONTENT_MAX_BYTES);
+	if (!buffer)
+		return -ENOMEM;
+	for (size_t i = 0; i < source->content_count && error >= 0; i++)
+		error = write_content(&source->contents[i], writer, buffer);
+	free(buffer);
+	return error < 0 ? error : 0;
 }

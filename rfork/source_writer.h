@@ -13,4 +13,7 @@
  * with an id that is not 0, MACHINE with has_facts.  0 or a negative errno. */
 int rf_source_write_layout(const struct rf_source *source, struct rf_image_writer *writer);
 
+/* Writes the bytes of files that it holds, behind the layout; 0 or a negative errno. */
+int rf_source_write_contents(const struct rf_source *source, struct rf_image_writer *writer);
+
 #endif

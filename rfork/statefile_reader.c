@@ -200,6 +200,23 @@ static int take_files(struct rf_source *source, struct chain *chain)
 	return 0;
 }
 
+/* Those of the youngest: its layout is whole, and so are its files. */
+static int take_contents(struct rf_source *source, const struct link *link)
+{
+	const struct rf_reader_index *index = &link->file.index;
+	int error = 0;
+
+	for (size_t i = 0; i < index->content_count && error == 0; i++)
+		error = rf_source_add_content(
+			source,
+			&(struct rf_source_content){ .object = index->contents[i].object,
+						     .fd = link->fd,
+						     .offset = index->contents[i].offset,
+						     .bytes = index->contents[i].bytes,
+						     .at = index->contents[i].file_offset });
+	return error;
+}
+
 /* Lays the segments over each other, from the oldest on. */
 static int lay_segments(struct rf_source *source, const struct chain *chain)
 {
@@ -227,6 +244,8 @@ static int open_chain(struct rf_source *source, struct chain *chain)
 		return rf_report(chain->report, E2BIG,
 				 "%s: it and its parents have too many segments",
 				 chain->links[0].path);
+	if (error == 0)
+		error = take_contents(source, &chain->links[0]);
 	if (error == 0)
 		error = take_files(source, chain);
 	if (error == 0)

@@ -86,7 +86,7 @@ static int undump_returns_twice(const char *path, struct rf_report *report)
 
 	if (!path || !*path)
 		return rf_report(report, EINVAL, "there is no path to write to");
-	crid = rf_checkpoint_returns_twice(RFORK_SELF_CONTAINED, report);
+	crid = rf_checkpoint_returns_twice(RFORK_SELF_CONTAINED | RFORK_COPY_FILES, report);
 	if (crid <= 0)
 		return (int)crid;
 	write_executable(crid, path, report);

@@ -61,6 +61,7 @@ EXTRA_DIST += %D%/rfork-server.service.in
 pkglibexec_PROGRAMS += %D%/rfork-shell
 rf_shell_sources = \
 	%D%/shell.c %D%/shell.h \
+	%D%/shell_contents.c \
 	%D%/shell_descriptors.c \
 	%D%/shell_files.c \
 	%D%/shell_forecast.c \
@@ -77,6 +78,7 @@ rf_shell_sources = \
 	rfork/maps.c \
 	rfork/refusals.c \
 	rfork/report.c \
+	rfork/restore_contents.c rfork/restore_contents.h \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_objects.c rfork/restore_objects.h \

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "rfork/attributes.h"
@@ -46,6 +47,12 @@ struct rf_shell_forecast {
 	const struct rf_place *confirmed[RF_FORECAST_MAX_MAPPINGS];
 };
 
+/* A file whose bytes travel, on this node. */
+struct rf_shell_content {
+	int fd; /* -1 = the node has the file, or it is no such object */
+	bool is_lacking;
+};
+
 struct rf_shell {
 	struct rf_machine_facts facts; /* of this node */
 	struct rf_vdso vdso;
@@ -68,6 +75,10 @@ struct rf_shell {
 	struct rf_unpacker *unpacker;
 	struct rf_shell_forecast forecast;
 	struct rf_image image;
+	struct rf_shell_content *contents; /* by object; NULL if the image has none */
+	struct rf_content_sink sink;
+	struct rlimit limit; /* of open files, as it was */
+	bool is_limit_raised;
 	struct rf_restore_pipe pipes[RF_IMAGE_MAX_PIPES];
 	int64_t layout_ns; /* when that was read, CLOCK_MONOTONIC as it is now */
 	struct rf_places places;
@@ -108,6 +119,20 @@ bool rf_shell_has_file(const struct rf_shell *shell, const struct rf_shell_memor
 int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 		    int flags);
 
+/* shell_contents.c */
+
+/* Decides which files the node has whose bytes would travel otherwise, makes the others, and adds
+ * to *lacking what is to be asked for; NULL-safe for images without any.  0 or a negative errno with a
+ * report. */
+int rf_shell_make_contents(struct rf_shell *shell, const struct rf_shell_memory *memory,
+			   uint32_t *lacking, size_t *count);
+
+/* Opens the file of a mapping of such a content; the descriptor or a negative errno. */
+int rf_shell_open_content(const struct rf_shell *shell, const struct rf_image_mapping *mapping);
+
+/* Closes them, once they are complete, open and mapped.  0 or a negative errno with a report. */
+int rf_shell_finish_contents(struct rf_shell *shell);
+
 /* shell_forecast.c */
 
 /* Maps what the forecast names, as far as it can be, and finds memory for its pages. */
@@ -141,6 +166,16 @@ int rf_shell_receive_pages(struct rf_shell *shell);
 /* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above
  * them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
+
+/* The flags with which a file is opened again. */
+int rf_shell_open_flags(const struct rf_image_descriptor *descriptor);
+
+/* The lowest number above all of the image's and of the shell's own at its start. */
+unsigned rf_shell_first_free_fd(const struct rf_image *image);
+
+/* Raises the limit of open files, if it can be, so that there are `more` numbers above those of
+ * the image, and some. */
+void rf_shell_raise_limit(struct rf_shell *shell, uint32_t more);
 
 /* shell_overlay.c */
 

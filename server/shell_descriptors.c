@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "rfork/restore_contents.h"
 #include "rfork/restore_objects.h"
 #include "rfork/restore_watches.h"
 #include "rfork/sys.h"
@@ -33,11 +34,36 @@
 struct high_fds {
 	unsigned first;
 	int report, standard[RF_CHANNELS_STANDARD];
-	int terminal;	     /* -1 = none */
-	int connection;	     /* of a shell that is only to look; else -1 */
-	struct rlimit limit; /* as it was */
-	bool is_limit_raised;
+	int terminal;	/* -1 = none */
+	int connection; /* of a shell that is only to look; else -1 */
 };
+
+int rf_shell_open_flags(const struct rf_image_descriptor *descriptor)
+{
+	return (int)(descriptor->status_flags & ~(uint32_t)CREATION_FLAGS) | O_NOCTTY;
+}
+
+unsigned rf_shell_first_free_fd(const struct rf_image *image)
+{
+	unsigned first = rf_restore_first_spare(image);
+
+	return first < FIRST_FREE_FD ? FIRST_FREE_FD : first;
+}
+
+/* The image may hold more than this node's default allows; the hard limit decides. */
+void rf_shell_raise_limit(struct rf_shell *shell, uint32_t more)
+{
+	rlim_t needed = (rlim_t)rf_shell_first_free_fd(&shell->image) + SPARE_FDS + more;
+	struct rlimit now, raised;
+
+	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &now) < 0 || now.rlim_cur >= needed ||
+	    now.rlim_cur >= now.rlim_max)
+		return;
+	raised = (struct rlimit){ now.rlim_max, now.rlim_max };
+	if (!shell->is_limit_raised)
+		shell->limit = now;
+	shell->is_limit_raised |= rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+}
 
 static int duplicate(int fd, unsigned lowest)
 {
@@ -47,22 +73,13 @@ static int duplicate(int fd, unsigned lowest)
 static int move_up(struct rf_shell *shell, struct high_fds *high)
 {
 	const struct rf_image *image = &shell->image;
-	rlim_t needed;
 	int lowest;
 
-	*high = (struct high_fds){ .terminal = -1, .connection = -1 };
-	high->first = rf_restore_first_spare(image);
-	if (high->first < FIRST_FREE_FD)
-		high->first = FIRST_FREE_FD;
-	needed = (rlim_t)high->first + SPARE_FDS + image->pipe_count;
-	/* The image may hold more than this node's default allows; the hard limit decides. */
-	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) == 0 &&
-	    high->limit.rlim_cur < needed && high->limit.rlim_cur < high->limit.rlim_max) {
-		struct rlimit raised = { high->limit.rlim_max, high->limit.rlim_max };
-
-		high->is_limit_raised =
-			rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
-	}
+	*high = (struct high_fds){ .first = rf_shell_first_free_fd(image),
+				   .terminal = -1,
+				   .connection = -1 };
+	rf_shell_raise_limit(shell,
+			     image->pipe_count + (shell->contents ? image->head.objects : 0));
 	high->report = lowest = duplicate(shell->report_fd, high->first);
 	for (unsigned i = 0; i < RF_CHANNELS_STANDARD; i++) {
 		high->standard[i] = duplicate((int)(RF_SHELL_STANDARD_FD + i), high->first);
@@ -281,7 +298,7 @@ static int open_terminal(const struct high_fds *high, int flags)
 static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 			   const struct rf_image_descriptor *descriptor)
 {
-	int flags = (int)(descriptor->status_flags & ~(uint32_t)CREATION_FLAGS) | O_NOCTTY;
+	int flags = rf_shell_open_flags(descriptor);
 	int fd;
 
 	if (descriptor->same_as != RF_IMAGE_NONE)
@@ -299,6 +316,10 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 						&shell->image.pipes[descriptor->file], descriptor,
 						high->first);
 	case RF_DESCRIPTOR_OBJECT:
+		if (shell->image.objects[descriptor->file].object.image.kind == RF_OBJECT_CONTENT)
+			return rf_restore_content_open(shell->contents[descriptor->file].fd,
+						       descriptor->status_flags,
+						       descriptor->offset);
 		return rf_restore_object(&shell->image, descriptor, shell->layout_ns);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
@@ -339,10 +360,23 @@ static const char *name_what(const struct rf_shell *shell,
 		       : "a stream or a duplicate";
 }
 
+/* A file that the node lacks can be sent. */
+static const char *advise(const struct rf_shell *shell,
+			  const struct rf_image_descriptor *descriptor)
+{
+	bool is_file = descriptor->kind == RF_DESCRIPTOR_FILE &&
+		       descriptor->same_as == RF_IMAGE_NONE &&
+		       !(descriptor->status_flags & O_PATH) &&
+		       S_ISREG(shell->image.files[descriptor->file].image.mode);
+
+	return is_file ? "; RFORK_COPY_FILES carries its content" : "";
+}
+
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
 {
-	rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s",
-		  descriptor->number, name_what(shell, descriptor), name_fault(descriptor, error));
+	rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s%s",
+		  descriptor->number, name_what(shell, descriptor), name_fault(descriptor, error),
+		  advise(shell, descriptor));
 	return rf_shell_object(shell);
 }
 
@@ -379,6 +413,9 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 		if (error < 0)
 			return error;
 	}
+	error = rf_shell_finish_contents(shell);
+	if (error < 0)
+		return error;
 	rf_restore_close_pipes(shell->pipes, shell->image.pipe_count);
 	error = rf_restore_watches(&shell->image, high.first, &shell->report);
 	if (error < 0)
@@ -388,7 +425,7 @@ int rf_shell_make_descriptors(struct rf_shell *shell)
 	if (high.terminal >= 0)
 		rf_sys_close(high.terminal);
 	/* what is open stays open under a lower limit */
-	if (high.is_limit_raised)
-		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);
+	if (shell->is_limit_raised)
+		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &shell->limit, NULL);
 	return 0;
 }

@@ -94,12 +94,34 @@ static int map_file(struct rf_shell *shell, const struct rf_shell_memory *memory
 	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
 }
 
+static int map_content(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
+{
+	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
+	struct rf_place *place = &memory->places[index];
+	bool is_shared = mapping->flags & RF_MAPPING_SHARED;
+	int fd = rf_shell_open_content(shell, mapping);
+	long result = fd;
+
+	place->protection = mapping->protection;
+	if (mapping->data_pages && !is_shared)
+		place->protection |= RF_PROTECTION_WRITE;
+	if (fd >= 0) {
+		result = rf_restore_map(place->address, mapping->end - mapping->start,
+					place->protection, is_shared ? MAP_SHARED : MAP_PRIVATE, fd,
+					mapping->file_offset);
+		rf_sys_close(fd);
+	}
+	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
+}
+
 int rf_shell_map(struct rf_shell *shell, const struct rf_shell_memory *memory, size_t index)
 {
 	const struct rf_image_mapping *mapping = &memory->image->mappings[index];
 
 	if (mapping->kind == RF_MAPPING_FILE)
 		return map_file(shell, memory, index);
+	if (mapping->kind == RF_MAPPING_OBJECT)
+		return map_content(shell, memory, index);
 	return rf_mapping_is_shared_memory(mapping) ? map_shared(shell, memory, index)
 						    : map_anonymous(shell, memory, index);
 }
@@ -134,7 +156,7 @@ static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mappin
 	if (mapping->flags & RF_MAPPING_SHARED && mapping->protection & RF_PROTECTION_WRITE) {
 		rf_report(&shell->report, ENOTSUP,
 			  "mapping %lx-%lx (%s): a shared writable file must be the same object on "
-			  "the node",
+			  "the node; RFORK_COPY_FILES carries its content",
 			  mapping->start, mapping->end, shell->image.files[mapping->file].path);
 		error = rf_shell_object(shell);
 	}
@@ -148,11 +170,14 @@ static int take_contents(struct rf_shell *shell, struct rf_image_mapping *mappin
  * so that the ghost can answer meanwhile. */
 static int ask_for_lacking(struct rf_shell *shell, const struct rf_shell_memory *memory)
 {
-	uint32_t *lacking = malloc(shell->image.head.mappings * sizeof(*lacking));
+	uint32_t most = shell->image.head.mappings + shell->image.head.objects;
+	uint32_t *lacking = malloc(most * sizeof(*lacking));
 	size_t count = 0;
 	uint32_t added = 0; /* mappings so far that the ghost does not know */
 	int error = lacking ? 0 : rf_report(&shell->report, ENOMEM, "no memory to place the image");
 
+	if (error == 0)
+		error = rf_shell_make_contents(shell, memory, lacking, &count);
 	for (uint32_t i = 0; i < shell->image.head.mappings && error == 0; i++) {
 		struct rf_image_mapping *mapping = &shell->image.mappings[i];
 

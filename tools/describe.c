@@ -53,6 +53,8 @@ const char *describe_what(const struct rf_image *image, const struct rf_image_ma
 {
 	const struct rf_image_process *process = &image->process;
 
+	if (mapping->kind == RF_MAPPING_OBJECT)
+		return image->objects[mapping->file].object.name;
 	if (mapping->kind != RF_MAPPING_ANONYMOUS)
 		return image->files[mapping->file].path;
 	if (mapping->start < process->brk && mapping->end > process->start_brk)
@@ -86,11 +88,11 @@ const char *describe_descriptor_kind(const struct rf_image_descriptor *descripto
 
 const char *describe_object_kind(const struct rf_object_state *object)
 {
-	static const char *const kinds[] = { [RF_OBJECT_EVENT] = "eventfd",
-					     [RF_OBJECT_TIMER] = "timerfd",
-					     [RF_OBJECT_SIGNALS] = "signalfd",
-					     [RF_OBJECT_POLL] = "epoll",
-					     [RF_OBJECT_PROCESS] = "pidfd" };
+	static const char *const kinds[] = {
+		[RF_OBJECT_EVENT] = "eventfd",	  [RF_OBJECT_TIMER] = "timerfd",
+		[RF_OBJECT_SIGNALS] = "signalfd", [RF_OBJECT_POLL] = "epoll",
+		[RF_OBJECT_PROCESS] = "pidfd",	  [RF_OBJECT_CONTENT] = "content"
+	};
 
 	return object->image.kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[object->image.kind]
 		       ? kinds[object->image.kind]

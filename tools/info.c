@@ -308,6 +308,11 @@ static void print_object(const struct rf_object_state *object)
 	case RF_OBJECT_PROCESS:
 		printf("the process itself");
 		break;
+	case RF_OBJECT_CONTENT:
+		text_print(stdout, object->name);
+		printf(", %lu bytes%s", object->content.size_bytes,
+		       object->content.flags & RF_CONTENT_MEMORY ? ", a memfd" : "");
+		break;
 	}
 }
 

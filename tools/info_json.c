@@ -132,7 +132,8 @@ static void write_mapping(struct json *json, const struct rf_source *source, siz
 	json_number(json, "guard_pages", carried.guard_pages);
 	json_string(json, "what", describe_what(&source->image, mapping));
 	if (mapping->kind != RF_MAPPING_ANONYMOUS) {
-		json_number(json, "file", mapping->file);
+		json_number(json, mapping->kind == RF_MAPPING_OBJECT ? "object" : "file",
+			    mapping->file);
 		json_number(json, "file_offset", mapping->file_offset);
 	}
 	if (rf_mapping_is_shared_memory(mapping)) {
@@ -247,6 +248,13 @@ static void write_object(struct json *json, const struct rf_object_state *object
 		break;
 	case RF_OBJECT_POLL:
 		write_watches(json, object);
+		break;
+	case RF_OBJECT_CONTENT:
+		json_string(json, "name", object->name);
+		json_number(json, "bytes", object->content.size_bytes);
+		json_number(json, "mode", object->content.mode);
+		json_bool(json, "memfd", object->content.flags & RF_CONTENT_MEMORY);
+		json_number(json, "seals", object->content.seals);
 		break;
 	}
 	json_close(json, '{');

@@ -114,7 +114,9 @@ static const char *name_mapping(const struct rf_image *image, size_t index)
 {
 	const struct rf_image_mapping *mapping = &image->mappings[index];
 
-	return mapping->kind == RF_MAPPING_ANONYMOUS ? NULL : image->files[mapping->file].path;
+	return mapping->kind == RF_MAPPING_ANONYMOUS || mapping->kind == RF_MAPPING_OBJECT
+		       ? NULL
+		       : image->files[mapping->file].path;
 }
 
 static int add(struct rf_objects *objects, const struct rf_object *object)

@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <rfork.h>
+
 #include "rfork/arena.h"
 #include "rfork/fdobject.h"
 #include "rfork/fdtable.h"
@@ -450,7 +452,8 @@ static int look_at_all(struct look *look)
 	look->table.goes_itself = true;
 	/* what it leaves out is ours to refuse, all of it at once */
 	error = rf_fdtable_collect_copies(&look->table, &look->arena, look->process->tracees.pid,
-					  look->copies, look->count, NULL, &terminal, look->report);
+					  look->copies, look->count, RF_FDTABLE_NO_CONTENTS, NULL,
+					  &terminal, look->report);
 	if (error < 0)
 		return error;
 	if (!rf_pipes_find_of(&look->pipes, &look->table, &look->arena, look->process->tracees.pid))

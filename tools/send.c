@@ -64,7 +64,8 @@ static int send_segment(struct sending *sending, struct rf_image_writer *writer,
 		return -EBADMSG;
 	if (segment->kind == RF_SEGMENT_GUARD)
 		return rf_image_write_guard(writer, segment->address, segment->bytes / PAGE_BYTES);
-	writer->keeps_zeros = image->mappings[mapping].kind == RF_MAPPING_FILE;
+	writer->keeps_zeros = image->mappings[mapping].kind == RF_MAPPING_FILE ||
+			      image->mappings[mapping].kind == RF_MAPPING_OBJECT;
 	if (segment->kind == RF_SEGMENT_ZERO && !writer->keeps_zeros)
 		return 0;
 	return send_range(sending, writer, segment->address, end);
@@ -73,7 +74,7 @@ static int send_segment(struct sending *sending, struct rf_image_writer *writer,
 static int write_pages(void *context, struct rf_image_writer *writer)
 {
 	struct sending *sending = context;
-	int error = 0;
+	int error = rf_source_write_contents(sending->source, writer);
 
 	for (size_t i = 0; i < sending->source->segment_count && error == 0; i++)
 		error = send_segment(sending, writer, &sending->source->segments[i]);
@@ -255,8 +256,8 @@ static int collect_own(struct rf_flight *flight, struct rf_ghost_order *order,
 	int error;
 
 	rf_state_lock();
-	error = rf_fdtable_collect(&order->fds, &flight->arena, NULL, terminal, is_beyond_standard,
-				   report);
+	error = rf_fdtable_collect(&order->fds, &flight->arena, RF_FDTABLE_NO_CONTENTS, NULL,
+				   terminal, is_beyond_standard, report);
 	rf_state_unlock();
 	return error;
 }

@@ -23,6 +23,8 @@ struct spool {
 	int fd;
 	unsigned char *memory; /* of the whole file */
 	uint64_t bytes, used;
+	int content_fd; /* where bytes of files go; -1 = there are none yet */
+	uint64_t content_used;
 	size_t capacity; /* of source->segments */
 };
 
@@ -102,6 +104,37 @@ static int locate(void *context, size_t mapping, const struct rf_image_run *run,
 	return 0;
 }
 
+static int put_content(void *context, uint32_t object, uint64_t offset, const void *data,
+		       size_t bytes)
+{
+	struct spool *spool = context;
+	struct iovec piece = { (void *)data, bytes };
+	int error;
+
+	if (spool->content_fd < 0)
+		spool->content_fd = rf_io_above_stdio(memfd_create("contents", MFD_CLOEXEC));
+	if (spool->content_fd < 0)
+		return rf_report(spool->report, errno, "room for its files: %m");
+	error = rf_io_pwritev_full(spool->content_fd, &piece, 1, spool->content_used);
+	if (error == 0)
+		error = rf_source_add_content(
+			spool->source, &(struct rf_source_content){ .object = object,
+								    .fd = spool->content_fd,
+								    .offset = offset,
+								    .bytes = bytes,
+								    .at = spool->content_used });
+	spool->content_used += bytes;
+	return error < 0 ? rf_report(spool->report, -error, "room for its files: %m") : 0;
+}
+
+/* The source's from now on. */
+static int keep_contents(struct spool *spool)
+{
+	if (spool->content_fd >= 0 && rf_source_own(spool->source, spool->content_fd) < 0)
+		return rf_report(spool->report, ENOMEM, "no memory for its files");
+	return 0;
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
 	const struct rf_segment *x = a, *y = b;
@@ -125,15 +158,20 @@ static int sort_segments(struct rf_source *source, struct rf_report *report)
 
 static int read_stream(struct rf_reader *reader, struct rf_source *source, struct rf_report *report)
 {
-	struct spool spool = { .source = source, .report = report, .fd = -1 };
+	struct spool spool = { .source = source, .report = report, .fd = -1, .content_fd = -1 };
+	const struct rf_content_sink contents = { .put = put_content, .context = &spool };
 	int error = rf_reader_layout(reader, &source->image);
 
 	if (error < 0)
 		return error;
 	rf_source_take_image(source);
 	error = open_spool(&spool);
+	reader->contents = &contents;
 	if (error == 0)
 		error = rf_reader_pages(reader, &source->image, locate, &spool);
+	reader->contents = NULL;
+	if (keep_contents(&spool) < 0 && error == 0)
+		error = -ENOMEM;
 	if (spool.memory)
 		munmap(spool.memory, spool.bytes);
 	return error < 0 ? error : sort_segments(source, report);

@@ -278,6 +278,8 @@ static int write_records(struct writing *writing, uint64_t note_offset)
 	writing->records.drop = writing->drop;
 	rf_image_writer_continue(&writing->records, RF_NO_DEADLINE, -1, writing->bounce);
 	error = rf_source_write_layout(writing->source, &writing->records);
+	if (error >= 0)
+		error = rf_source_write_contents(writing->source, &writing->records);
 	return error < 0
 		       ? error
 		       : rf_statefile_finish(&writing->file, &writing->records, &note, note_offset);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "rfork/restore_contents.h"
 #include "rfork/restore_objects.h"
 #include "rfork/restore_watches.h"
 #include "rfork/start/start.h"
@@ -27,8 +28,6 @@
 struct high_fds {
 	unsigned first;
 	int standard[STANDARD]; /* -1 = closed */
-	struct rlimit limit;	/* as it was */
-	bool is_limit_raised;
 };
 
 static int duplicate(int fd, unsigned lowest)
@@ -36,15 +35,25 @@ static int duplicate(int fd, unsigned lowest)
 	return (int)rf_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, lowest);
 }
 
-static void raise_limit(struct high_fds *high, rlim_t needed)
+unsigned rf_start_first_free_fd(const struct rf_start *start)
 {
-	struct rlimit raised;
+	unsigned first = rf_restore_first_spare(&start->file.image);
 
-	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &high->limit) < 0 ||
-	    high->limit.rlim_cur >= needed || high->limit.rlim_cur >= high->limit.rlim_max)
+	return first < STANDARD ? STANDARD : first;
+}
+
+void rf_start_raise_limit(struct rf_start *start, uint32_t more)
+{
+	rlim_t needed = (rlim_t)rf_start_first_free_fd(start) + SPARE_FDS + more;
+	struct rlimit now, raised;
+
+	if (rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &now) < 0 || now.rlim_cur >= needed ||
+	    now.rlim_cur >= now.rlim_max)
 		return;
-	raised = (struct rlimit){ high->limit.rlim_max, high->limit.rlim_max };
-	high->is_limit_raised = rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
+	raised = (struct rlimit){ now.rlim_max, now.rlim_max };
+	if (!start->is_limit_raised)
+		start->limit = now;
+	start->is_limit_raised |= rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &raised, NULL) == 0;
 }
 
 static int refuse_limit(struct rf_start *start, const struct high_fds *high)
@@ -60,10 +69,9 @@ static int move_up(struct rf_start *start, struct high_fds *high)
 	const struct rf_image *image = &start->file.image;
 	int fd;
 
-	high->first = rf_restore_first_spare(image);
-	if (high->first < STANDARD)
-		high->first = STANDARD;
-	raise_limit(high, (rlim_t)high->first + SPARE_FDS + image->pipe_count);
+	high->first = rf_start_first_free_fd(start);
+	rf_start_raise_limit(start,
+			     image->pipe_count + (start->contents ? image->head.objects : 0));
 	for (unsigned i = 0; i < STANDARD; i++) {
 		fd = duplicate((int)i, high->first);
 
@@ -151,6 +159,10 @@ static int open_descriptor(struct rf_start *start, const struct high_fds *high,
 						&start->file.image.pipes[descriptor->file],
 						descriptor, high->first);
 	case RF_DESCRIPTOR_OBJECT:
+		if (start->contents && start->contents[descriptor->file] >= 0)
+			return rf_restore_content_open(start->contents[descriptor->file],
+						       descriptor->status_flags,
+						       descriptor->offset);
 		return rf_restore_object(&start->file.image, descriptor, start->started_ns);
 	case RF_DESCRIPTOR_EMPTY:
 		return rf_sys_open("/dev/null", flags & STREAM_FLAGS);
@@ -229,13 +241,15 @@ int rf_start_make_descriptors(struct rf_start *start)
 	if (!pipes)
 		return rf_report(&start->report, ENOMEM, "no memory for the pipes");
 	/* the own file, too: what is needed of it is mapped */
-	rf_sys_close_between(STANDARD, UINT32_MAX);
+	rf_start_close_others(start, STANDARD);
 	error = move_up(start, &high);
 	if (error < 0)
 		return error;
 	rf_sys_close_between(0, STANDARD - 1);
 	for (uint32_t i = 0; i < image->head.descriptors && error == 0; i++)
 		error = make_descriptor(start, &high, pipes, &image->descriptors[i]);
+	if (error == 0)
+		error = rf_start_finish_contents(start);
 	rf_restore_close_pipes(pipes, image->pipe_count);
 	if (error == 0)
 		error = rf_restore_watches(image, high.first, &start->report);
@@ -243,7 +257,7 @@ int rf_start_make_descriptors(struct rf_start *start)
 		if (high.standard[i] >= 0)
 			rf_sys_close(high.standard[i]);
 	/* what is open stays open under a lower limit */
-	if (high.is_limit_raised)
-		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &high.limit, NULL);
+	if (start->is_limit_raised)
+		rf_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &start->limit, NULL);
 	return error;
 }

@@ -12,6 +12,7 @@ rf_start_cflags = -std=gnu11 -O2 -g -Wall -Wextra -Wmissing-prototypes -Wstrict-
 
 noinst_PROGRAMS += %D%/start.elf
 %C%_start_elf_SOURCES = \
+	%D%/contents.c \
 	%D%/descriptors.c \
 	%D%/entry.S \
 	%D%/files.c \
@@ -28,6 +29,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/io.c \
 	rfork/maps.c \
 	rfork/report.c \
+	rfork/restore_contents.c rfork/restore_contents.h \
 	rfork/restore_locks.c rfork/restore_locks.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \

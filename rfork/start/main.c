@@ -236,6 +236,8 @@ static int build_image(struct rf_start *start)
 	start->places.region_bytes = rf_restore_region_bytes(&start->file.image, &start->facts) +
 				     page_align(start->arguments.strings_bytes);
 	if (error == 0)
+		error = rf_start_make_contents(start);
+	if (error == 0)
 		error = rf_start_map_image(start);
 	if (error == 0)
 		error = rf_restore_vdso_fill(&start->foreign_vdso, &start->file.image,

@@ -33,14 +33,26 @@ struct piece {
 	uint64_t block_end; /* of malloc()'s: behind it another may begin; 0 = there are no more */
 };
 
+static const char *name_mapped(const struct rf_image *image, const struct rf_image_mapping *mapping)
+{
+	if (mapping->kind == RF_MAPPING_OBJECT)
+		return image->objects[mapping->file].object.name;
+	return mapping->kind == RF_MAPPING_ANONYMOUS ? "anonymous"
+						     : image->files[mapping->file].path;
+}
+
 static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, long error)
 {
 	const struct rf_image *image = &start->file.image;
 
 	return rf_report(&start->report, (int)-error, "mapping %lx-%lx (%s): %m", mapping->start,
-			 mapping->end,
-			 mapping->kind == RF_MAPPING_ANONYMOUS ? "anonymous"
-							       : image->files[mapping->file].path);
+			 mapping->end, name_mapped(image, mapping));
+}
+
+/* Whether what is in no segment is the file's. */
+static bool shows_file(const struct rf_image_mapping *mapping)
+{
+	return mapping->kind == RF_MAPPING_FILE || mapping->kind == RF_MAPPING_OBJECT;
 }
 
 /* -- what is mapped, what is read ------------------------------------------------------------- */
@@ -53,7 +65,7 @@ static int fail(struct rf_start *start, const struct rf_image_mapping *mapping, 
  */
 static bool is_enlarged(const struct rf_image_mapping *mapping)
 {
-	return mapping->kind != RF_MAPPING_FILE && mapping->protection & RF_PROTECTION_WRITE;
+	return !shows_file(mapping) && mapping->protection & RF_PROTECTION_WRITE;
 }
 
 static uint64_t mapped_end(const struct rf_image_mapping *mapping)
@@ -122,6 +134,23 @@ static long map_anonymous(const struct piece *piece)
 {
 	return rf_restore_map_anonymous(piece->mapping, piece->place->address,
 					piece->place->protection);
+}
+
+static int map_content(struct rf_start *start, const struct piece *piece)
+{
+	const struct rf_image_mapping *mapping = piece->mapping;
+	int fd = rf_start_open_content(start, mapping);
+	long result = fd;
+
+	if (fd >= 0) {
+		result = rf_restore_map(piece->place->address, mapping->end - mapping->start,
+					piece->place->protection,
+					mapping->flags & RF_MAPPING_SHARED ? MAP_SHARED
+									   : MAP_PRIVATE,
+					fd, mapping->file_offset);
+		rf_sys_close(fd);
+	}
+	return result < 0 ? fail(start, mapping, result) : 0;
 }
 
 static int map_file(struct rf_start *start, const struct piece *piece)
@@ -241,7 +270,7 @@ static int place_segment(const struct rf_start *start, struct piece *piece,
 	case RF_SEGMENT_DATA:
 		return place_data(start, piece, segment);
 	case RF_SEGMENT_ZERO:
-		if (piece->mapping->kind == RF_MAPPING_FILE)
+		if (shows_file(piece->mapping))
 			result = map_over(address, segment->bytes, piece->place->protection, -1, 0);
 		break;
 	case RF_SEGMENT_GUARD:
@@ -275,8 +304,9 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 		return map_one_piece(start, piece);
 	piece->place->protection = mapping->protection |
 				   (is_anything_read(piece) ? RF_PROTECTION_WRITE : 0);
-	if (mapping->kind == RF_MAPPING_FILE) {
-		error = map_file(start, piece);
+	if (shows_file(mapping)) {
+		error = mapping->kind == RF_MAPPING_FILE ? map_file(start, piece)
+							 : map_content(start, piece);
 		if (error < 0)
 			return (int)error;
 	} else if (rf_mapping_is_shared_memory(mapping)) {

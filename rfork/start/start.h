@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "rfork/attributes.h"
 #include "rfork/boot_id.h"
@@ -47,7 +48,10 @@ struct rf_start {
 	struct rf_attributes own; /* as the kernel started us */
 	struct rf_warnings warnings;
 	int64_t started_ns; /* CLOCK_MONOTONIC as it is now */
-	int report_fd;	    /* standard error, above all numbers of the image */
+	int *contents; /* files whose bytes the image holds, by object; NULL = there are none */
+	struct rlimit limit; /* of open files, as it was */
+	bool is_limit_raised;
+	int report_fd; /* standard error, above all numbers of the image */
 	struct rf_report report;
 };
 
@@ -61,6 +65,20 @@ int rf_start_open_self(struct rf_start *start);
 /* Lists the own mappings and finds the vdso, also where there is no /proc. */
 int rf_start_find_maps(struct rf_start *start);
 
+/* contents.c */
+
+/* Makes the files whose bytes the image holds, complete but for their seals. */
+int rf_start_make_contents(struct rf_start *start);
+
+/* Opens the file of a mapping of one; the descriptor or a negative errno, without a report. */
+int rf_start_open_content(const struct rf_start *start, const struct rf_image_mapping *mapping);
+
+/* Closes all descriptors from `first` on but those of these files. */
+void rf_start_close_others(const struct rf_start *start, unsigned first);
+
+/* Gives the files their modes and seals, and closes them. */
+int rf_start_finish_contents(struct rf_start *start);
+
 /* memory.c */
 
 /* Chooses places and maps the image's memory. */
@@ -71,6 +89,12 @@ int rf_start_map_image(struct rf_start *start);
 /* Replaces the own descriptors by the image's; start->report_fd moves above them. */
 int rf_start_make_descriptors(struct rf_start *start);
 
+/* The lowest number above all of the image's. */
+unsigned rf_start_first_free_fd(const struct rf_start *start);
+
+/* Raises the limit of open files, if it can be, so that there are `more` numbers above those of
+ * the image, and some. */
+void rf_start_raise_limit(struct rf_start *start, uint32_t more);
 
 /* files.c */
 

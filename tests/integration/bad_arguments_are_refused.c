@@ -63,9 +63,6 @@ static void check_options(const char *host)
 	options.compression = RFORK_COMPRESS_AUTO + 1;
 	footprint_expect_refusal(host, &options, EINVAL, "compression");
 	options.compression = 0;
-	options.flags = RFORK_COPY_FILES;
-	footprint_expect_refusal(host, &options, ENOSYS, NULL);
-	options.flags = 0;
 	options.size = 0;
 	footprint_expect_refusal(host, &options, EINVAL, "size");
 	future.tail[3] = 1;

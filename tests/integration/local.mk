@@ -101,6 +101,7 @@ rf_integration_tests = \
 	%D%/few_descriptors_refuse_a_start \
 	%D%/fifo_works \
 	%D%/fifty_children_at_once \
+	%D%/files_go_by_content \
 	%D%/files_may_be_written_meanwhile \
 	%D%/files_of_another_machine_are_refused_by_name \
 	%D%/files_of_overlays_go_by_reference \
@@ -161,7 +162,9 @@ rf_integration_tests = \
 	%D%/many_small_buffers_are_all_read \
 	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
+	%D%/mapped_memfds_stay_shared \
 	%D%/masked_features_are_not_demanded \
+	%D%/memfds_travel \
 	%D%/memory_may_change_until_the_fork \
 	%D%/memory_that_fork_drops_moves \
 	%D%/missing_key_is_reported \
@@ -514,6 +517,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_few_descriptors_refuse_a_start_LDADD = $(rf_integration_ldadd)
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
+%C%_files_go_by_content_LDADD = $(rf_integration_ldadd)
 %C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
 %C%_files_of_another_machine_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_files_of_overlays_go_by_reference_LDADD = $(rf_integration_ldadd)
@@ -574,7 +578,9 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_many_small_buffers_are_all_read_LDADD = $(rf_integration_ldadd)
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
+%C%_mapped_memfds_stay_shared_LDADD = $(rf_integration_ldadd)
 %C%_masked_features_are_not_demanded_LDADD = $(rf_integration_ldadd)
+%C%_memfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_memory_that_fork_drops_moves_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)

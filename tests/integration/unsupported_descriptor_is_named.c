@@ -50,7 +50,6 @@ int main(void)
 	check(socket(AF_UNIX, SOCK_SEQPACKET, 0), "a socket");
 	check(socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE), "a netlink socket");
 	check(posix_openpt(O_RDWR | O_NOCTTY), "ptmx");
-	check(memfd_create("memory", 0), "memory");
 	snprintf(path, sizeof(path), "%s/deleted", node.directory);
 	fd = CHECK_CALL(open(path, O_RDWR | O_CREAT, 0600));
 	CHECK_CALL(unlink(path));

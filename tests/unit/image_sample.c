@@ -598,6 +598,76 @@ void sample_add_road(struct sample *sample)
 	sample_recount(sample);
 }
 
+static void add_objects(struct sample *sample)
+{
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_content content;
+		char name[6];
+	} memory = { { .index = SAMPLE_FIRST_CONTENT, .kind = RF_OBJECT_CONTENT },
+		     { .size_bytes = SAMPLE_CONTENT_BYTES,
+		       .data_bytes = 0x1000,
+		       .mode = 0100777,
+		       .flags = RF_CONTENT_MEMORY,
+		       .seals = 1,
+		       .file = RF_IMAGE_NONE,
+		       .name_bytes = 6 },
+		     { 'm', 'e', 'm', 'o', 'r', 'y' } };
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_content content;
+	} file = { { .index = SAMPLE_FIRST_CONTENT + 1, .kind = RF_OBJECT_CONTENT },
+		   { .size_bytes = 0x4000, .mode = 0100755 } };
+	unsigned index = sample_index(sample, RF_RECORD_DESCRIPTOR, 0);
+
+	sample_insert(sample, index, RF_RECORD_OBJECT, 0, &memory,
+		      offsetof(__typeof__(memory), name) + sizeof(memory.name));
+	sample_insert(sample, index + 1, RF_RECORD_OBJECT, 0, &file, sizeof(file));
+	sample_head(sample)->objects += 2;
+}
+
+static void add_descriptors_of_contents(struct sample *sample)
+{
+	const struct rf_image_descriptor descriptors[] = {
+		{ .number = 40, .file = SAMPLE_FIRST_CONTENT, .status_flags = 2, .offset = 9 },
+		{ .number = 41, .file = SAMPLE_FIRST_CONTENT },
+		{ .number = 42,
+		  .file = SAMPLE_FIRST_CONTENT + 1,
+		  .flags = RF_DESCRIPTOR_DIGEST,
+		  .digest = { 3, 4 } },
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct rf_image_descriptor descriptor = descriptors[i];
+		unsigned index =
+			sample_index(sample, RF_RECORD_DESCRIPTOR, SAMPLE_FIRST_OF_CONTENT - 1 + i);
+
+		descriptor.kind = RF_DESCRIPTOR_OBJECT;
+		descriptor.same_as = RF_IMAGE_NONE;
+		sample_insert(sample, index + 1, RF_RECORD_DESCRIPTOR, 0, &descriptor,
+			      sizeof(descriptor));
+		sample_head(sample)->descriptors++;
+	}
+}
+
+void sample_add_contents(struct sample *sample)
+{
+	const struct {
+		struct rf_image_content content;
+		char bytes[6];
+	} record = { { .object = SAMPLE_FIRST_CONTENT, .offset = SAMPLE_CONTENT_BYTES - 6 },
+		     "bytes" };
+	struct rf_image_mapping *mapping = sample_mapping(sample, SAMPLE_SHARED);
+
+	add_objects(sample);
+	add_descriptors_of_contents(sample);
+	mapping->kind = RF_MAPPING_OBJECT;
+	mapping->file = SAMPLE_FIRST_CONTENT;
+	sample_insert(sample, sample_index(sample, RF_RECORD_LAYOUT, 0) + 1, RF_RECORD_CONTENT, 0,
+		      &record, offsetof(__typeof__(record), bytes) + sizeof(record.bytes));
+	sample_recount(sample);
+}
+
 /* The digest of what a record says, here and elsewhere. */
 static uint64_t digest_record(const struct sample_record *record)
 {
@@ -641,6 +711,28 @@ static bool is_page_range(uint64_t start, uint64_t end)
 	       start >= SAMPLE_MIN_ADDRESS && end <= SAMPLE_MAX_ADDRESS;
 }
 
+static bool is_content(const struct rf_image *image, uint32_t index)
+{
+	return index < image->head.objects && image->objects[index].object.image.kind == 7;
+}
+
+static const char *judge_mapped_content(const struct rf_image *image,
+					const struct rf_image_mapping *mapping)
+{
+	const struct rf_object_content *content;
+	bool is_written = mapping->flags & 1 && mapping->protection & 2;
+
+	if (!is_content(image, mapping->file) || mapping->file_offset % SAMPLE_PAGE ||
+	    mapping->file_offset + (mapping->end - mapping->start) > INT64_MAX)
+		return "the content of a mapping is wrong";
+	content = &image->objects[mapping->file].object.content;
+	if (mapping->flags & 2 ||
+	    (mapping->flags & 4 && (is_written || content->file == RF_IMAGE_NONE)))
+		return "a mapping of a content has another's flag";
+	return is_written && content->seals & 8 ? "what is sealed is mapped to be written to"
+						: NULL;
+}
+
 static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 {
 	const struct rf_image_mapping *mapping = &image->mappings[index];
@@ -653,7 +745,7 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 		if (mapping->start < image->vdso_areas[i].end &&
 		    image->vdso_areas[i].start < mapping->end)
 			return "a mapping overlaps the vdso";
-	if (mapping->protection > 7 || mapping->flags > 15 || mapping->kind > 2)
+	if (mapping->protection > 7 || mapping->flags > 15 || mapping->kind > 3)
 		return "a mapping has an unknown property";
 	if (mapping->kind == 0 && mapping->flags & RF_MAPPING_SHARED)
 		return mapping->file > index || mapping->file_offset % SAMPLE_PAGE ||
@@ -661,6 +753,8 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 					       (uint64_t)1 << 47
 			       ? "shared memory is out of range"
 			       : NULL;
+	if (mapping->kind == 3)
+		return judge_mapped_content(image, mapping);
 	if (mapping->kind == 0
 		    ? mapping->file != RF_IMAGE_NONE
 		    : mapping->file >= image->head.files || mapping->file_offset % SAMPLE_PAGE ||
@@ -719,11 +813,18 @@ static const char *judge_pipe_end(const struct rf_image *image, uint32_t index)
 	return NULL;
 }
 
+static bool may_be_file(const struct rf_image *image, const struct rf_image_descriptor *descriptor)
+{
+	return descriptor->kind == RF_DESCRIPTOR_FILE ||
+	       (descriptor->kind == RF_DESCRIPTOR_OBJECT && is_content(image, descriptor->file) &&
+		image->objects[descriptor->file].object.content.file != RF_IMAGE_NONE);
+}
+
 static const char *judge_object_of(const struct rf_image *image, uint32_t index)
 {
 	uint32_t object = image->descriptors[index].file;
 
-	for (uint32_t i = 0; i < index; i++)
+	for (uint32_t i = 0; i < index && !is_content(image, object); i++)
 		if (image->descriptors[i].kind == RF_DESCRIPTOR_OBJECT &&
 		    image->descriptors[i].same_as == RF_IMAGE_NONE &&
 		    image->descriptors[i].file == object)
@@ -746,14 +847,13 @@ static const char *judge_descriptor(const struct rf_image *image, uint32_t index
 	    (descriptor->stream && descriptor->kind != RF_DESCRIPTOR_RELAY &&
 	     descriptor->kind != RF_DESCRIPTOR_PIPE))
 		return "a descriptor has a field out of range";
-	if (descriptor->flags & 4 ? descriptor->kind != RF_DESCRIPTOR_FILE ||
-					    descriptor->same_as != RF_IMAGE_NONE ||
-					    descriptor->status_flags & (O_ACCMODE | O_PATH)
-				  : descriptor->digest[0] || descriptor->digest[1])
+	if (descriptor->flags & 4
+		    ? !may_be_file(image, descriptor) || descriptor->same_as != RF_IMAGE_NONE ||
+			      descriptor->status_flags & (O_ACCMODE | O_PATH)
+		    : descriptor->digest[0] || descriptor->digest[1])
 		return "a descriptor has a digest that means nothing";
 	if (descriptor->flags & 8
-		    ? descriptor->kind != RF_DESCRIPTOR_FILE ||
-			      descriptor->same_as != RF_IMAGE_NONE ||
+		    ? !may_be_file(image, descriptor) || descriptor->same_as != RF_IMAGE_NONE ||
 			      descriptor->status_flags & O_PATH ||
 			      (descriptor->status_flags & O_ACCMODE) % 3 == 0 ||
 			      descriptor->witness >> 60 == 0 || descriptor->witness >> 60 > 3
@@ -922,7 +1022,26 @@ static const char *judge_timerfd(const struct rf_object_timer *timer)
 		       : NULL;
 }
 
-static const char *judge_object(const struct rf_object_state *object, uint32_t index)
+static const char *judge_content(const struct rf_image *image, const struct rf_object_state *object)
+{
+	const struct rf_object_content *content = &object->content;
+	bool is_memory = content->flags == 1, is_named = content->file != RF_IMAGE_NONE;
+
+	if (content->flags > 1 || content->reserved || content->size_bytes >> 63 ||
+	    content->mode >> 12 != 8 || content->seals > 0x3f ||
+	    strlen(object->name) != content->name_bytes)
+		return "a content has a field out of range";
+	if (is_memory)
+		return is_named || content->name_bytes > 249 ? "memory is misnamed" : NULL;
+	if (content->seals || (is_named && content->file >= image->head.files))
+		return "a content is of no file, or sealed";
+	return is_named == (content->name_bytes > 0) || content->name_bytes > 4095
+		       ? "a content is misnamed"
+		       : NULL;
+}
+
+static const char *judge_object(const struct rf_image *image, const struct rf_object_state *object,
+				uint32_t index)
 {
 	if (object->image.index != index || object->image.reserved)
 		return "an object is wrong";
@@ -940,6 +1059,8 @@ static const char *judge_object(const struct rf_object_state *object, uint32_t i
 	case 6:
 		return object->process.flags > 1 || object->process.reserved ? "a process is wrong"
 									     : NULL;
+	case 7:
+		return judge_content(image, object);
 	}
 	return "an object is of no kind";
 }
@@ -1029,7 +1150,7 @@ const char *sample_judge_layout(const struct rf_image *image)
 	for (uint32_t i = 0; i < image->pipe_count && !fault; i++)
 		fault = judge_pipe(&image->pipes[i], i);
 	for (uint32_t i = 0; i < image->objects_read && !fault; i++)
-		fault = judge_object(&image->objects[i].object, i);
+		fault = judge_object(image, &image->objects[i].object, i);
 	for (uint32_t i = 0; i < image->objects_read && !fault; i++)
 		fault = judge_watches(image, &image->objects[i].object);
 	for (uint32_t i = 0; i < image->descriptors_read && !fault; i++)
@@ -1106,7 +1227,7 @@ static const char *judge_run(const struct rf_image *image, size_t index,
 	if (run->address < mapping->start ||
 	    run->pages > (mapping->end - run->address) / SAMPLE_PAGE)
 		return "a run is not within its mapping";
-	if (mapping->kind == 1 && mapping->flags & RF_MAPPING_SHARED)
+	if (mapping->kind % 2 == 1 && mapping->flags & RF_MAPPING_SHARED)
 		return "a run is in a shared file";
 	if (run->kind == RF_RUN_DATA && run->pages > RF_PAGES_MAX_DATA_PAGES)
 		return "a run has too many pages";
@@ -1214,6 +1335,7 @@ static int finish_road(void *context, uint64_t *pages)
 	return 0;
 }
 
+bool sample_refuses_contents;
 bool sample_has_road;
 const struct rf_page_unpacker *sample_unpacker;
 
@@ -1236,6 +1358,25 @@ void sample_forget(struct sample_reading *reading)
 	memset(reading, 0, sizeof(*reading));
 }
 
+static int take_content(void *context, uint32_t index, uint64_t offset, const void *data,
+			size_t bytes)
+{
+	struct target *target = context;
+	struct sample_reading *reading = target->reading;
+	const struct rf_image *image = &reading->image;
+
+	if (!is_content(image, index) || bytes == 0 ||
+	    offset + bytes > image->objects[index].object.content.size_bytes)
+		target->fault = "bytes are of no file, or behind its end";
+	if (sample_refuses_contents)
+		return rf_report(&reading->report, ENOSPC, "no room");
+	reading->content_offset = offset;
+	reading->content_bytes = bytes;
+	memcpy(reading->content, data,
+	       bytes < sizeof(reading->content) ? bytes : sizeof(reading->content));
+	return 0;
+}
+
 int sample_read(struct sample_reading *reading, const unsigned char *stream, size_t bytes,
 		const char **fault)
 {
@@ -1246,6 +1387,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 					   .await_stream = await_stream,
 					   .finish = finish_road,
 					   .context = &target };
+	const struct rf_content_sink contents = { .put = take_content, .context = &target };
 	static struct rf_reader reader;
 	int fd = open_stream(stream, bytes);
 	int answer;
@@ -1261,6 +1403,7 @@ int sample_read(struct sample_reading *reading, const unsigned char *stream, siz
 		abort();
 	reader.road = sample_has_road ? &road : NULL;
 	reader.unpacker = sample_unpacker;
+	reader.contents = &contents;
 	answer = rf_reader_forecast(&reader, &reading->forecast);
 	if (answer == 0) {
 		*fault = judge_forecast(&reading->forecast);

@@ -54,6 +54,13 @@ void sample_free(struct sample *sample);
 /* Adds a ROAD, and REMOTE_PAGES with two runs of a page each: of the heap and of the stack. */
 void sample_add_road(struct sample *sample);
 
+/* Adds contents of files: of memory, with a name, two descriptors and the shared mapping, and of file
+ * 0, with one descriptor; and the last six bytes of the memory. */
+#define SAMPLE_FIRST_CONTENT 5u	   /* among objects */
+#define SAMPLE_FIRST_OF_CONTENT 9u /* among descriptors */
+#define SAMPLE_CONTENT_BYTES 0x5064u
+void sample_add_contents(struct sample *sample);
+
 /* The n-th record of a type, and its payload; there must be one. */
 struct sample_record *sample_find(struct sample *sample, uint16_t type, unsigned nth);
 void *sample_payload(struct sample *sample, uint16_t type, unsigned nth);
@@ -95,12 +102,18 @@ struct sample_reading {
 	bool is_layout_read; /* then the image keeps to the rules, or the reader is wrong */
 	uint64_t located;    /* runs for which memory was asked */
 	size_t consumed;     /* bytes taken from the stream */
-	bool is_road_lost;   /* pages were not there; then they do not count */
+	char content[64];    /* the last bytes of a file, where they belong, and how many */
+	uint64_t content_offset;
+	size_t content_bytes;
+	bool is_road_lost;		       /* pages were not there; then they do not count */
 	unsigned char *pages[SAMPLE_MAPPINGS]; /* data pages of the good sample, where asked for */
 };
 
 /* Gives back what the last reading holds. */
 void sample_forget(struct sample_reading *reading);
+
+/* Whether readings refuse the bytes of files, for want of room. */
+extern bool sample_refuses_contents;
 
 /* Whether readings have a road; one that reads sample_remote. */
 extern bool sample_has_road;

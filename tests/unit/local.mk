@@ -23,6 +23,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_frame \
+	%D%/test_image_contents \
 	%D%/test_image_road \
 	%D%/test_handler_frames \
 	%D%/test_info \
@@ -124,6 +125,12 @@ endif
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
+
+%C%_test_image_contents_SOURCES = %D%/test_image_contents.c \
+	%D%/image_sample.c %D%/image_sample.h
+%C%_test_image_contents_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_image_contents_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_image_contents_LDADD = $(rf_unit_ldadd)
 
 %C%_test_image_road_SOURCES = %D%/test_image_road.c \
 	%D%/image_sample.c %D%/image_sample.h

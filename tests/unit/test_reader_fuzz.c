@@ -22,8 +22,8 @@ struct tally {
 };
 
 /* One image has pages that take another road, two have packed ones; where nobody has agreed on it, that
- * is refused. */
-enum { PLAIN, WITH_ROAD, BY_LZ4, BY_ZSTD, GOOD };
+ * is refused.  One has contents of files. */
+enum { PLAIN, WITH_ROAD, BY_LZ4, BY_ZSTD, WITH_CONTENTS, GOOD };
 static struct sample good[GOOD];
 
 static bool run_round(struct tally *tally)
@@ -67,6 +67,7 @@ int main(void)
 	for (unsigned i = 0; i < GOOD; i++)
 		sample_make(&good[i]);
 	sample_add_road(&good[WITH_ROAD]);
+	sample_add_contents(&good[WITH_CONTENTS]);
 	packed_pack(&good[BY_LZ4], RF_CODEC_LZ4);
 	packed_pack(&good[BY_ZSTD], RF_CODEC_ZSTD);
 	for (uint64_t round = 0; round < rounds; round++) {

@@ -251,9 +251,6 @@ START_TEST(wrong_options_are_refused)
 	ck_assert_int_eq(check(&options), -EINVAL);
 	options.compression = RFORK_COMPRESS_AUTO;
 	ck_assert_int_eq(check(&options), 0);
-	options.compression = 0;
-	options.flags = RFORK_COPY_FILES;
-	ck_assert_int_eq(check(&options), -ENOSYS);
 }
 END_TEST
 
