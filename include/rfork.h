@@ -128,7 +128,6 @@ pid_t rfork(const char *host);
  * Errors: those of rfork(), and
  *   EINVAL  an unknown flag, compression or a timeout below -1
  *   E2BIG   options->size is larger than this library knows, with a nonzero tail
- *   ENOSYS  a flag that this version does not implement yet
  */
 pid_t rfork_with(const char *host, const struct rfork_options *options);
 

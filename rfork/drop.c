@@ -151,6 +151,9 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("signalfd", DESCRIPTOR, signalfd),
 	CHANGE("epoll", WATCHES, all),
 	CHANGE("pidfd", DESCRIPTOR, pidfd),
+	CHANGE("memfd", DESCRIPTOR, memfd),
+	CHANGE("file-contents", CONTENT, all),
+	CHANGE("seals", OBJECT, seals),
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

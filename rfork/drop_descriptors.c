@@ -191,3 +191,19 @@ size_t rf_drop_duplicates(struct rf_drop *drop, void *payload, size_t bytes)
 	*descriptor = twin;
 	return bytes;
 }
+
+size_t rf_drop_memfd(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_CONTENT);
+}
+
+size_t rf_drop_seals(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	const struct rf_image_object *object = payload;
+	struct rf_object_content *content = (void *)((unsigned char *)payload + sizeof(*object));
+
+	(void)drop;
+	if (object->kind == RF_OBJECT_CONTENT)
+		content->seals = 0;
+	return bytes;
+}

@@ -40,6 +40,8 @@ struct rf_drop_field {
 	X(open_directory)                                                                          \
 	X(device)                                                                                  \
 	X(pipe)                                                                                    \
+	X(seals)                                                                                   \
+	X(memfd)                                                                                   \
 	X(eventfd)                                                                                 \
 	X(timerfd)                                                                                 \
 	X(signalfd)                                                                                \

@@ -129,6 +129,8 @@ static struct rf_fdobject *append(struct rf_fdtable *table, const struct rf_imag
 					  .fd = -EBADF };
 	object->content = content;
 	object->path = path;
+	object->number = RF_IMAGE_NONE;
+	object->fd = -1;
 	object->object.image.kind = RF_OBJECT_CONTENT;
 	object->object.content.file = RF_IMAGE_NONE;
 	return object;
@@ -178,6 +180,13 @@ static int name(struct rf_fdobject *object, const struct rf_fd *entry, struct rf
 	return 0;
 }
 
+static bool can_read(int fd)
+{
+	long flags = rf_syscall(SYS_fcntl, fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 int rf_fdcontent_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_arena *arena)
 {
 	const struct rf_image_file *identity = &entry->identity;
@@ -190,8 +199,11 @@ int rf_fdcontent_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_ar
 	}
 	if (error < 0)
 		return error;
-	object->number = entry->image.number;
-	object->fd = entry->fd;
+	/* one that it can be read by, if there is any */
+	if (object->number == RF_IMAGE_NONE || !can_read(object->fd)) {
+		object->number = entry->image.number;
+		object->fd = entry->fd;
+	}
 	entry->image.file = object->object.image.index;
 	return 0;
 }
@@ -220,19 +232,10 @@ uint32_t rf_fdcontent_add_mapped(struct rf_fdtable *table, const struct rf_map *
 	if (!object)
 		return RF_IMAGE_NONE;
 	object->content->has_path = true;
-	object->number = RF_IMAGE_NONE;
-	object->fd = -1;
 	return object->object.image.index;
 }
 
 /* -- in the process that sends them --------------------------------------------------------------- */
-
-static bool can_read(int fd)
-{
-	long flags = rf_syscall(SYS_fcntl, fd, F_GETFL);
-
-	return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
-}
 
 static int open_link(int fd)
 {
@@ -350,11 +353,11 @@ size_t rf_fdcontent_count_named(const struct rf_fdtable *table)
 
 /* -- their bytes -------------------------------------------------------------------------------- */
 
-/* The next part of a file that is no hole, at or behind *start; false if there is none.  Where a file
- * system does not tell, all is data. */
-static bool find_data(const struct rf_fdcontent *content, uint64_t size, uint64_t *start,
-		      uint64_t *end)
+/* Where a file system does not tell, all is data. */
+bool rf_fdcontent_find_data(const struct rf_fdobject *object, uint64_t *start, uint64_t *end)
 {
+	const struct rf_fdcontent *content = object->content;
+	uint64_t size = object->object.content.size_bytes;
 	long data = -EINVAL, hole = -EINVAL;
 
 	if (*start >= size)
@@ -429,13 +432,13 @@ static int write_data(const struct rf_fdobject *object, uint64_t start, uint64_t
 static int write_content(const struct rf_fdobject *object, struct rf_image_writer *writer,
 			 struct rf_report *report)
 {
-	uint64_t size = object->object.content.size_bytes, start = 0, end;
+	uint64_t start = 0, end;
 	int error = 0;
 
 	if (object->content->fd < 0)
 		return report_unreadable(object, object->content->fd, report);
 
-	for (; error >= 0 && find_data(object->content, size, &start, &end); start = end)
+	for (; error >= 0 && rf_fdcontent_find_data(object, &start, &end); start = end)
 		error = write_data(object, start, end, writer, report);
 	return error;
 }
@@ -493,8 +496,7 @@ static int copy_content(const struct rf_fdobject *object, unsigned lowest, unsig
 		rf_sys_close(made);
 	if (copy < 0)
 		return copy;
-	for (; error == 0 && find_data(content, object->object.content.size_bytes, &start, &end);
-	     start = end)
+	for (; error == 0 && rf_fdcontent_find_data(object, &start, &end); start = end)
 		error = copy_data(content->fd, copy, start, end, bounce);
 	if (error == 0)
 		return copy;

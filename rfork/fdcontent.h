@@ -64,6 +64,9 @@ int rf_fdcontent_open(struct rf_fdtable *table, struct rf_report *report);
 int rf_fdcontent_copy(struct rf_fdtable *table, unsigned lowest, unsigned char *bounce,
 		      struct rf_report *report);
 
+/* The next part of an open one that is no hole, at or behind *start; false if there is none. */
+bool rf_fdcontent_find_data(const struct rf_fdobject *object, uint64_t *start, uint64_t *end);
+
 void rf_fdcontent_close(struct rf_fdtable *table);
 
 /* How many the node may have by their paths. */

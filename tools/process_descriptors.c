@@ -18,6 +18,7 @@
 #include <rfork.h>
 
 #include "rfork/arena.h"
+#include "rfork/fdcontent.h"
 #include "rfork/fdobject.h"
 #include "rfork/fdtable.h"
 #include "rfork/pipes.h"
@@ -324,19 +325,69 @@ static int add_watches(struct rf_image *image, struct rf_object_state *object)
 	return 0;
 }
 
+/* Where bytes of the file are, in a copy that is the source's from now on. */
+static int add_content(struct look *look, const struct rf_fdobject *from,
+		       struct rf_object_state *object)
+{
+	struct rf_source *source = look->process->source;
+	struct rf_source_content content = { .object = object->image.index,
+					     .fd = rf_source_own(source, from->content->fd) };
+	uint64_t start = 0, end;
+	int error = content.fd < 0 ? content.fd : 0;
+
+	object->name = strdup(object->name);
+	if (!object->name)
+		return -ENOMEM;
+	for (; error == 0 && rf_fdcontent_find_data(from, &start, &end); start = end) {
+		content.offset = content.at = start;
+		content.bytes = end - start;
+		error = rf_source_add_content(source, &content);
+	}
+	from->content->is_ours = false;
+	return error;
+}
+
+static int add_object(struct look *look, const struct rf_fdobject *from)
+{
+	struct rf_process *process = look->process;
+	struct rf_image *image = &process->source->image;
+	struct rf_object_state object = from->object;
+	uint32_t index = image->objects_read;
+	int error = 0;
+
+	if (from->content) {
+		process->contents[index] = (struct rf_process_content){ from->content->map_device,
+									from->content->map_inode };
+		error = add_content(look, from, &object);
+	}
+	if (error == 0)
+		error = add_watches(image, &object);
+	image->objects[index] = (struct rf_reader_object){ .object = object, .is_used = true };
+	if (error == 0)
+		image->head.objects = ++image->objects_read;
+	return error < 0 ? rf_report(look->report, -error, "%s: %m", from->path) : 0;
+}
+
 static int add_objects(struct look *look)
 {
-	struct rf_image *image = &look->process->source->image;
+	int error = 0;
 
-	for (size_t i = 0; i < look->table.object_count; i++) {
-		struct rf_object_state object = look->table.objects[i].object;
+	for (size_t i = 0; i < look->table.object_count && error == 0; i++)
+		error = add_object(look, &look->table.objects[i]);
+	return error;
+}
 
-		if (add_watches(image, &object) < 0)
-			return rf_report(look->report, ENOMEM, "no memory for the descriptors");
-		image->objects[i] = (struct rf_reader_object){ .object = object, .is_used = true };
-		image->head.objects = ++image->objects_read;
-	}
-	return 0;
+/* Of this moment: the process goes on before all is written. */
+static int copy_contents(struct look *look)
+{
+	unsigned char *buffer = malloc(RF_CONTENT_MAX_BYTES);
+	int error = buffer ? rf_fdcontent_open(&look->table, look->report)
+			   : rf_report(look->report, ENOMEM, "no memory for the files");
+
+	if (error == 0)
+		error = rf_fdcontent_copy(&look->table, STDERR_FILENO + 1, buffer, look->report);
+	free(buffer);
+	return error;
 }
 
 /* An ancestor of another user could have them, too, and then still has: but both ends are seldom
@@ -422,9 +473,13 @@ static int fill_source(struct look *look)
 	image->descriptors = calloc(look->table.count + 1, sizeof(*image->descriptors));
 	image->pipes = calloc(look->pipes.count + 1, sizeof(*image->pipes));
 	image->objects = calloc(look->table.object_count + 1, sizeof(*image->objects));
-	if (!image->descriptors || !image->pipes || !image->objects)
+	look->process->contents =
+		calloc(look->table.object_count + 1, sizeof(*look->process->contents));
+	if (!image->descriptors || !image->pipes || !image->objects || !look->process->contents)
 		return rf_report(look->report, ENOMEM, "no memory for the descriptors");
-	error = add_objects(look);
+	error = copy_contents(look);
+	if (error == 0)
+		error = add_objects(look);
 	for (size_t i = 0; i < look->pipes.count && error == 0; i++)
 		error = add_pipe(look, &look->pipes.entries[i]);
 	for (size_t i = 0; i < look->table.count && error == 0; i++) {
@@ -452,8 +507,9 @@ static int look_at_all(struct look *look)
 	look->table.goes_itself = true;
 	/* what it leaves out is ours to refuse, all of it at once */
 	error = rf_fdtable_collect_copies(&look->table, &look->arena, look->process->tracees.pid,
-					  look->copies, look->count, RF_FDTABLE_NO_CONTENTS, NULL,
-					  &terminal, look->report);
+					  look->copies, look->count,
+					  RF_FDTABLE_AT_REST | RFORK_COPY_FILES, NULL, &terminal,
+					  look->report);
 	if (error < 0)
 		return error;
 	if (!rf_pipes_find_of(&look->pipes, &look->table, &look->arena, look->process->tracees.pid))

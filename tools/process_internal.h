@@ -13,6 +13,11 @@
 #include "tools/process_reader.h"
 #include "tools/tracee.h"
 
+/* How the list of mappings shows the file of an object of the source; 0 = it is no file. */
+struct rf_process_content {
+	uint64_t device, inode;
+};
+
 struct rf_process {
 	struct rf_source_hold hold;
 	struct rf_process_options options;
@@ -22,7 +27,8 @@ struct rf_process {
 	char *maps_buffer;
 	struct rf_pagemap pagemap; /* fd -1 = not open */
 	size_t segment_capacity, file_capacity;
-	bool can_call; /* threads can make calls for us */
+	struct rf_process_content *contents; /* by object, once descriptors have been read */
+	bool can_call;			     /* threads can make calls for us */
 	bool is_redirected;
 	struct rf_vdso_mark mark; /* of a vdso that is redirected, as of a process that came from
 				   * another kernel */
@@ -57,7 +63,8 @@ uint64_t rf_process_answer_address(const struct rf_process *process, size_t thre
  * process_attributes.c. */
 int rf_process_ask_attributes(struct rf_process *process, size_t index, struct rf_report *report);
 
-/* Ranges, auxv, directory; process_reader.c.  Mappings, and which memory holds data;
+/* Ranges, auxv, directory; process_reader.c.  Mappings, which may be of files that descriptors
+ * lead to, and which memory holds data;
  * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);

@@ -252,6 +252,27 @@ static enum rf_page_source share(struct look *look, struct rf_image_mapping *map
 	return rf_map_shared_source(map);
 }
 
+/* Whether it is the mapping of a file whose bytes the image holds. */
+static bool take_content(struct look *look, struct rf_image_mapping *mapping,
+			 const struct rf_map *map)
+{
+	const struct rf_process *process = look->process;
+
+	if (map->kind != RF_MAP_FILE || !map->inode)
+		return false;
+	for (uint32_t i = 0; i < process->source->image.head.objects; i++) {
+		if (process->contents[i].inode != map->inode ||
+		    process->contents[i].device != map->device)
+			continue;
+		mapping->kind = RF_MAPPING_OBJECT;
+		mapping->file = i;
+		mapping->file_offset = map->file_offset;
+		mapping->flags |= map->shared ? RF_MAPPING_SHARED : 0;
+		return true;
+	}
+	return false;
+}
+
 static int take_map(struct look *look, struct rf_image_mapping *mapping, const struct rf_map *map)
 {
 	struct rf_map_plan plan = { .source = map->shared ? RF_SOURCE_SHARED : RF_SOURCE_PRIVATE };
@@ -267,7 +288,9 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 	};
 	if (rf_own_image_has(&look->own, map))
 		plan.source = RF_SOURCE_OWN;
-	else if (rf_map_stays_shared(map))
+	else if (take_content(look, mapping, map))
+		plan.source = map->shared ? RF_SOURCE_NONE : RF_SOURCE_PRIVATE;
+	else if (rf_map_stays_shared(map) || (map->shared && rf_map_is_shared_memory(map)))
 		plan.source = share(look, mapping, map);
 	else if (map->kind == RF_MAP_FILE)
 		plan = rf_map_plan(map, find_status(look, map), true);

@@ -129,6 +129,7 @@ static void release(struct rf_process *process)
 	if (process->pagemap.fd >= 0)
 		rf_pagemap_close(&process->pagemap);
 	free(process->maps_buffer);
+	free(process->contents);
 	free(process);
 }
 
@@ -223,12 +224,12 @@ static int read_all(struct rf_process *process, struct rf_report *report)
 	if (error == 0)
 		error = read_process(process, report);
 	if (error == 0)
+		error = rf_process_read_descriptors(process, report);
+	if (error == 0)
 		error = rf_process_read_memory(process, report);
 	/* from here on memory is as it was */
 	rf_tracee_end_calls(&process->tracees, &process->tracees.threads[0]);
-	if (error == 0)
-		error = lose_children(process, report);
-	return error < 0 ? error : rf_process_read_descriptors(process, report);
+	return error < 0 ? error : lose_children(process, report);
 }
 
 static int stop(struct rf_process *process, pid_t pid, struct rf_report *report)

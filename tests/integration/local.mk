@@ -54,6 +54,7 @@ rf_integration_tests = \
 	%D%/commits_go_to_any_file \
 	%D%/compressed_memory_is_the_same \
 	%D%/connection_not_accepted_stays_at_home \
+	%D%/contents_are_refused_by_name \
 	%D%/continue_on_the_node_wakes_the_ghost \
 	%D%/continuing_and_stopping_at_once_is_not_lost \
 	%D%/continuing_the_child_leaves_its_children_stopped \
@@ -74,6 +75,7 @@ rf_integration_tests = \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
 	%D%/deep_recursion_returns_after_the_move \
+	%D%/deleted_files_rest_with_their_bytes \
 	%D%/detached_child_keeps_an_ended_terminal \
 	%D%/detached_child_outlives_the_link \
 	%D%/devices_are_known_by_their_numbers \
@@ -103,6 +105,7 @@ rf_integration_tests = \
 	%D%/fifty_children_at_once \
 	%D%/files_go_by_content \
 	%D%/files_may_be_written_meanwhile \
+	%D%/files_may_change_while_they_are_copied \
 	%D%/files_of_another_machine_are_refused_by_name \
 	%D%/files_of_overlays_go_by_reference \
 	%D%/files_open_for_reading_go_by_digest \
@@ -470,6 +473,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_commits_go_to_any_file_LDADD = $(rf_statefile_ldadd)
 %C%_compressed_memory_is_the_same_LDADD = $(rf_integration_ldadd)
 %C%_connection_not_accepted_stays_at_home_LDADD = $(rf_integration_ldadd)
+%C%_contents_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_continue_on_the_node_wakes_the_ghost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_and_stopping_at_once_is_not_lost_LDADD = $(rf_integration_ldadd)
 %C%_continuing_the_child_leaves_its_children_stopped_LDADD = $(rf_integration_ldadd)
@@ -490,6 +494,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_deleted_files_rest_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_keeps_an_ended_terminal_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
 %C%_devices_are_known_by_their_numbers_LDADD = $(rf_integration_ldadd)
@@ -518,6 +523,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
 %C%_fifty_children_at_once_LDADD = $(rf_integration_ldadd)
 %C%_files_go_by_content_LDADD = $(rf_integration_ldadd)
+%C%_files_may_change_while_they_are_copied_LDADD = $(rf_integration_ldadd)
 %C%_files_may_be_written_meanwhile_LDADD = $(rf_integration_ldadd)
 %C%_files_of_another_machine_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_files_of_overlays_go_by_reference_LDADD = $(rf_integration_ldadd)

@@ -2,7 +2,8 @@
 /*
  * Claim: mappings of a memfd are so of the child's memfd: what is written through one is seen through
  * the others, through the descriptor, and by the child's own fork children; private ones keep
- * their own pages and show the file elsewhere.  One that is sealed is mapped and sealed again.
+ * their own pages and show the file elsewhere.  One that is sealed is mapped and sealed again; one
+ * that has no descriptor any more is memory that they share.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 static struct node node;
 static unsigned char content[BYTES];
 static unsigned char *shared, *again, *private, *sealed;
+static unsigned char *orphan, *twin; /* of one that no descriptor leads to any more */
 
 static unsigned char *map(int protection, int flags, int fd, off_t offset)
 {
@@ -46,6 +48,11 @@ static void build(void)
 	private = map(PROT_READ | PROT_WRITE, MAP_PRIVATE, MEMORY, 0);
 	memset(private + 2 * TEST_PAGE_BYTES, 0, TEST_PAGE_BYTES);
 	private[7 * TEST_PAGE_BYTES] = 'p';
+
+	place(memfd_create("orphan", 0), SEALED);
+	test_write(SEALED, content, sizeof(content));
+	orphan = map(PROT_READ | PROT_WRITE, MAP_SHARED, SEALED, 0);
+	twin = map(PROT_READ, MAP_SHARED, SEALED, 4 * TEST_PAGE_BYTES);
 
 	place(memfd_create("sealed", MFD_ALLOW_SEALING), SEALED);
 	test_write(SEALED, content, sizeof(content));
@@ -102,9 +109,26 @@ static void verify_sealed(void)
 	CHECK_EQUAL(mprotect(sealed, BYTES, PROT_READ | PROT_WRITE), -1);
 }
 
+static void verify_orphan(void)
+{
+	pid_t pid;
+
+	CHECK(!memcmp(orphan, content, BYTES));
+	CHECK(!memcmp(twin, content + 4 * TEST_PAGE_BYTES, BYTES - 4 * TEST_PAGE_BYTES));
+	pid = CHECK_CALL(fork());
+	if (!pid) {
+		orphan[5 * TEST_PAGE_BYTES] ^= 0xff;
+		_exit(0);
+	}
+	CHECK_EQUAL(waitpid(pid, NULL, 0), pid);
+	CHECK_EQUAL(orphan[5 * TEST_PAGE_BYTES], content[5 * TEST_PAGE_BYTES] ^ 0xff);
+	CHECK_EQUAL(twin[TEST_PAGE_BYTES], content[5 * TEST_PAGE_BYTES] ^ 0xff);
+}
+
 static void verify(enum way way)
 {
 	(void)way;
+	verify_orphan();
 	verify_private();
 	verify_shared();
 	verify_sealed();
@@ -116,8 +140,7 @@ int main(void)
 
 	test_begin();
 	node_start(&node, NULL);
-	for (enum way way = WAY_FORK; way <= WAY_EXECUTABLE; way++)
-		ways_go(&node, way, build, verify);
+	ways_check(&node, build, verify);
 	build();
 	pid = node_move_returns_twice(&node, 0);
 	if (!pid) {

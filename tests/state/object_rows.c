@@ -3,9 +3,11 @@
  * What has a descriptor and no name.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -98,6 +100,44 @@ static void see_oneself(void)
 	CHECK_CALL(pidfd_send_signal(object, 0, NULL, 0));
 }
 
+static void make_memory(void)
+{
+	object = CHECK_CALL(memfd_create("row", MFD_ALLOW_SEALING));
+	test_write(object, "kept", 4);
+}
+
+static void see_memory(void)
+{
+	char link[48] = "", text[64] = "";
+	size_t end = sizeof("/proc/self/fd/") - 1;
+
+	memcpy(link, "/proc/self/fd/", end);
+	for (int digits = object, scale = 100; scale; scale /= 10)
+		if (object >= scale || scale == 1)
+			link[end++] = (char)('0' + digits / scale % 10);
+	CHECK(readlink(link, text, sizeof(text) - 1) > 0);
+	CHECK_TEXT(text, "/memfd:row (deleted)");
+}
+
+static void see_contents(void)
+{
+	char text[8] = "";
+
+	CHECK_EQUAL(pread(object, text, sizeof(text), 0), 4);
+	CHECK_TEXT(text, "kept");
+}
+
+static void seal(void)
+{
+	make_memory();
+	CHECK_CALL(fcntl(object, F_ADD_SEALS, F_SEAL_GROW));
+}
+
+static void see_seals(void)
+{
+	CHECK_EQUAL(fcntl(object, F_GET_SEALS), F_SEAL_GROW);
+}
+
 const struct state_row state_object_rows[] = {
 	{ "eventfd", make_event, see_event, .ways = STATE_ALL },
 	{ "timerfd", make_timer, see_timer, .ways = STATE_ALL },
@@ -105,5 +145,8 @@ const struct state_row state_object_rows[] = {
 	{ "epoll", watch, see_watched, .ways = STATE_ALL, .needs = { "eventfd" } },
 	/* in a child it would mean the parent */
 	{ "pidfd", open_oneself, see_oneself, .ways = STATE_ITSELF },
+	{ "memfd", make_memory, see_memory, .ways = STATE_ALL },
+	{ "file-contents", make_memory, see_contents, .ways = STATE_ALL, .needs = { "memfd" } },
+	{ "seals", seal, see_seals, .ways = STATE_ALL, .needs = { "memfd" } },
 	{ .kind = NULL },
 };

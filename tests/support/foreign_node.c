@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 const struct rfork_options foreign_node_options = { .size = sizeof(struct rfork_options),
@@ -90,11 +91,31 @@ static int bind_change(const char *directory, const struct foreign_change *chang
 	return mount(path, change->path, NULL, MS_BIND, NULL);
 }
 
+/* The node's own directory stays what it is; what else there is in /tmp can only be read. */
+static int fill_folders(const char *directory)
+{
+	static const char *const folders[] = { "/var/tmp", "/dev/shm" };
+	struct statvfs status;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (mount("none", folders[i], "tmpfs", 0, "size=64k"))
+			return -1;
+	/* flags that a user may not take away */
+	if (statvfs("/tmp", &status) || mount(directory, directory, NULL, MS_BIND, NULL) ||
+	    mount("/tmp", "/tmp", NULL, MS_BIND | MS_REC, NULL))
+		return -1;
+	return mount(NULL, "/tmp", NULL,
+		     MS_REMOUNT | MS_BIND | MS_RDONLY |
+			     (status.f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)),
+		     NULL);
+}
+
 static void become_foreign(const struct node *node)
 {
 	if (enter_namespace() || bind_boot_id(node->directory) ||
 	    (wanted.path && bind_change(node->directory, &wanted)) ||
-	    (wanted.hidden && mount("none", wanted.hidden, "tmpfs", 0, NULL))) {
+	    (wanted.hidden && mount("none", wanted.hidden, "tmpfs", 0, NULL)) ||
+	    (wanted.is_full && fill_folders(node->directory))) {
 		dprintf(2, "a machine of its own for the server: %s\n", strerror(errno));
 		_exit(127);
 	}

@@ -17,6 +17,7 @@ struct foreign_change {
 	const char *path;   /* a file of which it has a copy with one byte changed */
 	uint64_t offset;    /* of that byte */
 	const char *hidden; /* a directory that is empty there */
+	bool is_full;	    /* where files without a name go, there is room for 64 KiB */
 };
 
 /*
