@@ -52,11 +52,32 @@ static bool look_up(struct thread *thread)
 	return true;
 }
 
+/* What /proc calls the calling thread and its process: it may be of another PID namespace. */
+static int find_self(long *leader, long *self)
+{
+	char text[64], *end;
+	long length =
+		rf_syscall(SYS_readlinkat, AT_FDCWD, "/proc/thread-self", text, sizeof(text) - 1);
+
+	if (length < 0)
+		return (int)length;
+	text[length] = '\0';
+	*leader = strtol(text, &end, 10);
+	end = strrchr(end, '/');
+	if (!end)
+		return -EPROTO;
+	*self = strtol(end + 1, NULL, 10);
+	return 0;
+}
+
 int rf_other_threads(void (*found)(void *context, const char *tid, const char *name), void *context)
 {
 	char buffer[4096] __attribute__((aligned(8)));
-	long self = rf_syscall(SYS_gettid), leader = rf_syscall(SYS_getpid), got;
-	int directory = rf_sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long self = 0, leader = 0, got;
+	int error = find_self(&leader, &self);
+	int directory =
+		error < 0 ? error
+			  : rf_sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (directory < 0)
 		return directory;
