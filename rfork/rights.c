@@ -19,6 +19,9 @@ _Static_assert(sizeof(struct rf_rights) <= sizeof(((struct rf_machine_facts *)0)
 
 #define CAPABILITIES 64u
 
+/* PROC_USER_INIT_INO, include/linux/proc_ns.h of the kernel. */
+#define INITIAL_USER_NAMESPACE 0xEFFFFFFDu
+
 static uint64_t read_permitted(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -40,6 +43,13 @@ static uint64_t read_bounding(uint64_t asked)
 	return bounding;
 }
 
+static uint64_t read_user_namespace(void)
+{
+	struct stat status;
+
+	return rf_sys_stat("/proc/self/ns/user", &status) == 0 ? status.st_ino : 0;
+}
+
 void rf_rights_read(struct rf_rights *rights)
 {
 	struct stat root = { 0 };
@@ -48,7 +58,8 @@ void rf_rights_read(struct rf_rights *rights)
 	*rights = (struct rf_rights){ .root_device = root.st_dev,
 				      .root_inode = root.st_ino,
 				      .permitted = read_permitted(),
-				      .bounding = read_bounding(UINT64_MAX) };
+				      .bounding = read_bounding(UINT64_MAX),
+				      .user_namespace = read_user_namespace() };
 }
 
 void rf_rights_put(struct rf_machine_facts *welcome, const struct rf_rights *rights)
@@ -133,7 +144,17 @@ static uint64_t find_gained_bounding(uint64_t node)
 	return node & ~read_bounding(node);
 }
 
-bool rf_rights_limit(struct rf_image_rights *limit, const struct rf_machine_facts *node)
+/* In another user namespace capabilities mean something else, and neither have more of them. */
+static bool are_comparable(const struct rf_rights *node, bool same_boot)
+{
+	uint64_t here = read_user_namespace();
+
+	return here == node->user_namespace &&
+	       (same_boot || here == INITIAL_USER_NAMESPACE || here == 0);
+}
+
+bool rf_rights_limit(struct rf_image_rights *limit, const struct rf_machine_facts *node,
+		     bool same_boot)
 {
 	struct rf_rights rights;
 	uint64_t gained, bounding;
@@ -141,12 +162,15 @@ bool rf_rights_limit(struct rf_image_rights *limit, const struct rf_machine_fact
 	memcpy(&rights, node->program, sizeof(rights));
 	gained = find_gained(rights.permitted);
 	bounding = find_gained_bounding(rights.bounding);
+	if ((gained || bounding) && !are_comparable(&rights, same_boot))
+		gained = bounding = 0;
 	*limit = (struct rf_image_rights){ .permitted = ~gained, .bounding = ~bounding };
 	return gained || bounding;
 }
 
 /* The bounding set is only for those who have a capability for that. */
-static void refuse_bounding(const struct rf_rights *node, struct rf_refusals *refusals)
+static void refuse_bounding(const struct rf_rights *node, bool same_boot,
+			    struct rf_refusals *refusals)
 {
 	char text[RF_REPORT_BYTES / 2] = "";
 	uint64_t gained;
@@ -155,7 +179,7 @@ static void refuse_bounding(const struct rf_rights *node, struct rf_refusals *re
 		return;
 	gained = find_gained_bounding(node->bounding);
 	name_all(gained, text, sizeof(text));
-	if (gained)
+	if (gained && are_comparable(node, same_boot))
 		rf_refuse(refusals, "bounding set: the child could get %s", text);
 }
 
@@ -189,6 +213,6 @@ void rf_rights_refuse(const struct rf_machine_facts *node, bool same_boot,
 	struct rf_rights rights;
 
 	memcpy(&rights, node->program, sizeof(rights));
-	refuse_bounding(&rights, refusals);
+	refuse_bounding(&rights, same_boot, refusals);
 	refuse_root(&rights, same_boot, refusals);
 }

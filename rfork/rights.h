@@ -22,7 +22,8 @@ void rf_rights_read(struct rf_rights *rights);
 void rf_rights_put(struct rf_machine_facts *welcome, const struct rf_rights *rights);
 
 /* Fills the rights that the child may have; false if it would get no more anyway. */
-bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_facts *node);
+bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_facts *node,
+		     bool same_boot);
 
 /* Adds what the calling process lacks of the rights in the node's facts, and the node cannot take from
  * the child.  same_boot: the node runs

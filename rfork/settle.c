@@ -138,7 +138,8 @@ static int settle_with_node(struct rf_flight *flight, const struct rf_options *o
 	error = complete_order(order, here, &node, report);
 	if (error < 0)
 		return error;
-	order->request.limits_rights = rf_rights_limit(&order->request.rights, &node);
+	order->request.limits_rights =
+		rf_rights_limit(&order->request.rights, &node, order->request.same_boot);
 	rf_rights_refuse(&node, order->request.same_boot, &order->refusals);
 	return send_forecast(order, report);
 }

@@ -60,7 +60,7 @@ static void expect_list(const struct node *node, const char *const *beginnings, 
 {
 	static struct footprint before;
 	char list[LIST_BYTES], *line = list;
-	struct node_load load = node_settle(node);
+	struct node_load load = node_settle_in_pairs(node);
 
 	footprint_take(&before);
 	footprint_take(&before);

@@ -348,7 +348,7 @@ static void check_row(const struct row *row, const struct thing *thing)
 
 	footprint_take(&before);
 	footprint_take(&before);
-	load = node_settle(&node);
+	load = node_settle_in_pairs(&node);
 	expect_one(NULL, 0, row, alone);
 	expect_one(node.host, 0, row, line);
 	CHECK_TEXT(line, alone);

@@ -271,6 +271,16 @@ struct node_load node_settle(const struct node *node)
 	return load;
 }
 
+struct node_load node_settle_in_pairs(const struct node *node)
+{
+	struct node_load load;
+
+	do
+		load = node_settle(node);
+	while (load.processes % 2);
+	return load;
+}
+
 void node_expect_load(const struct node *node, struct node_load load)
 {
 	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS / 3;

@@ -54,6 +54,10 @@ pid_t node_parent_of(pid_t pid);
 /* Waits until the server's load no longer changes, and returns it. */
 struct node_load node_settle(const struct node *node);
 
+/* The same when a spare has been made as a whole, which is a session with its shell: on a busy machine that
+ * may take long. */
+struct node_load node_settle_in_pairs(const struct node *node);
+
 /* Waits until the server's load is `load` again; fails the test at the deadline. */
 void node_expect_load(const struct node *node, struct node_load load);
 
