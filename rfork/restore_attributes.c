@@ -466,6 +466,31 @@ static void restore_thread(const struct rf_thread_attributes *image,
 	restore_schedule(&image->image, &own->image, warnings);
 }
 
+/* Threads beside the main one are made by it, and so have what it has. */
+static void look_at_other_threads(const struct rf_image *image, struct rf_warnings *warnings)
+{
+	const struct rf_thread_attributes *first = image->threads[0].attributes;
+
+	for (uint32_t i = 1; i < image->head.threads && first; i++) {
+		const struct rf_thread_attributes *thread = image->threads[i].attributes;
+
+		if (!thread)
+			continue;
+		if (memcmp(thread->image.comm, image->process.comm, sizeof(thread->image.comm)) !=
+		    0)
+			rf_warn(warnings, 0, "thread %u (%s): its name is the main thread's",
+				image->threads[i].image.tid, thread->image.comm);
+		if (memcmp(&thread->image.schedule, &first->image.schedule,
+			   sizeof(first->image.schedule)) != 0 ||
+		    thread->image.io_priority != first->image.io_priority ||
+		    thread->image.timer_slack_ns != first->image.timer_slack_ns ||
+		    memcmp(thread->cpus, first->cpus, sizeof(first->cpus)) != 0)
+			rf_warn(warnings, 0,
+				"thread %u (%s): its scheduling and CPUs are the main thread's",
+				image->threads[i].image.tid, thread->image.comm);
+	}
+}
+
 /* -- the whole --------------------------------------------------------------------------------- */
 
 void rf_restore_attributes(const struct rf_image *image, const struct rf_attributes *own,
@@ -480,6 +505,7 @@ void rf_restore_attributes(const struct rf_image *image, const struct rf_attribu
 	restore_dumpable(&image->state, &own->state);
 	if (image->threads[0].attributes)
 		restore_thread(image->threads[0].attributes, &own->thread, warnings);
+	look_at_other_threads(image, warnings);
 }
 
 static struct rf_step step(uint32_t number, uint64_t a, uint64_t b, uint64_t c)
