@@ -168,10 +168,10 @@ static void make_thread(struct rf_image_thread *thread, unsigned number)
 	thread->mxcsr = MXCSR_TOWARDS_ZERO | number;
 }
 
-/* Appends a record behind the last THREAD, with room for so many bytes, zeroed. */
+/* Appends a record behind all that is said of threads, with room for so many bytes, zeroed. */
 static void *add_record(struct image *changed, enum rf_record_type type, size_t bytes)
 {
-	unsigned index = image_index(changed, RF_RECORD_THREAD, THREADS - 1) + 1;
+	unsigned index = image_index(changed, RF_RECORD_THREAD_STATE, 0) + 1;
 	struct image_record *record;
 
 	image_duplicate(changed, index);
