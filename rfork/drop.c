@@ -151,6 +151,7 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("signalfd", DESCRIPTOR, signalfd),
 	CHANGE("epoll", WATCHES, all),
 	CHANGE("pidfd", DESCRIPTOR, pidfd),
+	CHANGE("inotify", DESCRIPTOR, inotify),
 	CHANGE("memfd", DESCRIPTOR, memfd),
 	CHANGE("file-contents", CONTENT, all),
 	CHANGE("seals", OBJECT, seals),

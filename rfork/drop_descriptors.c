@@ -128,6 +128,11 @@ size_t rf_drop_signalfd(struct rf_drop *drop, void *payload, size_t bytes)
 	return drop_object(drop, payload, bytes, RF_OBJECT_SIGNALS);
 }
 
+size_t rf_drop_inotify(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	return drop_object(drop, payload, bytes, RF_OBJECT_INOTIFY);
+}
+
 size_t rf_drop_pidfd(struct rf_drop *drop, void *payload, size_t bytes)
 {
 	return drop_object(drop, payload, bytes, RF_OBJECT_PROCESS);

@@ -46,6 +46,7 @@ struct rf_drop_field {
 	X(timerfd)                                                                                 \
 	X(signalfd)                                                                                \
 	X(pidfd)                                                                                   \
+	X(inotify)                                                                                 \
 	X(own_pipe)                                                                                \
 	X(pipe_contents)                                                                           \
 	X(stream_socket)                                                                           \

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 
 #include "rfork/fdcontent.h"
@@ -42,6 +43,7 @@ static uint32_t find_kind(const char *path)
 		{ "anon_inode:[timerfd]", RF_OBJECT_TIMER },
 		{ "anon_inode:[signalfd]", RF_OBJECT_SIGNALS },
 		{ "anon_inode:[eventpoll]", RF_OBJECT_POLL },
+		{ "anon_inode:inotify", RF_OBJECT_INOTIFY },
 		{ "anon_inode:[pidfd]", RF_OBJECT_PROCESS },
 	};
 
@@ -235,6 +237,7 @@ static int look_at(struct rf_fdobject *object)
 		return look_at_timer(object, text, sizeof(text));
 	case RF_OBJECT_CONTENT: /* when they are opened to be sent */
 	case RF_OBJECT_POLL:	/* all of them together */
+	case RF_OBJECT_INOTIFY:
 	case RF_OBJECT_PROCESS:
 		return 0;
 	}
@@ -286,6 +289,8 @@ int rf_fdobject_look(struct rf_fdtable *table, struct rf_arena *arena, struct rf
 	error = look_at_all(table, report);
 	if (error == 0)
 		error = rf_fdobject_look_polls(table, arena, refusals, report);
+	if (error == 0)
+		error = rf_fdobject_look_inotify(table, arena, refusals, report);
 	become_as_before(dumpable);
 	return error;
 }
@@ -317,6 +322,14 @@ const struct rf_fd *rf_fdobject_find_entry(const struct rf_fdtable *table, uint3
 	return low < table->count && table->entries[low].image.number == number
 		       ? &table->entries[low]
 		       : NULL;
+}
+
+bool rf_fdobject_has_unread(const struct rf_fdobject *object)
+{
+	int bytes = 0;
+
+	return object->object.image.kind == RF_OBJECT_INOTIFY &&
+	       rf_sys_ioctl(object->fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 void rf_fdobject_keep_watches(struct rf_fdtable *table)

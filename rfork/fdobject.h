@@ -53,6 +53,13 @@ int rf_fdobject_write_watches(const struct rf_fdtable *table, struct rf_image_wr
 int rf_fdobject_look_polls(struct rf_fdtable *table, struct rf_arena *arena,
 			   struct rf_refusals *refusals, struct rf_report *report);
 
+/* fdobject_inotify.c: the same for all of kind INOTIFY. */
+int rf_fdobject_look_inotify(struct rf_fdtable *table, struct rf_arena *arena,
+			     struct rf_refusals *refusals, struct rf_report *report);
+
+/* Whether events wait to be read, which a copy of it does not get. */
+bool rf_fdobject_has_unread(const struct rf_fdobject *object);
+
 /* The entry of a number; NULL if there is none. */
 const struct rf_fd *rf_fdobject_find_entry(const struct rf_fdtable *table, uint32_t number);
 

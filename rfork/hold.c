@@ -70,10 +70,15 @@ static void find_objects(struct look *look)
 	struct rf_fdtable *fds = &look->order->fds;
 
 	rf_fdobject_keep_watches(fds);
-	for (size_t i = 0; i < fds->object_count; i++)
+	for (size_t i = 0; i < fds->object_count; i++) {
+		if (rf_fdobject_has_unread(&fds->objects[i]))
+			rf_rest_lose(&look->order->kept,
+				     "descriptor %u (%s): events that have not been read",
+				     fds->objects[i].number, fds->objects[i].path);
 		if (fds->objects[i].forgotten)
 			leave_out(look, (int)fds->objects[i].number, fds->objects[i].path,
-				  "it watches what no descriptor leads to any more");
+				  "it watches what it cannot be told to watch again");
+	}
 }
 
 /* Goes through all that are open, those that the table has left out too, and leaves in the table

@@ -505,6 +505,7 @@ enum rf_object_kind {
 	RF_OBJECT_TIMER = 2,   /* timerfd_create(2) */
 	RF_OBJECT_SIGNALS = 3, /* signalfd(2) */
 	RF_OBJECT_POLL = 4,    /* epoll_create(2) */
+	RF_OBJECT_INOTIFY = 5, /* inotify_init(2) */
 	RF_OBJECT_PROCESS = 6, /* pidfd_open(2) of the process itself */
 	RF_OBJECT_CONTENT = 7, /* a regular file whose bytes travel */
 };
@@ -540,6 +541,25 @@ struct rf_object_timer {
 
 struct rf_object_signals {
 	uint64_t mask;
+};
+
+#define RF_INOTIFY_MAX_WATCHED 65536u
+/* IN_ALL_EVENTS, IN_UNMOUNT, IN_EXCL_UNLINK, IN_ONESHOT */
+#define RF_INOTIFY_MASK 0x84002fffu
+/* What fits into a record besides its heads: watches and their paths. */
+#define RF_WATCHED_MAX_BYTES (RF_RECORD_MAX_BYTES - 64u)
+
+/* Followed by what is watched, then by the paths. */
+struct rf_object_inotify {
+	uint32_t watched;
+	uint32_t reserved;
+};
+
+struct rf_image_watched {
+	int32_t number;
+	uint32_t mask;
+	uint32_t mode;
+	uint32_t path_bytes;
 };
 
 #define RF_PROCESS_THREAD 1u
@@ -680,6 +700,8 @@ _Static_assert(sizeof(struct rf_image_object) == 16, "doc/image-format.txt, 29")
 _Static_assert(sizeof(struct rf_object_event) == 16, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_object_timer) == 40, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_object_signals) == 8, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_object_inotify) == 8, "doc/image-format.txt, 29");
+_Static_assert(sizeof(struct rf_image_watched) == 16, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_object_process) == 8, "doc/image-format.txt, 29");
 _Static_assert(sizeof(struct rf_image_watches) == 8, "doc/image-format.txt, 31");
 _Static_assert(sizeof(struct rf_image_watch) == 24, "doc/image-format.txt, 31");

@@ -11,6 +11,8 @@
 
 #include "rfork/image_record.h"
 
+static const char no_memory[] = "no memory for the layout of the image";
+
 /* Copies a payload that has one fixed length; what is to be said if it has another. */
 static const char *take_fixed(void *target, size_t expected, const unsigned char *payload,
 			      size_t bytes)
@@ -70,6 +72,48 @@ static const char *take_poll(struct rf_object_state *object, const unsigned char
 	return bytes ? "OBJECT has another length" : NULL;
 }
 
+/* Looks at what is watched, and at the paths behind it, which must be all there is. */
+static const char *find_watched_fault(const struct rf_object_state *object)
+{
+	const struct rf_image_watched *watched = object->watched;
+	uint32_t count = object->inotify.watched;
+	const char *path = (const char *)(watched + count);
+	uint64_t left = object->watched_bytes - (uint64_t)count * sizeof(*watched);
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (watched[i].number < 1 || (i && watched[i].number <= watched[i - 1].number) ||
+		    !watched[i].mask || watched[i].mask & ~RF_INOTIFY_MASK)
+			return "a watch has a field out of range";
+		if (watched[i].path_bytes == 0 || watched[i].path_bytes > RF_IMAGE_MAX_PATH_BYTES ||
+		    watched[i].path_bytes > left || *path != '/' ||
+		    memchr(path, 0, watched[i].path_bytes))
+			return "a watch has no path";
+		path += watched[i].path_bytes;
+		left -= watched[i].path_bytes;
+	}
+	return left ? "OBJECT has another length" : NULL;
+}
+
+static const char *take_inotify(struct rf_object_state *object, const unsigned char *payload,
+				size_t bytes)
+{
+	struct rf_object_inotify *inotify = &object->inotify;
+
+	if (bytes < sizeof(*inotify))
+		return "OBJECT is too short";
+	memcpy(inotify, payload, sizeof(*inotify));
+	bytes -= sizeof(*inotify);
+	if (inotify->reserved || inotify->watched > RF_INOTIFY_MAX_WATCHED ||
+	    bytes < inotify->watched * sizeof(*object->watched))
+		return "OBJECT has a field out of range";
+	object->watched = malloc(bytes + 1);
+	if (!object->watched)
+		return no_memory;
+	memcpy(object->watched, payload + sizeof(*inotify), bytes);
+	object->watched_bytes = (uint32_t)bytes;
+	return find_watched_fault(object);
+}
+
 static const char *take_process(struct rf_object_state *object, const unsigned char *payload,
 				size_t bytes)
 {
@@ -86,7 +130,7 @@ typedef const char *(*take_kind)(struct rf_object_state *object, const unsigned 
 static const take_kind kinds[] = {
 	[RF_OBJECT_EVENT] = take_event,	    [RF_OBJECT_TIMER] = take_timer,
 	[RF_OBJECT_SIGNALS] = take_signals, [RF_OBJECT_POLL] = take_poll,
-	[RF_OBJECT_PROCESS] = take_process,
+	[RF_OBJECT_INOTIFY] = take_inotify, [RF_OBJECT_PROCESS] = take_process,
 };
 
 int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size_t bytes)
@@ -113,6 +157,8 @@ int rf_record_take_object(struct rf_reader *reader, struct rf_image *image, size
 	else
 		fault = kinds[head->kind](object, reader->payload + sizeof(*head),
 					  bytes - sizeof(*head));
+	if (fault == no_memory)
+		return rf_report(reader->report, ENOMEM, "%s", fault);
 	return fault ? rf_record_corrupt(reader, fault) : 0;
 }
 
@@ -174,6 +220,7 @@ int rf_record_take_watches(struct rf_reader *reader, struct rf_image *image, siz
 void rf_record_release_objects(struct rf_image *image)
 {
 	for (uint32_t i = 0; i < image->objects_read; i++) {
+		free(image->objects[i].object.watched);
 		free(image->objects[i].object.watches);
 		if (image->objects[i].object.image.kind == RF_OBJECT_CONTENT)
 			free(image->objects[i].object.name);

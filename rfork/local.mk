@@ -59,6 +59,7 @@ rf_capture_sources = \
 	%D%/fdcontent.c %D%/fdcontent.h \
 	%D%/fdname.c %D%/fdname.h \
 	%D%/fdobject.c %D%/fdobject.h \
+	%D%/fdobject_inotify.c \
 	%D%/fdobject_poll.c \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdpath.c %D%/fdpath.h \

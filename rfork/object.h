@@ -14,13 +14,16 @@ struct rf_object_state {
 		struct rf_object_event event;
 		struct rf_object_timer timer;
 		struct rf_object_signals signals;
+		struct rf_object_inotify inotify;
 		struct rf_object_process process;
 		struct {
 			struct rf_object_content content;
 			char *name; /* of content.name_bytes, and a zero */
 		};
 	};
-	struct rf_image_watch *watches; /* of kind POLL */
+	struct rf_image_watched *watched; /* of kind INOTIFY, and the paths behind them */
+	uint32_t watched_bytes;		  /* of both */
+	struct rf_image_watch *watches;	  /* of kind POLL */
 	uint32_t watch_count;
 };
 

@@ -21,6 +21,10 @@ static int find_payload(const struct rf_object_state *object, struct iovec piece
 	case RF_OBJECT_SIGNALS:
 		pieces[0] = (struct iovec){ (void *)&object->signals, sizeof(object->signals) };
 		return 1;
+	case RF_OBJECT_INOTIFY:
+		pieces[0] = (struct iovec){ (void *)&object->inotify, sizeof(object->inotify) };
+		pieces[1] = (struct iovec){ object->watched, object->watched_bytes };
+		return object->watched_bytes ? 2 : 1;
 	case RF_OBJECT_PROCESS:
 		pieces[0] = (struct iovec){ (void *)&object->process, sizeof(object->process) };
 		return 1;

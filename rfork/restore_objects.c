@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 
 #include "rfork/io.h"
+#include "rfork/restore_inotify.h"
 #include "rfork/sys.h"
 #include "rfork/timer_value.h"
 
@@ -133,6 +134,8 @@ static int make(const struct rf_object_state *object, int64_t since_ns)
 		return make_signals(object);
 	case RF_OBJECT_POLL:
 		return (int)rf_syscall(SYS_epoll_create1, 0);
+	case RF_OBJECT_INOTIFY:
+		return rf_restore_inotify(object);
 	case RF_OBJECT_PROCESS:
 		return make_process(object);
 	}
@@ -156,11 +159,11 @@ int rf_restore_object(const struct rf_image *image, const struct rf_image_descri
 const char *rf_restore_name_object(const struct rf_image *image,
 				   const struct rf_image_descriptor *descriptor)
 {
-	static const char *const names[] = { [RF_OBJECT_EVENT] = "eventfd",
-					     [RF_OBJECT_TIMER] = "timerfd",
-					     [RF_OBJECT_SIGNALS] = "signalfd",
-					     [RF_OBJECT_POLL] = "epoll",
-					     [RF_OBJECT_PROCESS] = "pidfd" };
+	static const char *const names[] = {
+		[RF_OBJECT_EVENT] = "eventfd",	  [RF_OBJECT_TIMER] = "timerfd",
+		[RF_OBJECT_SIGNALS] = "signalfd", [RF_OBJECT_POLL] = "epoll",
+		[RF_OBJECT_INOTIFY] = "inotify",  [RF_OBJECT_PROCESS] = "pidfd"
+	};
 	const struct rf_object_state *object;
 
 	if (descriptor->same_as == RF_IMAGE_NONE) {

@@ -13,6 +13,7 @@
 
 #include "rfork/approach.h"
 #include "rfork/boot_id.h"
+#include "rfork/fdobject.h"
 #include "rfork/fdproof.h"
 #include "rfork/identity.h"
 #include "rfork/move.h"
@@ -39,6 +40,11 @@ static int look_at_move(struct rf_flight *flight, const struct rf_options *optio
 	if (error < 0)
 		return error;
 	rf_move_refuse_locks(&order->fds, &order->refusals);
+	for (size_t i = 0; i < order->fds.object_count; i++)
+		if (rf_fdobject_has_unread(&order->fds.objects[i]))
+			rf_refuse(&order->refusals,
+				  "descriptor %u (%s): it has events that have not been read",
+				  order->fds.objects[i].number, order->fds.objects[i].path);
 	return options->is_check ? rf_move_refuse_signals(&flight->arena, &order->refusals, report)
 				 : 0;
 }

@@ -80,6 +80,7 @@ rf_shell_sources = \
 	rfork/report.c \
 	rfork/restore_contents.c rfork/restore_contents.h \
 	rfork/restore_locks.c rfork/restore_locks.h \
+	rfork/restore_inotify.c rfork/restore_inotify.h \
 	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \

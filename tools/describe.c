@@ -91,7 +91,8 @@ const char *describe_object_kind(const struct rf_object_state *object)
 	static const char *const kinds[] = {
 		[RF_OBJECT_EVENT] = "eventfd",	  [RF_OBJECT_TIMER] = "timerfd",
 		[RF_OBJECT_SIGNALS] = "signalfd", [RF_OBJECT_POLL] = "epoll",
-		[RF_OBJECT_PROCESS] = "pidfd",	  [RF_OBJECT_CONTENT] = "content"
+		[RF_OBJECT_INOTIFY] = "inotify",  [RF_OBJECT_PROCESS] = "pidfd",
+		[RF_OBJECT_CONTENT] = "content"
 	};
 
 	return object->image.kind < sizeof(kinds) / sizeof(kinds[0]) && kinds[object->image.kind]

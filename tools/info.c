@@ -305,6 +305,9 @@ static void print_object(const struct rf_object_state *object)
 	case RF_OBJECT_POLL:
 		printf("watches %u", object->watch_count);
 		break;
+	case RF_OBJECT_INOTIFY:
+		printf("watches %u paths", object->inotify.watched);
+		break;
 	case RF_OBJECT_PROCESS:
 		printf("the process itself");
 		break;

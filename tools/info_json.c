@@ -246,6 +246,9 @@ static void write_object(struct json *json, const struct rf_object_state *object
 	case RF_OBJECT_SIGNALS:
 		json_hex(json, "mask", object->signals.mask);
 		break;
+	case RF_OBJECT_INOTIFY:
+		json_number(json, "watched", object->inotify.watched);
+		break;
 	case RF_OBJECT_POLL:
 		write_watches(json, object);
 		break;

@@ -321,6 +321,17 @@ static int add_watches(struct rf_image *image, struct rf_object_state *object)
 	if (bytes)
 		memcpy(copy, object->watches, bytes);
 	object->watches = copy;
+	if (object->watched_bytes) {
+		void *watched = malloc(object->watched_bytes);
+
+		if (!watched) {
+			free(copy);
+			return -ENOMEM;
+		}
+		object->watched = memcpy(watched, object->watched, object->watched_bytes);
+	} else {
+		object->watched = NULL;
+	}
 	image->watch_count += object->watch_count;
 	return 0;
 }
@@ -355,6 +366,10 @@ static int add_object(struct look *look, const struct rf_fdobject *from)
 	uint32_t index = image->objects_read;
 	int error = 0;
 
+	if (rf_fdobject_has_unread(from))
+		error = rf_source_lose(process->source,
+				       "descriptor %u (inotify): events that have not been read",
+				       from->number);
 	if (from->content) {
 		process->contents[index] = (struct rf_process_content){ from->content->map_device,
 									from->content->map_inode };

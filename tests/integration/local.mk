@@ -140,6 +140,7 @@ rf_integration_tests = \
 	%D%/images_may_have_several_threads \
 	%D%/increments_add_up_to_the_memory \
 	%D%/increments_hold_only_what_has_changed \
+	%D%/inotifies_travel \
 	%D%/joined_threads_hold_nothing_up \
 	%D%/key_is_never_in_the_image \
 	%D%/kill_zero_stays_among_its_own \
@@ -560,6 +561,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_images_may_have_several_threads_LDADD = $(rf_integration_ldadd)
 %C%_increments_add_up_to_the_memory_LDADD = $(rf_statefile_ldadd)
 %C%_increments_hold_only_what_has_changed_LDADD = $(rf_statefile_ldadd)
+%C%_inotifies_travel_LDADD = $(rf_integration_ldadd)
 %C%_joined_threads_hold_nothing_up_LDADD = $(rf_integration_ldadd)
 %C%_key_is_never_in_the_image_LDADD = $(rf_integration_ldadd)
 %C%_kill_zero_stays_among_its_own_LDADD = $(rf_integration_ldadd)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
@@ -100,6 +101,18 @@ static void see_oneself(void)
 	CHECK_CALL(pidfd_send_signal(object, 0, NULL, 0));
 }
 
+/* Of what everybody has in the way to where he is. */
+static void watch_folder(void)
+{
+	object = CHECK_CALL(inotify_init1(IN_NONBLOCK));
+	second = CHECK_CALL(inotify_add_watch(object, "/", IN_DELETE_SELF));
+}
+
+static void see_folder(void)
+{
+	CHECK_CALL(inotify_rm_watch(object, second));
+}
+
 static void make_memory(void)
 {
 	object = CHECK_CALL(memfd_create("row", MFD_ALLOW_SEALING));
@@ -145,6 +158,7 @@ const struct state_row state_object_rows[] = {
 	{ "epoll", watch, see_watched, .ways = STATE_ALL, .needs = { "eventfd" } },
 	/* in a child it would mean the parent */
 	{ "pidfd", open_oneself, see_oneself, .ways = STATE_ITSELF },
+	{ "inotify", watch_folder, see_folder, .ways = STATE_ALL },
 	{ "memfd", make_memory, see_memory, .ways = STATE_ALL },
 	{ "file-contents", make_memory, see_contents, .ways = STATE_ALL, .needs = { "memfd" } },
 	{ "seals", seal, see_seals, .ways = STATE_ALL, .needs = { "memfd" } },

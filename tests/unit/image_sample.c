@@ -378,6 +378,22 @@ static void append_pipe(struct sample *sample)
 	       offsetof(__typeof__(record), contents) + sizeof(record.contents));
 }
 
+static void append_inotify(struct sample *sample)
+{
+	const struct {
+		struct rf_image_object object;
+		struct rf_object_inotify inotify;
+		struct rf_image_watched watched[2];
+		char paths[8];
+	} record = { { .index = 5, .kind = RF_OBJECT_INOTIFY },
+		     { .watched = 2 },
+		     { { .number = 1, .mask = 0xfff, .mode = 040755, .path_bytes = 5 },
+		       { .number = 7, .mask = 0x84000002, .mode = 0100644, .path_bytes = 3 } },
+		     { '/', 'a', '/', 'b', 'c', '/', 'd', 'e' } };
+
+	append(sample, RF_RECORD_OBJECT, &record, sizeof(record));
+}
+
 static void append_objects(struct sample *sample)
 {
 	const struct {
@@ -411,6 +427,7 @@ static void append_objects(struct sample *sample)
 	append(sample, RF_RECORD_OBJECT, &signals, sizeof(signals));
 	append(sample, RF_RECORD_OBJECT, &poll, sizeof(poll));
 	append(sample, RF_RECORD_OBJECT, &process, sizeof(process));
+	append_inotify(sample);
 }
 
 static void append_watches(struct sample *sample)
@@ -525,7 +542,7 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .objects = 5,
+				      .objects = 6,
 				      .descriptors = 9,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };
@@ -1022,6 +1039,28 @@ static const char *judge_timerfd(const struct rf_object_timer *timer)
 		       : NULL;
 }
 
+static const char *judge_inotify(const struct rf_object_state *object)
+{
+	const struct rf_image_watched *watched = object->watched;
+	const char *path = (const char *)(watched + object->inotify.watched);
+	uint64_t bytes = object->inotify.watched * 16ull;
+
+	if (object->inotify.watched > 65536 || object->inotify.reserved)
+		return "an inotify is wrong";
+	for (uint32_t i = 0; i < object->inotify.watched; i++) {
+		if (watched[i].number < 1 || (i && watched[i].number <= watched[i - 1].number) ||
+		    watched[i].mask == 0 || watched[i].mask & ~0x84002fffu ||
+		    watched[i].path_bytes - 1 > 4094)
+			return "a watch is wrong";
+		bytes += watched[i].path_bytes;
+		if (bytes > object->watched_bytes || *path != '/' ||
+		    memchr(path, 0, watched[i].path_bytes))
+			return "a watch has a wrong path";
+		path += watched[i].path_bytes;
+	}
+	return bytes == object->watched_bytes ? NULL : "an inotify has more than it says";
+}
+
 static const char *judge_content(const struct rf_image *image, const struct rf_object_state *object)
 {
 	const struct rf_object_content *content = &object->content;
@@ -1056,6 +1095,8 @@ static const char *judge_object(const struct rf_image *image, const struct rf_ob
 	case 3:
 	case 4:
 		return NULL;
+	case 5:
+		return judge_inotify(object);
 	case 6:
 		return object->process.flags > 1 || object->process.reserved ? "a process is wrong"
 									     : NULL;

@@ -94,7 +94,7 @@ expect("objects", info["objects"],
         {"kind": "epoll",
          "watches": [{"number": 20, "descriptor": 20, "events": "0x19", "data": hex(2**64 - 1)},
                      {"number": 1000, "descriptor": 7, "events": "0xc0000001", "data": "0x0"}]},
-        {"kind": "pidfd"}])
+        {"kind": "pidfd"}, {"kind": "inotify", "watched": 2}])
 expect("locks", info["locks"],
        [{"descriptor": 9, "kind": "F_SETLK", "exclusive": False, "start": 100,
          "bytes": 2**63 - 1 - 100},

@@ -319,7 +319,7 @@ START_TEST(smallest_image_is_accepted)
 	for (int i = 0; i < 9; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_DESCRIPTOR, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_PIPE, 0));
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 6; i++)
 		sample_remove(&sample, sample_index(&sample, RF_RECORD_OBJECT, 0));
 	sample_remove(&sample, sample_index(&sample, RF_RECORD_WATCHES, 0));
 	for (int i = 0; i < 2; i++)
@@ -775,6 +775,16 @@ static struct rf_object_timer *timerfd(void)
 	return (struct rf_object_timer *)(object(1) + 1);
 }
 
+static struct rf_object_inotify *inotify(void)
+{
+	return (struct rf_object_inotify *)(object(5) + 1);
+}
+
+static struct rf_image_watched *watched(unsigned nth)
+{
+	return (struct rf_image_watched *)(inotify() + 1) + nth;
+}
+
 static struct rf_image_watches *watches(void)
 {
 	return sample_payload(&sample, RF_RECORD_WATCHES, 0);
@@ -1129,7 +1139,7 @@ CORRUPT(packets_are_too_few, packet_lengths()[1] = 1)
 CORRUPT(packets_are_too_many, packet_lengths()[1] = 3)
 CORRUPT(too_many_pipes, more_pipes(1024, 4096))
 CORRUPT(too_large_pipes, more_pipes(64, 1048576))
-CORRUPT(descriptor_of_no_object, descriptor(7)->file = 5)
+CORRUPT(descriptor_of_no_object, descriptor(7)->file = 6)
 CORRUPT(object_with_a_stream, descriptor(7)->stream = RF_STREAM_PIPE | RF_STREAM_READ)
 CORRUPT(object_of_two_descriptors, descriptor(6)->kind = RF_DESCRIPTOR_OBJECT;
 	descriptor(6)->stream = 0)
@@ -1155,7 +1165,21 @@ CORRUPT(short_signal_mask, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 
 CORRUPT(long_poll, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 3), 24))
 CORRUPT(process_flags, ((struct rf_object_process *)(object(4) + 1))->flags = 2)
 CORRUPT(process_object_reserved, ((struct rf_object_process *)(object(4) + 1))->reserved = 1)
-CORRUPT(watches_of_no_object, watches()->object = 5)
+CORRUPT(inotify_reserved, inotify()->reserved = 1)
+CORRUPT(inotify_with_too_many_watches, inotify()->watched = 65537)
+CORRUPT(inotify_with_one_watch_more, inotify()->watched = 3)
+CORRUPT(inotify_with_one_watch_less, inotify()->watched = 1)
+CORRUPT(cut_inotify, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 5), 20))
+CORRUPT(long_inotify, sample_resize(sample_find(&sample, RF_RECORD_OBJECT, 5), 65))
+CORRUPT(watch_zero, watched(0)->number = 0)
+CORRUPT(watches_descend, watched(1)->number = 1)
+CORRUPT(watch_of_no_events, watched(0)->mask = 0)
+CORRUPT(watch_of_unknown_events, watched(0)->mask = 0x1000)
+CORRUPT(watch_of_no_path, watched(0)->path_bytes = 0)
+CORRUPT(watch_of_a_long_path, watched(1)->path_bytes = 4096)
+CORRUPT(watch_of_a_relative_path, *(char *)(watched(0) + 2) = 'x')
+CORRUPT(watch_of_a_cut_path, *((char *)(watched(0) + 2) + 2) = '\0')
+CORRUPT(watches_of_no_object, watches()->object = 6)
 CORRUPT(watches_of_a_timer, watches()->object = 1)
 CORRUPT(watches_reserved, watches()->reserved = 1)
 CORRUPT(no_watches, sample_resize(sample_find(&sample, RF_RECORD_WATCHES, 0), 8))

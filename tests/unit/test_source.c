@@ -114,7 +114,9 @@ START_TEST(layout_reads_back_as_the_same)
 		const struct rf_object_state *object = &after.objects[i].object;
 		const struct rf_object_state *expected = &before.image.objects[i].object;
 
-		ck_assert_mem_eq(object, expected, offsetof(struct rf_object_state, watches));
+		ck_assert_mem_eq(object, expected, offsetof(struct rf_object_state, watched));
+		ck_assert_uint_eq(object->watched_bytes, expected->watched_bytes);
+		ck_assert_mem_eq(object->watched, expected->watched, object->watched_bytes);
 		ck_assert_uint_eq(object->watch_count, expected->watch_count);
 		ck_assert_mem_eq(object->watches, expected->watches,
 				 object->watch_count * sizeof(object->watches[0]));
