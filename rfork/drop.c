@@ -128,6 +128,7 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("shared-memory", MAPPING, sharing),
 	CHANGE("shared-file-memory", MAPPING, file_sharing),
 	GUARDS("guard-pages"),
+	CHANGE("memory-marks", MARKS, all),
 	/* descriptors */
 	CHANGE("file", DESCRIPTOR, file),
 	CHANGE("open-directory", DESCRIPTOR, open_directory),

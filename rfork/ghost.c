@@ -129,7 +129,12 @@ static int collect(struct rf_ghost *ghost, int *memory_fd)
 		rf_rest_mark_locked(&ghost->order->kept, ghost->snapshot);
 	load_own(ghost);
 	*memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	return *memory_fd < 0 ? rf_report(&ghost->report, -*memory_fd, "/proc/self/mem: %m") : 0;
+	if (*memory_fd < 0)
+		return rf_report(&ghost->report, -*memory_fd, "/proc/self/mem: %m");
+	ghost->snapshot->smaps_fd = rf_sys_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	return ghost->snapshot->smaps_fd < 0 ? rf_report(&ghost->report, -ghost->snapshot->smaps_fd,
+							 "/proc/self/smaps: %m")
+					     : 0;
 }
 
 static int take_snapshot(struct rf_ghost *ghost)
@@ -146,7 +151,7 @@ static int take_snapshot(struct rf_ghost *ghost)
 	bounce = rf_arena_take(arena, BOUNCE_BYTES);
 	if (!ghost->frame || !ghost->snapshot || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
-	ghost->snapshot->pagemap.fd = -1;
+	ghost->snapshot->pagemap.fd = ghost->snapshot->smaps_fd = -1;
 	ghost->order->request.identity.ghost = (uint32_t)rf_syscall(SYS_getpid);
 	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
 	 * than that takes, for others may look at it meanwhile. */
@@ -221,6 +226,8 @@ static void close_image(struct rf_ghost *ghost)
 	rf_fdcontent_close(&ghost->order->fds);
 	if (ghost->snapshot && ghost->snapshot->pagemap.fd >= 0)
 		rf_pagemap_close(&ghost->snapshot->pagemap);
+	if (ghost->snapshot && ghost->snapshot->smaps_fd >= 0)
+		rf_sys_close(ghost->snapshot->smaps_fd);
 	if (ghost->writer->memory_fd >= 0)
 		rf_sys_close(ghost->writer->memory_fd);
 	ghost->writer->memory_fd = -1;

@@ -214,6 +214,9 @@ static int send_pages(struct rf_ghost *ghost)
 {
 	int error = ghost->cargo.write_pages(ghost->cargo.context, ghost->writer);
 
+	/* which takes its time, while the node has pages to put in place */
+	if (error >= 0 && ghost->snapshot)
+		error = rf_snapshot_write_marks(ghost->snapshot, ghost->writer);
 	return error < 0 ? sending_failed(ghost, error) : 0;
 }
 

@@ -123,6 +123,10 @@ static int collect(struct holder *holder)
 	holder->writer.memory_fd = rf_sys_open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	if (holder->writer.memory_fd < 0)
 		return rf_report(&holder->report, -holder->writer.memory_fd, "/proc/self/mem: %m");
+	holder->snapshot->smaps_fd = rf_sys_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	if (holder->snapshot->smaps_fd < 0)
+		return rf_report(&holder->report, -holder->snapshot->smaps_fd,
+				 "/proc/self/smaps: %m");
 	rf_procstate_leave_rseq(&holder->snapshot->thread);
 	return rf_snapshot_unshare(holder->snapshot, holder->writer.memory_fd, &holder->report);
 }
@@ -132,7 +136,7 @@ static int take_snapshot(struct holder *holder)
 	int dumpable = rf_sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	int error;
 
-	holder->snapshot->pagemap.fd = -1;
+	holder->snapshot->pagemap.fd = holder->snapshot->smaps_fd = -1;
 	/* A process that has changed its uid may not open its own /proc files otherwise. */
 	if (dumpable != 1)
 		rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);

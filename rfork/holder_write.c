@@ -151,6 +151,8 @@ static int write_records(struct rf_holder_writer *writer, const struct rf_target
 	error = rf_snapshot_write_layout(writer->snapshot, writer->records, request);
 	if (error == 0)
 		error = rf_fdcontent_write_nameless(request->fds, writer->records, report);
+	if (error >= 0)
+		error = rf_snapshot_write_marks(writer->snapshot, writer->records);
 	if (error < 0)
 		return error;
 	return rf_statefile_finish(&writer->file, writer->records, &note, note_offset);
@@ -241,6 +243,8 @@ static int write_stream(struct rf_holder_writer *writer, int fd, struct rf_repor
 	error = rf_snapshot_write_layout(writer->snapshot, records, writer->request);
 	if (error == 0)
 		error = rf_fdcontent_write_nameless(writer->request->fds, records, report);
+	if (error == 0)
+		error = rf_snapshot_write_marks(writer->snapshot, records);
 	if (error == 0)
 		error = rf_snapshot_write_pages(writer->snapshot, records);
 	return error < 0 ? error : rf_image_write_end(records);

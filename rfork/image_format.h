@@ -21,6 +21,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_FILES 65536u
 #define RF_IMAGE_MAX_DESCRIPTORS 65536u
 #define RF_IMAGE_MAX_MAPPINGS 262144u
+#define RF_IMAGE_MAX_MARKS 262144u
 #define RF_IMAGE_MAX_THREADS 4096u
 #define RF_IMAGE_MAX_PATH_BYTES 4095u
 #define RF_IMAGE_MAX_AUXV_BYTES 1024u
@@ -99,9 +100,10 @@ enum rf_record_type {
 	RF_RECORD_THREAD_STATE = 30,
 	RF_RECORD_IDENTITY = 31,
 	RF_RECORD_RIGHTS = 32,
+	RF_RECORD_MARKS = 33, /* how mappings are marked */
 };
 
-#define RF_RECORD_LAST RF_RECORD_RIGHTS
+#define RF_RECORD_LAST RF_RECORD_MARKS
 
 #define RF_RECORD_OPTIONAL 1u
 
@@ -343,6 +345,21 @@ enum rf_mapping_kind {
 #define RF_MAPPING_DIGEST 4u
 #define RF_MAPPING_LOCKED 8u /* mlock(2) */
 
+/* What a MARKS record says of memory, by madvise(2) and mseal(2). */
+#define RF_MAPPING_WIPEONFORK 16u
+#define RF_MAPPING_DONTDUMP 32u
+#define RF_MAPPING_DONTFORK 64u
+#define RF_MAPPING_HUGEPAGE 128u
+#define RF_MAPPING_NOHUGEPAGE 256u
+#define RF_MAPPING_MERGEABLE 512u
+#define RF_MAPPING_SEALED 1024u
+#define RF_MAPPING_RANDOM 4096u
+#define RF_MAPPING_SEQUENTIAL 8192u
+#define RF_MAPPING_MARKS                                                                           \
+	(RF_MAPPING_WIPEONFORK | RF_MAPPING_DONTDUMP | RF_MAPPING_DONTFORK | RF_MAPPING_HUGEPAGE | \
+	 RF_MAPPING_NOHUGEPAGE | RF_MAPPING_MERGEABLE | RF_MAPPING_SEALED | RF_MAPPING_RANDOM |    \
+	 RF_MAPPING_SEQUENTIAL)
+
 struct rf_image_mapping {
 	uint64_t start, end;
 	uint32_t protection;
@@ -366,6 +383,12 @@ static inline bool rf_mapping_is_shared_file(const struct rf_image_mapping *mapp
 	return (mapping->kind == RF_MAPPING_FILE || mapping->kind == RF_MAPPING_OBJECT) &&
 	       mapping->flags & RF_MAPPING_SHARED;
 }
+
+struct rf_image_mark {
+	uint64_t start, end;
+	uint32_t flags; /* of RF_MAPPING_MARKS */
+	uint32_t reserved;
+};
 
 enum rf_run_kind { RF_RUN_DATA = 0, RF_RUN_GUARD = 1 };
 
@@ -686,6 +709,7 @@ _Static_assert(sizeof(struct rf_image_vdso_area) == 24, "doc/image-format.txt, 7
 _Static_assert(sizeof(struct rf_image_file) == 48, "doc/image-format.txt, 8");
 _Static_assert(sizeof(struct rf_image_descriptor) == 56, "doc/image-format.txt, 9");
 _Static_assert(sizeof(struct rf_image_mapping) == 64, "doc/image-format.txt, 10");
+_Static_assert(sizeof(struct rf_image_mark) == 24, "doc/image-format.txt, 36");
 _Static_assert(sizeof(struct rf_image_run) == 16, "doc/image-format.txt, 12");
 _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_road) == 72, "doc/image-format.txt, 25");

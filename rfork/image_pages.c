@@ -222,8 +222,16 @@ static int take_end(struct rf_reader *reader, const struct rf_record_header *hea
 	return 0;
 }
 
+static int take_marks(struct rf_reader *reader, struct rf_image *image,
+		      const struct rf_record_header *header)
+{
+	int error = rf_record_read_payload(reader, header, RF_RECORD_END_BYTES);
+
+	return error < 0 ? error : rf_record_take_marks(reader, image, header->length_bytes);
+}
+
 /* Reads one record that is not END. */
-static int take_record(struct rf_reader *reader, const struct rf_image *image,
+static int take_record(struct rf_reader *reader, struct rf_image *image,
 		       const struct rf_record_header *header, struct rf_page_record *record,
 		       rf_reader_locate locate, void *context)
 {
@@ -232,6 +240,8 @@ static int take_record(struct rf_reader *reader, const struct rf_image *image,
 		return read_pages(reader, image, header, record, locate, context);
 	case RF_RECORD_CONTENT:
 		return rf_record_take_content(reader, image, header);
+	case RF_RECORD_MARKS:
+		return take_marks(reader, image, header);
 	case RF_RECORD_ROAD:
 		return rf_record_take_road(reader, header);
 	case RF_RECORD_REMOTE_PAGES:
@@ -242,7 +252,7 @@ static int take_record(struct rf_reader *reader, const struct rf_image *image,
 	return rf_record_skip(reader, header);
 }
 
-int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
+int rf_reader_pages(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
 		    void *context)
 {
 	struct rf_page_record record;

@@ -50,6 +50,7 @@ void rf_image_release(struct rf_image *image)
 	free(image->descriptors);
 	free(image->mappings);
 	free(image->shared);
+	free(image->marks);
 	free(image->timers);
 	free(image->pending);
 	for (uint32_t i = 0; i < image->pipe_count; i++)
@@ -311,7 +312,8 @@ static bool is_out_of_place(uint16_t type)
 {
 	return type == RF_RECORD_PAGES || type == RF_RECORD_END || type == RF_RECORD_FORECAST ||
 	       type == RF_RECORD_SEGMENTS || type == RF_RECORD_CHUNKS || type == RF_RECORD_ROAD ||
-	       type == RF_RECORD_REMOTE_PAGES || type == RF_RECORD_CONTENT;
+	       type == RF_RECORD_REMOTE_PAGES || type == RF_RECORD_CONTENT ||
+	       type == RF_RECORD_MARKS;
 }
 
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)

@@ -63,6 +63,8 @@ struct rf_image {
 	struct rf_image_descriptor *descriptors;
 	struct rf_image_mapping *mappings;
 	struct rf_reader_shared *shared; /* by number; NULL if there is none */
+	struct rf_image_mark *marks;	 /* ascending; known at END */
+	uint32_t mark_count, seal_count;
 	struct rf_image_timer *timers;
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;
@@ -171,7 +173,7 @@ int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
  * there by reader->road, which is closed on success.  Guard runs are only announced.
  * 0 or a negative errno with a report, as above.
  */
-int rf_reader_pages(struct rf_reader *reader, const struct rf_image *image, rf_reader_locate locate,
+int rf_reader_pages(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
 		    void *context);
 
 /* Where bytes of a file are that an image at rest holds. */
@@ -195,11 +197,14 @@ struct rf_reader_index {
  * Reads CONTENT, SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in
  * the file.  0 or a negative errno with a report, as above; index is to be released in any case.
  */
-int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint64_t first_offset,
+int rf_reader_index(struct rf_reader *reader, struct rf_image *image, uint64_t first_offset,
 		    uint64_t end_offset, struct rf_reader_index *index);
 void rf_reader_release_index(struct rf_reader_index *index);
 
 /* Finds the mapping that holds [start, end) whole; SIZE_MAX if there is none. */
 size_t rf_image_find_mapping(const struct rf_image *image, uint64_t start, uint64_t end);
+
+/* Whether any of [start, end) is marked so, once the marks are known. */
+bool rf_image_is_marked(const struct rf_image *image, uint64_t start, uint64_t end, uint32_t flag);
 
 #endif

@@ -89,6 +89,9 @@ int rf_record_read_runs(struct rf_reader *reader, const struct rf_record_header 
 int rf_record_locate_runs(struct rf_reader *reader, const struct rf_image *image,
 			  struct rf_page_record *record, rf_reader_locate locate, void *context);
 
+/* Appends marks that stand in the payload (image_marks.c). */
+int rf_record_take_marks(struct rf_reader *reader, struct rf_image *image, size_t bytes);
+
 /* image_road.c: records of pages that take another road. */
 int rf_record_take_road(struct rf_reader *reader, const struct rf_record_header *header);
 int rf_record_take_remote_pages(struct rf_reader *reader, const struct rf_image *image,

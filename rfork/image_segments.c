@@ -182,7 +182,7 @@ static int take_content(struct rf_reader *reader, struct progress *progress,
 	return error;
 }
 
-static int take(struct rf_reader *reader, struct progress *progress,
+static int take(struct rf_reader *reader, struct rf_image *image, struct progress *progress,
 		const struct rf_record_header *header)
 {
 	int error;
@@ -193,12 +193,14 @@ static int take(struct rf_reader *reader, struct progress *progress,
 	if (header->type > RF_RECORD_LAST || header->type == 0)
 		return rf_record_skip(reader, header);
 	if (header->type != RF_RECORD_SEGMENTS && header->type != RF_RECORD_CHUNKS &&
-	    header->type != RF_RECORD_END)
+	    header->type != RF_RECORD_MARKS && header->type != RF_RECORD_END)
 		return rf_record_corrupt(reader, "it is out of order");
 	error = rf_record_read_payload(reader, header,
 				       header->type == RF_RECORD_END ? 0 : RF_RECORD_END_BYTES);
 	if (error < 0)
 		return error;
+	if (header->type == RF_RECORD_MARKS)
+		return rf_record_take_marks(reader, image, header->length_bytes);
 	if (header->type == RF_RECORD_SEGMENTS)
 		return take_segments(reader, progress, header->length_bytes);
 	if (header->type == RF_RECORD_CHUNKS)
@@ -206,7 +208,7 @@ static int take(struct rf_reader *reader, struct progress *progress,
 	return take_end(reader, progress, header->length_bytes);
 }
 
-int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint64_t first_offset,
+int rf_reader_index(struct rf_reader *reader, struct rf_image *image, uint64_t first_offset,
 		    uint64_t end_offset, struct rf_reader_index *index)
 {
 	struct progress progress = { .index = index,
@@ -221,7 +223,7 @@ int rf_reader_index(struct rf_reader *reader, const struct rf_image *image, uint
 	do {
 		error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
 		if (error == 0)
-			error = take(reader, &progress, &header);
+			error = take(reader, image, &progress, &header);
 		if (error < 0)
 			return error;
 		reader->sequence++;

@@ -116,7 +116,9 @@ rf_capture_sources = \
 	%D%/sandbox.c %D%/sandbox.h \
 	%D%/settle.c %D%/settle.h \
 	%D%/shared_memory.c %D%/shared_memory.h \
+	%D%/smaps.c %D%/smaps.h \
 	%D%/snapshot.c %D%/snapshot.h \
+	%D%/snapshot_marks.c \
 	%D%/snapshot_pages.c \
 	%D%/snapshot_rest.c \
 	%D%/snapshot_shared.c \
@@ -154,6 +156,7 @@ rf_restore_sources = \
 	%D%/image_descriptors.c \
 	%D%/image_forecast.c \
 	%D%/image_mappings.c \
+	%D%/image_marks.c \
 	%D%/image_objects.c \
 	%D%/image_origin.c \
 	%D%/image_pages.c \

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#define RF_SYS_MSEAL 462 /* mseal(2), Linux 6.10; missing in older headers */
+
 enum rf_step_check {
 	RF_STEP_SUCCEEDS = 0, /* the result is no error (not in -4095 to -1) */
 	RF_STEP_EQUALS = 1,   /* the result equals `expected` */

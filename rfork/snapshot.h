@@ -112,6 +112,7 @@ struct rf_snapshot {
 	struct rf_page_run *runs;
 	size_t run_count, run_capacity;
 	struct rf_pagemap pagemap; /* fd -1 before it is opened */
+	int smaps_fd;		   /* for rf_snapshot_write_marks(); the same */
 };
 
 /*
@@ -167,6 +168,10 @@ long rf_snapshot_find_runs(struct rf_pagemap_walk *walk, const struct rf_snapsho
 /* Writes all records up to LAYOUT. */
 int rf_snapshot_write_layout(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			     const struct rf_snapshot_request *request);
+
+/* Writes how mappings are marked, behind LAYOUT and before END (snapshot_marks.c).  0 or a negative
+ * errno. */
+int rf_snapshot_write_marks(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
 
 /* Writes the pages that go by content whatever the node has. */
 int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer);

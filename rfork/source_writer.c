@@ -166,7 +166,11 @@ int rf_source_write_layout(const struct rf_source *source, struct rf_image_write
 	if (error >= 0)
 		error = write_array(writer, RF_RECORD_MAPPING, image->mappings,
 				    image->head.mappings, sizeof(image->mappings[0]));
-	return error < 0 ? error : rf_image_write(writer, RF_RECORD_LAYOUT, NULL, 0);
+	if (error >= 0)
+		error = rf_image_write(writer, RF_RECORD_LAYOUT, NULL, 0);
+	return error < 0 ? error
+			 : write_array(writer, RF_RECORD_MARKS, image->marks, image->mark_count,
+				       sizeof(image->marks[0]));
 }
 
 static int write_content(const struct rf_source_content *content, struct rf_image_writer *writer,

@@ -103,6 +103,8 @@ int rf_shell_become_image(struct rf_shell *shell)
 	if (error < 0)
 		error = rf_shell_object(shell);
 	if (error == 0)
+		error = rf_restore_marks(&shell->image, &shell->places, &shell->report);
+	if (error == 0)
 		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
 	if (error < 0)
 		error = rf_shell_object(shell);

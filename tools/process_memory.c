@@ -17,6 +17,7 @@
 #include "rfork/map_proof.h"
 #include "rfork/own_image.h"
 #include "rfork/shared_memory.h"
+#include "rfork/smaps.h"
 #include "tools/process_internal.h"
 
 #define PAGE_BYTES 4096u
@@ -438,52 +439,52 @@ static int take_maps(struct look *look)
 	return error;
 }
 
-/* -- locked memory ----------------------------------------------------------------------------- */
+/* -- locks and marks --------------------------------------------------------------------------- */
 
-/* "7f...-7f... rw-p ..." begins a mapping; its flags are in a line behind it. */
-static void mark_locked(struct rf_image *image, const char *text)
+struct marking {
+	struct rf_image *image;
+	uint32_t next; /* of its mappings */
+};
+
+/* The kernel may have joined memory that is no part of the image to a mapping that is. */
+static void mark(void *context, const struct rf_smaps_mapping *found)
 {
-	uint32_t index = 0;
-	uint64_t start = 0;
+	struct marking *marking = context;
+	struct rf_image *image = marking->image;
+	uint32_t flags = found->flags & RF_MAPPING_MARKS;
 
-	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
-		char *end;
-		uint64_t number;
+	for (; marking->next < image->mappings_read; marking->next++) {
+		struct rf_image_mapping *mapping = &image->mappings[marking->next];
 
-		line += *line == '\n';
-		number = strtoull(line, &end, 16);
-		if (*end == '-' && end > line) {
-			start = number;
+		if (mapping->start >= found->end)
+			return;
+		if (mapping->start < found->start || mapping->end > found->end)
 			continue;
-		}
-		if (strncmp(line, "VmFlags:", 8) != 0 ||
-		    !memmem(line, strcspn(line, "\n"), " lo", 3))
-			continue;
-		while (index < image->mappings_read && image->mappings[index].start < start)
-			index++;
-		if (index < image->mappings_read && image->mappings[index].start == start)
-			image->mappings[index].flags |= RF_MAPPING_LOCKED;
+		mapping->flags |= found->flags & RF_MAPPING_LOCKED;
+		if (flags)
+			image->marks[image->mark_count++] = (struct rf_image_mark){
+				.start = mapping->start, .end = mapping->end, .flags = flags
+			};
 	}
 }
 
-/* The list with the flags is slow to make, and seldom of use. */
-static int find_locked(struct rf_process *process, struct rf_report *report)
+static int find_marks(struct rf_process *process, struct rf_report *report)
 {
-	pid_t pid = process->tracees.pid;
-	size_t bytes = process->maps.count * 1024 + 65536;
-	char status[8192], *text;
-	uint64_t locked = 0;
-	long length;
+	struct rf_image *image = &process->source->image;
+	struct marking marking = { .image = image };
+	char path[32];
+	int fd, error;
 
-	if (rf_process_read(pid, "status", status, sizeof(status)) < 0 ||
-	    !rf_process_status_number(status, "\nVmLck:", 0, 10, &locked) || !locked)
-		return 0;
-	text = malloc(bytes);
-	length = text ? rf_process_read(pid, "smaps", text, bytes) : -ENOMEM;
-	if (length > 0)
-		mark_locked(&process->source->image, text);
-	free(text);
-	return length < 0 ? rf_report(report, (int)-length, "/proc/%d/smaps: %m", (int)pid) : 0;
+	image->marks = calloc(image->mappings_read + 1, sizeof(*image->marks));
+	if (!image->marks)
+		return rf_report(report, ENOMEM, "no memory for the list of mappings");
+	rf_format(path, sizeof(path), "/proc/%d/smaps", (int)process->tracees.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return rf_report(report, errno, "%s: %m", path);
+	error = rf_smaps_read(fd, mark, &marking);
+	close(fd);
+	return error < 0 ? rf_report(report, -error, "%s: %m", path) : 0;
 }
 
 /* -- the whole --------------------------------------------------------------------------------- */
@@ -531,6 +532,6 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 	}
 	rf_arena_unmap(&arena);
 	if (error == 0)
-		error = find_locked(process, report);
+		error = find_marks(process, report);
 	return error < 0 ? error : rf_process_read_vdso(process, report);
 }

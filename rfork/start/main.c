@@ -247,6 +247,8 @@ static int build_image(struct rf_start *start)
 	if (error == 0)
 		error = rf_restore_locks(&start->file.image, &start->report);
 	if (error == 0)
+		error = rf_restore_marks(&start->file.image, &start->places, &start->report);
+	if (error == 0)
 		error = rf_restore_locked(&start->file.image, &start->places, &start->report);
 	return error;
 }

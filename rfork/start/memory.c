@@ -93,9 +93,17 @@ static bool is_home(const struct piece *piece)
 	return piece->place->address == piece->mapping->start;
 }
 
-static bool is_read_whole(const struct piece *piece)
+/* The kernel wipes no memory of files. */
+static bool is_wiped_on_fork(const struct rf_start *start, const struct piece *piece)
 {
-	return piece->mapping->flags & (RF_MAPPING_GROWSDOWN | RF_MAPPING_SHARED) ||
+	return rf_image_is_marked(&start->file.image, piece->mapping->start, piece->mapping->end,
+				  RF_MAPPING_WIPEONFORK);
+}
+
+static bool is_read_whole(const struct rf_start *start, const struct piece *piece)
+{
+	return is_wiped_on_fork(start, piece) ||
+	       piece->mapping->flags & (RF_MAPPING_GROWSDOWN | RF_MAPPING_SHARED) ||
 	       !is_home(piece) || rf_start_options.flags & RF_START_COPY;
 }
 
@@ -298,7 +306,7 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 	const struct rf_image_mapping *mapping = piece->mapping;
 	long error;
 
-	if (is_read_whole(piece))
+	if (is_read_whole(start, piece))
 		piece->mapped_bytes = UINT64_MAX;
 	else if (is_one_piece(piece))
 		return map_one_piece(start, piece);

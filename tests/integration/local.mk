@@ -168,6 +168,7 @@ rf_integration_tests = \
 	%D%/many_streams_at_once \
 	%D%/mapped_files_go_by_reference \
 	%D%/mapped_memfds_stay_shared \
+	%D%/marks_of_memory_travel \
 	%D%/masked_features_are_not_demanded \
 	%D%/memfds_travel \
 	%D%/memory_may_change_until_the_fork \
@@ -589,6 +590,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_mapped_memfds_stay_shared_LDADD = $(rf_integration_ldadd)
+%C%_marks_of_memory_travel_LDADD = $(rf_integration_ldadd)
 %C%_masked_features_are_not_demanded_LDADD = $(rf_integration_ldadd)
 %C%_memfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)

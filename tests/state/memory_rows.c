@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/state/row.h"
@@ -224,6 +225,26 @@ static void see_guard(void)
 	CHECK_EQUAL(errno, EFAULT);
 }
 
+static void mark(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	memory[0] = 1;
+	CHECK_CALL(madvise(memory, BYTES, MADV_WIPEONFORK));
+}
+
+static void see_mark(void)
+{
+	int status;
+	pid_t pid;
+
+	memory[0] = 1;
+	pid = CHECK_CALL(fork());
+	if (pid == 0)
+		_exit(memory[0]);
+	CHECK_EQUAL(waitpid(pid, &status, 0), pid);
+	CHECK_EQUAL(status, 0);
+}
+
 const struct state_row state_memory_rows[] = {
 	{ "break", note_break, see_break, .ways = STATE_ALL },
 	{ "heap", fill_heap, see_contents, .ways = STATE_ALL },
@@ -241,6 +262,7 @@ const struct state_row state_memory_rows[] = {
 	/* rfork_undump() takes files by content, and refuses it */
 	{ "shared-file-memory", share_file, see_shared_file,
 	  .ways = STATE_ALL & ~STATE_BY(RESTART) },
+	{ "memory-marks", mark, see_mark, .ways = STATE_ALL },
 	{ "guard-pages", install_guard, see_guard, .ways = STATE_ALL,
 	  .needs = { "mapped-memory" } },
 	{ .kind = NULL },

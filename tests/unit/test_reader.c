@@ -142,6 +142,26 @@ static void share(struct rf_image_mapping *mapping, uint32_t number, uint64_t of
 	mapping->file_offset = offset;
 }
 
+START_TEST(marks_are_accepted)
+{
+	const struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
+	const struct rf_image_mark mark = { .start = heap->start,
+					    .end = heap->end,
+					    .flags = RF_MAPPING_MARKS &
+						     ~(RF_MAPPING_NOHUGEPAGE | RF_MAPPING_RANDOM) };
+
+	sample_insert(&sample, sample.count - 1, RF_RECORD_MARKS, 0, &mark, sizeof(mark));
+	sample_recount(&sample);
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.mark_count, 1);
+	ck_assert_mem_eq(&reading.image.marks[0], &mark, sizeof(mark));
+	ck_assert_uint_eq(reading.image.seal_count, 1);
+	ck_assert(rf_image_is_marked(&reading.image, mark.end - PAGE, mark.end, RF_MAPPING_SEALED));
+	ck_assert(
+		!rf_image_is_marked(&reading.image, mark.end, mark.end + PAGE, RF_MAPPING_SEALED));
+}
+END_TEST
+
 START_TEST(shared_memory_is_accepted)
 {
 	share(sample_mapping(&sample, SAMPLE_HEAP), 0, 3 * PAGE);
@@ -880,6 +900,19 @@ struct change {
 static struct change changes[512];
 static int change_count;
 
+/* Marks before END, of the whole heap: two, the second of which is as the text. */
+static struct rf_image_mark *mark(uint32_t flags)
+{
+	const struct rf_image_mapping *heap = HEAP;
+	struct rf_image_mark marks[2] = {
+		{ .start = heap->start, .end = heap->start + PAGE, .flags = flags },
+		{ .start = heap->start + PAGE, .end = heap->end, .flags = flags },
+	};
+
+	sample_insert(&sample, sample.count - 1, RF_RECORD_MARKS, 0, marks, sizeof(marks));
+	return sample_payload(&sample, RF_RECORD_MARKS, 0);
+}
+
 #define REFUSED(error, name, ...)                                                                  \
 	static void name(void)                                                                     \
 	{                                                                                          \
@@ -1273,6 +1306,19 @@ CORRUPT(segments_in_a_stream,
 	sample_insert(&sample, sample.count - 2, RF_RECORD_SEGMENTS, 0, "", 1))
 CORRUPT(chunks_in_a_stream, sample_insert(&sample, sample.count - 2, RF_RECORD_CHUNKS, 0, "", 1))
 REFUSED(ENOTSUP, stream_without_its_parent, parent("/p"))
+CORRUPT(unknown_mark, mark(RF_MAPPING_DIGEST))
+CORRUPT(empty_mark, mark(0))
+CORRUPT(contrary_advice, mark(RF_MAPPING_HUGEPAGE | RF_MAPPING_NOHUGEPAGE))
+CORRUPT(contrary_orders, mark(RF_MAPPING_RANDOM | RF_MAPPING_SEQUENTIAL))
+CORRUPT(reserved_of_a_mark, mark(RF_MAPPING_DONTDUMP)[1].reserved = 1)
+CORRUPT(unaligned_mark, mark(RF_MAPPING_DONTDUMP)[0].start += 8)
+CORRUPT(reversed_mark, mark(RF_MAPPING_DONTDUMP)[0].end = 0)
+CORRUPT(overlapping_marks, mark(RF_MAPPING_DONTDUMP)[1].start -= PAGE)
+CORRUPT(mark_over_two_mappings, mark(RF_MAPPING_DONTDUMP)[0].start -= PAGE)
+CORRUPT(mark_of_nothing, mark(RF_MAPPING_DONTDUMP)[1].end += PAGE)
+CORRUPT(cut_mark, mark(RF_MAPPING_DONTDUMP); resize(RF_RECORD_MARKS, -1))
+CORRUPT(marks_in_the_layout, sample_insert(&sample, sample_index(&sample, RF_RECORD_LAYOUT, 0),
+					   RF_RECORD_MARKS, 0, "", 1))
 CORRUPT(shared_anonymous_without_number, HEAP->flags = RF_MAPPING_SHARED)
 CORRUPT(shared_memory_out_of_order, share(HEAP, 1, 0))
 CORRUPT(shared_memory_unaligned, share(HEAP, 0, 512))
@@ -1385,6 +1431,7 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, terminal_may_have_been_opened_often);
 	tcase_add_test(tcase, witness_is_accepted);
 	tcase_add_test(tcase, what_an_image_says_besides_is_read);
+	tcase_add_test(tcase, marks_are_accepted);
 	tcase_add_test(tcase, shared_memory_is_accepted);
 	tcase_add_test(tcase, kinds_of_images_at_rest_are_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);

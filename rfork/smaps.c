@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads /proc/PID/smaps piece by piece: it has a kilobyte for each mapping.  Called in the frozen
+ * ghost, in holders, and by undump.
+ */
+#define _GNU_SOURCE
+#include "rfork/smaps.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rfork/image_format.h"
+#include "rfork/sys.h"
+
+#define TEXT_BYTES 8192u
+
+/* Linux, Documentation/filesystems/proc.rst. */
+static const struct {
+	char name[3];
+	uint32_t flag;
+} names[] = {
+	{ "lo", RF_MAPPING_LOCKED },	{ "wf", RF_MAPPING_WIPEONFORK },
+	{ "dd", RF_MAPPING_DONTDUMP },	{ "dc", RF_MAPPING_DONTFORK },
+	{ "hg", RF_MAPPING_HUGEPAGE },	{ "nh", RF_MAPPING_NOHUGEPAGE },
+	{ "mg", RF_MAPPING_MERGEABLE }, { "sl", RF_MAPPING_SEALED },
+	{ "rr", RF_MAPPING_RANDOM },	{ "sr", RF_MAPPING_SEQUENTIAL },
+};
+
+/* "VmFlags: rd wr mr mw me ac " */
+static uint32_t take_flags(const char *line)
+{
+	uint32_t flags = 0;
+
+	for (const char *next = strchr(line, ' '); next && next[1] && next[2];
+	     next = strchr(next + 1, ' '))
+		for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (next[1] == names[i].name[0] && next[2] == names[i].name[1])
+				flags |= names[i].flag;
+	return flags;
+}
+
+static const char *take_hex(const char *next, uint64_t *value)
+{
+	for (*value = 0;; next++) {
+		if (*next >= '0' && *next <= '9')
+			*value = *value << 4 | (uint64_t)(*next - '0');
+		else if (*next >= 'a' && *next <= 'f')
+			*value = *value << 4 | (uint64_t)(*next - 'a' + 10);
+		else
+			return next;
+	}
+}
+
+/* A mapping begins with its address, all other lines with the name of what they tell; the flags
+ * come last. */
+static void take_line(struct rf_smaps_mapping *mapping, const char *line, rf_smaps_visit visit,
+		      void *context)
+{
+	const char *next;
+
+	if (*line >= 'A' && *line <= 'Z') {
+		if (strncmp(line, "VmFlags:", 8) != 0)
+			return;
+		mapping->flags = take_flags(line);
+		visit(context, mapping);
+		return;
+	}
+	next = take_hex(line, &mapping->start);
+	if (*next == '-')
+		take_hex(next + 1, &mapping->end);
+}
+
+int rf_smaps_read(int fd, rf_smaps_visit visit, void *context)
+{
+	struct rf_smaps_mapping mapping = { 0 };
+	char text[TEXT_BYTES];
+	size_t used = 0;
+	long got;
+
+	while ((got = rf_sys_read(fd, text + used, sizeof(text) - used)) != 0) {
+		char *line = text, *end;
+
+		if (got == -EINTR)
+			continue;
+		if (got < 0)
+			return (int)got;
+		used += (size_t)got;
+		for (; (end = memchr(line, '\n', used - (size_t)(line - text))); line = end + 1) {
+			*end = '\0';
+			take_line(&mapping, line, visit, context);
+		}
+		used -= (size_t)(line - text);
+		if (used == sizeof(text))
+			return -EPROTO;
+		memmove(text, line, used);
+	}
+	return 0;
+}
