@@ -92,7 +92,7 @@ static void check_files(const struct node *node)
 
 	CHECK(memory != MAP_FAILED);
 	CHECK_CALL(chdir(inner));
-	snprintf(open_line, sizeof(open_line), "descriptor %d (%s): on the node: no such file\n",
+	snprintf(open_line, sizeof(open_line), "descriptor %d (%s): on the node: no such file; ",
 		 fd, file);
 	snprintf(directory_line, sizeof(directory_line),
 		 "descriptor %d (%s): on the node: ", folder, nested);

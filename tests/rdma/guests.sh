@@ -83,6 +83,7 @@ guest_start() {
 	local rank=$1 to from command
 	guest_initrd "$vm_cache/$3" >"$guests_run/initrd.$rank"
 	guest_command "$@"
+	rm -f "$guests_run/to.$rank"
 	mkfifo "$guests_run/to.$rank"
 	exec {from}< <(
 		for to in "${guests_to[@]}"; do exec {to}>&-; done
@@ -122,7 +123,7 @@ guests_open_folder() {
 }
 
 guests_boot() {
-	local kernels=("${@:-6.12}") kernel rank line reason
+	local kernels=("${@:-6.12}") kernel rank reason
 	guests_need
 	for kernel in "${kernels[@]}"; do
 		reason=$(kernel_prepare "$kernel" 2>&1) || guests_skip "no Linux $kernel: $reason"
@@ -136,10 +137,26 @@ guests_boot() {
 		guest_start "$rank" "${#kernels[@]}" "${kernels[rank]}"
 	done
 	for rank in "${!kernels[@]}"; do
-		guest_read "$rank" || guest_fail "$rank" "does not boot"
-		[[ $line == ready ]] || guest_fail "$rank" "says $line"
-		rm "$guests_run/initrd.$rank"
+		guest_await "$rank" "${#kernels[@]}" "${kernels[rank]}"
 	done
+}
+
+# guest_await RANK COUNT KERNEL: until the guest is ready.  Kernels patch their code while they boot, which
+# an emulator of several processors does not always survive; such a one is started again.
+guest_await() {
+	local rank=$1 line tries=3 to from
+	until guest_read "$rank"; do
+		((--tries > 0 && SECONDS < guests_deadline_s)) || guest_fail "$rank" "does not boot"
+		echo "guest $rank does not boot: $(grep -m 1 -o 'Kernel panic.*' "$guests_run/console.$rank" || true)"
+		to=${guests_to[rank]} from=${guests_from[rank]}
+		exec {to}>&- {from}<&-
+		unset 'guests_to[rank]' 'guests_from[rank]'
+		kill "${guests_pids[rank]}" 2>/dev/null || true
+		wait "${guests_pids[rank]}" 2>/dev/null || true
+		guest_start "$@"
+	done
+	[[ $line == ready ]] || guest_fail "$rank" "says $line"
+	rm "$guests_run/initrd.$rank"
 }
 
 # One at a time for each guest.  A command that leaves processes behind must send their output elsewhere.
