@@ -19,6 +19,8 @@
 
 #define PAGE_BYTES 4096u
 #define HUGE_PAGE_BYTES ((uint64_t)2 << 20)
+/* A run that is worth a huge page, though it may fill no more than an eighth of it. */
+#define DENSE_RUN_PAGES 64u
 
 /* Files stay open between the decision about them and their mapping, but not without limit. */
 #define OPEN_FILES_KEPT 128u
@@ -293,18 +295,22 @@ static int switch_huge_pages(struct rf_shell *shell, bool are_off)
 	return 0;
 }
 
-static int fill_in_small_pages(struct rf_shell *shell, const struct rf_image_mapping *mapping,
-			       uint64_t address, size_t bytes)
+/* What an image announces for a mapping is a hint: a kernel without PAGEMAP_SCAN counts pages of zeros
+ * that were only read.  The runs that come tell more. */
+static int fill_in_fitting_pages(struct rf_shell *shell, const struct rf_image_mapping *mapping,
+				 uint64_t address, uint32_t pages)
 {
+	bool is_hopeful = is_dense(mapping);
 	int error;
 
-	if (!shell->huge_pages_are_always || mapping->end - mapping->start < HUGE_PAGE_BYTES)
+	if ((!shell->huge_pages_are_always && !is_hopeful) ||
+	    mapping->end - mapping->start < HUGE_PAGE_BYTES)
 		return 0;
-	error = switch_huge_pages(shell, !is_dense(mapping));
-	/* What does not come by the stream comes when the switch may be another. Before Linux 5.14
-	 * that costs memory, no more. */
-	if (error == 0 && shell->huge_pages_are_off && shell->reader.road)
-		rf_sys_madvise(address, bytes, ADVICE_POPULATE_WRITE);
+	error = switch_huge_pages(shell, !is_hopeful || pages < DENSE_RUN_PAGES);
+	/* The data come when the switch may be another: at the end of a record, or by another road.
+	 * Before Linux 5.14 that costs memory, no more. */
+	if (error == 0 && shell->huge_pages_are_off)
+		rf_sys_madvise(address, (size_t)pages * PAGE_BYTES, ADVICE_POPULATE_WRITE);
 	return error;
 }
 
@@ -330,8 +336,7 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 	error = make_writable(shell, mapping, place);
 	if (error < 0)
 		return error;
-	return fill_in_small_pages(shell, mapping, run->address + *offset,
-				   (size_t)run->pages * PAGE_BYTES);
+	return fill_in_fitting_pages(shell, mapping, run->address + *offset, run->pages);
 }
 
 int rf_shell_receive_pages(struct rf_shell *shell)
