@@ -542,7 +542,7 @@ void sample_make(struct sample *sample)
 				      .page_bytes = SAMPLE_PAGE,
 				      .threads = 1,
 				      .files = 2,
-				      .objects = 6,
+				      .objects = SAMPLE_OBJECTS,
 				      .descriptors = 9,
 				      .mappings = SAMPLE_MAPPINGS,
 				      .data_pages = 3 };

@@ -56,8 +56,9 @@ void sample_add_road(struct sample *sample);
 
 /* Adds contents of files: of memory, with a name, two descriptors and the shared mapping, and of file
  * 0, with one descriptor; and the last six bytes of the memory. */
-#define SAMPLE_FIRST_CONTENT 5u	   /* among objects */
-#define SAMPLE_FIRST_OF_CONTENT 9u /* among descriptors */
+#define SAMPLE_OBJECTS 6u
+#define SAMPLE_FIRST_CONTENT SAMPLE_OBJECTS /* among objects */
+#define SAMPLE_FIRST_OF_CONTENT 9u	    /* among descriptors */
 #define SAMPLE_CONTENT_BYTES 0x5064u
 void sample_add_contents(struct sample *sample);
 
