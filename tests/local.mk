@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
 #
-# Five kinds of tests, all run by `make check`, exit status 0 passed, 1 failed, 77 skipped:
+# Six kinds of tests, all run by `make check`, exit status 0 passed, 1 failed, 77 skipped:
 # unit/ one Check program per module, integration/ one claim per program, build/ what must be
 # true of the artefacts and of the sources themselves, model/ random scripts of processes, state/
-# each kind of state, by each way.
+# each kind of state, by each way, libraries/ nodes with other libraries.
 # long/ is for `make check-long`, rdma/ runs in virtual machines.
 
 include %D%/unit/local.mk
 include %D%/integration/local.mk
 include %D%/build/local.mk
 include %D%/model/local.mk
+include %D%/libraries/local.mk
 include %D%/state/local.mk
 include %D%/long/local.mk
 include %D%/rdma/local.mk

@@ -43,4 +43,5 @@ check-long: all $(rf_long_runs)
 		*) echo "FAIL: $$program"; status=1; tail -n 20 $$program.long.log ;; \
 		esac; \
 	done; \
+	$(MAKE) $(AM_MAKEFLAGS) check-libraries || status=1; \
 	exit $$status

@@ -71,12 +71,14 @@ static int bind_boot_id(const char *directory)
 
 static int bind_change(const char *directory, const struct foreign_change *change)
 {
-	int from = CHECK_CALL(open(change->path, O_RDONLY | O_CLOEXEC));
 	struct stat status;
 	unsigned char *content;
 	char path[128];
-	int to;
+	int from, to;
 
+	if (change->replacement)
+		return mount(change->replacement, change->path, NULL, MS_BIND, NULL);
+	from = CHECK_CALL(open(change->path, O_RDONLY | O_CLOEXEC));
 	CHECK_CALL(fstat(from, &status));
 	content = malloc((size_t)status.st_size);
 	CHECK(content && change->offset < (uint64_t)status.st_size);

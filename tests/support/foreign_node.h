@@ -14,10 +14,11 @@
 
 /* What the node has otherwise; NULL = nothing of that. */
 struct foreign_change {
-	const char *path;   /* a file of which it has a copy with one byte changed */
-	uint64_t offset;    /* of that byte */
-	const char *hidden; /* a directory that is empty there */
-	bool is_full;	    /* where files without a name go, there is room for 64 KiB */
+	const char *path;	 /* a file of which it has a copy with one byte changed */
+	uint64_t offset;	 /* of that byte */
+	const char *replacement; /* the file that it has there, instead of such a copy */
+	const char *hidden;	 /* a directory that is empty there */
+	bool is_full;		 /* where files without a name go, there is room for 64 KiB */
 };
 
 /*
