@@ -59,7 +59,8 @@ extern "C" {
 /* Take the calling thread only, as a fork does, instead of refusing where there are others. */
 #define RFORK_THIS_THREAD (1u << 7)
 
-/* Values of rfork_options.compression. */
+/* Values of rfork_options.compression: how memory is packed on its way to the node; AUTO packs by
+ * what the library sees of link and data, where that is quicker. */
 #define RFORK_COMPRESS_NONE 0u
 #define RFORK_COMPRESS_LZ4 1u
 #define RFORK_COMPRESS_ZSTD 2u
@@ -115,6 +116,7 @@ struct rfork_options {
  *                   node is told not to use it
  *   ENOMEM, ENOSPC  either side ran out of memory or space
  *   EIO             with RFORK_CHECK_FROZEN: the image changed while it was sent
+ *   ENOSYS          host begins with ssh://, which this version does not implement
  *
  * Rights: none beyond those of the process itself.  Linux 4.18 or later.
  */
@@ -128,6 +130,7 @@ pid_t rfork(const char *host);
  * Errors: those of rfork(), and
  *   EINVAL  an unknown flag, compression or a timeout below -1
  *   E2BIG   options->size is larger than this library knows, with a nonzero tail
+ *   ENOTSUP the node cannot unpack what is packed so
  */
 pid_t rfork_with(const char *host, const struct rfork_options *options);
 
@@ -405,8 +408,8 @@ int rfork_discard(rfork_crid_t crid);
  * failure: what had the name is still there then.
  *
  * The executable is complete: it needs neither this library nor the files that
- * the process had mapped, only a machine with the same kernel build whose CPU has what
- * this one has.  Files that are open must be there when it is started.
+ * the process had mapped, only a machine whose CPU has what the process may use.  Files that are
+ * open must be there when it is started, but for those that have no path: they go into it.
  *
  * Errors: those of rfork_checkpoint(), and
  *   EINVAL        there is no path
