@@ -108,12 +108,13 @@ uint64_t rf_plan_find_far_place(const struct rf_image *image, uint64_t min_addre
 }
 
 /* A large mapping is staged at home's offset within a huge page, or the kernel would split its huge
- * pages to move it. */
+ * pages to move it.  A page stays free behind each: what was one mapping there with its neighbour the
+ * kernel would join at home, too. */
 static uint64_t staged_bytes(const struct rf_image_mapping *mapping)
 {
-	uint64_t bytes = mapping->end - mapping->start;
+	uint64_t bytes = mapping->end - mapping->start + PAGE_BYTES;
 
-	return bytes < HUGE_PAGE_BYTES ? bytes : bytes + HUGE_PAGE_BYTES;
+	return bytes <= HUGE_PAGE_BYTES ? bytes : bytes + HUGE_PAGE_BYTES;
 }
 
 static uint64_t staged_address(const struct rf_image_mapping *mapping, uint64_t low)
