@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --only-compression | --rdma]: measures
- * what rfork() costs, and what the kernel takes for the unavoidable part of it, in one run on one
- * machine.  Started by bench/run.  It runs a server of its own on loopback, lets the subjects
- * (minimal.c, memory.c, relay.c, resident.c, packing.c, checkpoint.c, image.c) measure themselves, and prints medians,
- * ratios and verdicts.  Exit status: 0 all was measured, 1 something failed.
+ * rfork-bench [--csv FILE] [--server PATH] [--only-relays | --only-checkpoints | --only-compression
+ * | --rdma]: measures what rfork() costs, and what the kernel takes for the unavoidable part of it,
+ * in one run on one machine.  Started by bench/run.  It runs a server of its own on loopback, lets
+ * the subjects (minimal.c, memory.c, relay.c, resident.c, packing.c, checkpoint.c, image.c) measure
+ * themselves, and prints medians, ratios and verdicts.  Exit status: 0 all was measured, 1
+ * something failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>

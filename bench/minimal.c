@@ -5,8 +5,8 @@
  *     rfork-bench-minimal HOST COUNT GAP_MS [reserved|touched|lz4|zstd]
  *
  * `reserved` adds 64 GiB of reserved address space that nothing has touched, `touched` 1 GiB that
- * was only read; `lz4` and `zstd` are its compression.  GAP_MS of idle time lie between two forks.  Prints one line a value, "first N"
- * and "return N", in nanoseconds.  Run by bench.c.
+ * was only read; `lz4` and `zstd` are its compression.  GAP_MS of idle time lie between two forks.
+ * Prints one line a value, "first N" and "return N", in nanoseconds.  Run by bench.c.
  */
 #include <rfork.h>
 #include <stdio.h>

@@ -17,8 +17,8 @@ struct node {
 	char key_file[96], port_file[96], log_file[96];
 };
 
-/* Starts the server and waits until it listens at a port of this address; sets RFORK_KEY_FILE.  0, or -1 after a message.
- * node_stop() is right after both. */
+/* Starts the server and waits until it listens at a port of this address; sets RFORK_KEY_FILE.  0,
+ * or -1 after a message.  node_stop() is right after both. */
 int node_start(struct node *node, const char *server, const char *address);
 
 /* Ends the server and removes its folder; 0, or -1 after a message if it did not end well. */

@@ -2,11 +2,12 @@
 /*
  * Run: 15-openmp HOST...
  *
- * Lesson 15: OpenMP here and there.  A child has only the thread that called rfork(), as after fork():
- * of the team that worked here nobody is there.  A program that has used more than one thread before
- * it forks must not begin a parallel region in the child, for the runtime would wait for threads that
- * it thinks it has.  So either all of it is done before the first region, as here, or the
- * child gives the team up before the fork: omp_pause_resource_all(), as here for the second round.
+ * Lesson 15: OpenMP here and there.  A child has only the thread that called rfork(), as after
+ * fork(): of the team that worked here nobody is there.  A program that has used more than one
+ * thread before it forks must not begin a parallel region in the child, for the runtime would wait
+ * for threads that it thinks it has.  So either all of it is done before the first region, as here,
+ * or the child gives the team up before the fork: omp_pause_resource_all(), as here for the second
+ * round.
  */
 #include <rfork.h>
 

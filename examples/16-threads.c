@@ -2,10 +2,11 @@
 /*
  * Run: 16-threads HOST...
  *
- * Lesson 16: rfork() from a program with threads.  The child has the thread that called, and the memory
- * as it was at that moment: what another thread was changing stays half done, and a lock that another
- * one held stays locked for ever.  rfork_atfork() is the place to take such locks before, and to leave
- * them on both sides; then the child may use them, and begin threads of its own.
+ * Lesson 16: rfork() from a program with threads.  The child has the thread that called, and the
+ * memory as it was at that moment: what another thread was changing stays half done, and a lock
+ * that another one held stays locked for ever.  rfork_atfork() is the place to take such locks
+ * before, and to leave them on both sides; then the child may use them, and begin threads of its
+ * own.
  */
 #include <rfork.h>
 

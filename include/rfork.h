@@ -263,9 +263,9 @@ int rfork_self(struct rfork_identity *identity);
  * what describes the process, nothing is executed on the node, and no signal or wait() tells of
  * it.  What changes between the check and the call can still be refused by that.
  *
- * Returns 0 if rfork() would go, else how many refusals there are, whether they have room in the list
- * or not.  Returns -1 and sets errno if that could not be found out: rfork() would fail
- * with the same error.
+ * Returns 0 if rfork() would go, else how many refusals there are, whether they have room in the
+ * list or not.  Returns -1 and sets errno if that could not be found out: rfork() would fail with
+ * the same error.
  *
  * Errors: those of rfork_with(), but ENOTSUP and ENOEXEC, which are refusals
  */

@@ -26,7 +26,8 @@ struct rf_ghost_order *rf_approach(struct rf_flight *flight, const char *host,
 				   const struct rf_options *options,
 				   const struct rf_approach_image *image, struct rf_report *report);
 
-/* Begins an order as rf_approach() does, for a look at the process alone: there is no connection. */
+/* Begins an order as rf_approach() does, for a look at the process alone: there is no
+ * connection. */
 struct rf_ghost_order *rf_approach_nobody(struct rf_flight *flight,
 					  const struct rf_options *options,
 					  struct rf_report *report);

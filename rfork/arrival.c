@@ -72,8 +72,8 @@ void rf_keep_warnings(const void *text, size_t bytes)
 		pthread_setspecific(warnings_key, warnings.text);
 }
 
-/* Where malloc() may not be usable, nor free() for what there was: it may be locked by a thread that
- * is not here. */
+/* Where malloc() may not be usable, nor free() for what there was: it may be locked by a thread
+ * that is not here. */
 static void take_warnings(const struct rf_arrival *arrival)
 {
 	size_t bytes = arrival->warnings_bytes;

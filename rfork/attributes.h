@@ -42,8 +42,8 @@ struct rf_attributes {
 struct rf_attribute_source {
 	const char *process; /* as /proc names it */
 	pid_t pid, tid;	     /* 0 = the caller's own */
-	/* Makes a system call in the name of the thread.  Argument number `place` is made to point to
-	 * memory whose `bytes` are the answer.  The call's result or a negative errno. */
+	/* Makes a system call in the name of the thread.  Argument number `place` is made to point
+	 * to memory whose `bytes` are the answer.  The call's result or a negative errno. */
 	long (*call)(void *context, long number, const uint64_t arguments[5], void *answer,
 		     size_t bytes, unsigned place);
 	void *context;

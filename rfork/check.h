@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stands against a fork or a move, all of it: for rfork_check(), and for the sentence of a call
- * that has found one thing.
+ * What stands against a fork or a move, all of it: for rfork_check(), and for the sentence of a
+ * call that has found one thing.
  */
 #ifndef RF_CHECK_H
 #define RF_CHECK_H

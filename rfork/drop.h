@@ -31,9 +31,10 @@ struct rf_drop;
 int rf_drop_choose(struct rf_drop **drop, struct rf_arena *arena, struct rf_report *report);
 
 /*
- * Says what is left of a record: 0 if nothing is, and it must not be written; 1, and `payload` points
- * to it, in memory of the drop's that is valid until the next call; RF_DROP_UNCHANGED; or -EMSGSIZE
- * for a record that is too long to be changed.  Every record of an image must come, in its order.
+ * Says what is left of a record: 0 if nothing is, and it must not be written; 1, and `payload`
+ * points to it, in memory of the drop's that is valid until the next call; RF_DROP_UNCHANGED; or
+ * -EMSGSIZE for a record that is too long to be changed.  Every record of an image must come, in
+ * its order.
  * file: where page data are that are dropped, and become a hole; -1 = nowhere yet.
  */
 #define RF_DROP_UNCHANGED 2

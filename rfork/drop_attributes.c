@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leaves attributes of the process, or of its threads, out of an image: then they are not known, and a
- * restorer leaves its own.  Called by drop.c for tests.
+ * Leaves attributes of the process, or of its threads, out of an image: then they are not known,
+ * and a restorer leaves its own.  Called by drop.c for tests.
  */
 #include <string.h>
 

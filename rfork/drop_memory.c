@@ -168,8 +168,8 @@ bool rf_drop_is_private_file(const struct rf_drop *drop, size_t mapping)
 
 /* -- at rest ----------------------------------------------------------------------------------- */
 
-/* The digests of a dropped segment are dropped as well, and so are its data: what belongs to nothing
- * is refused. */
+/* The digests of a dropped segment are dropped as well, and so are its data: what belongs to
+ * nothing is refused. */
 static int drop_segment(struct rf_drop *drop, int file, struct rf_image_segment *segment,
 			uint64_t chunks)
 {

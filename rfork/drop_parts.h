@@ -104,8 +104,8 @@ enum rf_drop_contents { RF_DROP_CONTENTS_NONE, RF_DROP_CONTENTS(RF_DROP_ENUM_CON
 
 /*
  * A kind is one of: members of a record, where each has the same; a record that is changed; the
- * contents of memory; guard pages.  Without pointers: a page that the dynamic linker writes to would
- * travel with every image.
+ * contents of memory; guard pages.  Without pointers: a page that the dynamic linker writes to
+ * would travel with every image.
  */
 struct rf_drop_kind {
 	char name[24];

@@ -25,7 +25,7 @@
 #define MQUEUE_MAGIC 0x19800202
 #define PIECE_BYTES RF_CONTENT_MAX_BYTES
 
-/* -- which files -------------------------------------------------------------------------------- */
+/* -- which files ------------------------------------------------------------------------------- */
 
 static long find_type(int fd)
 {
@@ -100,7 +100,7 @@ bool rf_fdcontent_is(const struct rf_fd *entry)
 	       entry->object == RF_OBJECT_CONTENT;
 }
 
-/* -- the table ----------------------------------------------------------------------------------- */
+/* -- the table --------------------------------------------------------------------------------- */
 
 static struct rf_fdobject *find(const struct rf_fdtable *table, uint64_t device, uint64_t inode)
 {
@@ -235,7 +235,7 @@ uint32_t rf_fdcontent_add_mapped(struct rf_fdtable *table, const struct rf_map *
 	return object->object.image.index;
 }
 
-/* -- in the process that sends them --------------------------------------------------------------- */
+/* -- in the process that sends them ------------------------------------------------------------ */
 
 static int open_link(int fd)
 {
@@ -351,7 +351,7 @@ size_t rf_fdcontent_count_named(const struct rf_fdtable *table)
 	return count;
 }
 
-/* -- their bytes -------------------------------------------------------------------------------- */
+/* -- their bytes ------------------------------------------------------------------------------- */
 
 /* Where a file system does not tell, all is data. */
 bool rf_fdcontent_find_data(const struct rf_fdobject *object, uint64_t *start, uint64_t *end)
@@ -465,7 +465,7 @@ int rf_fdcontent_write_lacking(const struct rf_fdtable *table, struct rf_image_w
 	return write_content(object, writer, report);
 }
 
-/* -- copies ---------------------------------------------------------------------------------------- */
+/* -- copies ------------------------------------------------------------------------------------ */
 
 static int copy_data(int from, int to, uint64_t start, uint64_t end, unsigned char *bounce)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Regular files whose bytes travel: memfds, which have no other place, and with RFORK_COPY_FILES what
- * has no path any more, and what the node turns out to lack.  Found with the table of descriptors,
- * and by the snapshot for what is only mapped; read by the frozen ghost.
+ * Regular files whose bytes travel: memfds, which have no other place, and with RFORK_COPY_FILES
+ * what has no path any more, and what the node turns out to lack.  Found with the table of
+ * descriptors, and by the snapshot for what is only mapped; read by the frozen ghost.
  */
 #ifndef RF_FDCONTENT_H
 #define RF_FDCONTENT_H
@@ -27,8 +27,8 @@ struct rf_fdcontent {
 	bool is_ours; /* fd is a description of our own, whose offset is nobody's */
 };
 
-/* Decides how a regular file travels whose path, number and status flags are known: as a content, or
- * as rf_fdpath_classify() says, and with the same result. */
+/* Decides how a regular file travels whose path, number and status flags are known: as a content,
+ * or as rf_fdpath_classify() says, and with the same result. */
 int rf_fdcontent_classify(const struct rf_fdtable *table, struct rf_fd *entry,
 			  const struct stat *status, struct rf_arena *arena);
 
@@ -38,8 +38,8 @@ bool rf_fdcontent_can_copy(const struct rf_fd *entry, const struct stat *status)
 /* Whether a descriptor, which is no duplicate, is one of a content. */
 bool rf_fdcontent_is(const struct rf_fd *entry);
 
-/* Makes the entry, which is no duplicate, a descriptor of the content of its file, which it may share
- * with others.  0 or -ENOMEM. */
+/* Makes the entry, which is no duplicate, a descriptor of the content of its file, which it may
+ * share with others.  0 or -ENOMEM. */
 int rf_fdcontent_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_arena *arena);
 
 /* The object of the file that is mapped, by either numbers; RF_IMAGE_NONE if there is none. */
@@ -53,13 +53,14 @@ uint32_t rf_fdcontent_add_mapped(struct rf_fdtable *table, const struct rf_map *
 
 /*
  * Opens all of them for reading and notes their sizes, modes and seals: in the process that sends
- * them, whose /proc files must be open to it.  0 or a negative errno with a report: a file that is not
- * certain to be needed may fail later.
+ * them, whose /proc files must be open to it.  0 or a negative errno with a report: a file that is
+ * not certain to be needed may fail later.
  */
 int rf_fdcontent_open(struct rf_fdtable *table, struct rf_report *report);
 /*
- * Puts copies of our own into their place, which nobody else can change, under numbers that ascend from
- * `lowest` on.  bounce: RF_CONTENT_MAX_BYTES, whole pages.  0 or a negative errno with a report.
+ * Puts copies of our own into their place, which nobody else can change, under numbers that ascend
+ * from `lowest` on.  bounce: RF_CONTENT_MAX_BYTES, whole pages.  0 or a negative errno with a
+ * report.
  */
 int rf_fdcontent_copy(struct rf_fdtable *table, unsigned lowest, unsigned char *bounce,
 		      struct rf_report *report);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Finds objects among descriptors and reads what they hold, from /proc/self/fdinfo.  Called by
- * fdtable.c, and by whoever captures a process or reads a stopped one, whose descriptors we have under
- * other numbers.  A process that has none of them pays nothing.
+ * fdtable.c, and by whoever captures a process or reads a stopped one, whose descriptors we have
+ * under other numbers.  A process that has none of them pays nothing.
  */
 #define _GNU_SOURCE
 #include "rfork/fdobject.h"
@@ -53,8 +53,8 @@ static uint32_t find_kind(const char *path)
 	return 0;
 }
 
-/* The number behind a label that begins a line of fdinfo, see proc_pid_fdinfo(5); false if it is not
- * there. */
+/* The number behind a label that begins a line of fdinfo, see proc_pid_fdinfo(5); false if it is
+ * not there. */
 static bool find_number(const char *text, const char *label, int base, uint64_t *number)
 {
 	const char *found = strstr(text, label);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What descriptors lead to that has no name outside the process: eventfd(2) and its like.  Found when the
- * table of descriptors is made, looked at just before the process is captured, and written with its
- * image.
+ * What descriptors lead to that has no name outside the process: eventfd(2) and its like.  Found
+ * when the table of descriptors is made, looked at just before the process is captured, and written
+ * with its image.
  */
 #ifndef RF_FDOBJECT_H
 #define RF_FDOBJECT_H
@@ -30,8 +30,9 @@ int rf_fdobject_add(struct rf_fdtable *table, struct rf_fd *entry, struct rf_are
 struct rf_fdobject *rf_fdobject_append(struct rf_fdtable *table, struct rf_arena *arena);
 
 /*
- * Reads what all of them hold, once the table is complete; nothing of them changes.  What cannot travel
- * of one is added to the refusals; NULL: it is left out.  0 or a negative errno with a report.
+ * Reads what all of them hold, once the table is complete; nothing of them changes.  What cannot
+ * travel of one is added to the refusals; NULL: it is left out.  0 or a negative errno with a
+ * report.
  */
 int rf_fdobject_look(struct rf_fdtable *table, struct rf_arena *arena, struct rf_refusals *refusals,
 		     struct rf_report *report);

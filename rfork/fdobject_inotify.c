@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the inotify(7) instances of a process watch.  Called by fdobject.c in the caller, or in undump.
+ * What the inotify(7) instances of a process watch.  Called by fdobject.c in the caller, or in
+ * undump.
  *
- * The kernel tells the inode of what is watched, and a handle of it, but no path.  With privilege the
- * handle can be opened, which gives one.  Else it is looked for where the process itself shows that it
- * is at home: below its working directory and in those above, around what it has open and mapped, and
- * in whatever has been found so.
+ * The kernel tells the inode of what is watched, and a handle of it, but no path.  With privilege
+ * the handle can be opened, which gives one.  Else it is looked for where the process itself shows
+ * that it is at home: below its working directory and in those above, around what it has open and
+ * mapped, and in whatever has been found so.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -208,7 +209,7 @@ static void open_handles(struct search *search)
 	}
 }
 
-/* -- where the process is at home --------------------------------------------------------------- */
+/* -- where the process is at home -------------------------------------------------------------- */
 
 /* What is at a path, the folder that holds it, and those above. */
 static void add_place(struct search *search, const char *place)
@@ -320,7 +321,7 @@ static void look_around(struct search *search)
 		search_folder(search, search->folders[i]);
 }
 
-/* -- what the kernel tells ---------------------------------------------------------------------- */
+/* -- what the kernel tells --------------------------------------------------------------------- */
 
 static uint64_t take(const char **next, const char *label)
 {
@@ -401,7 +402,7 @@ static int list_wanted(struct search *search, struct rf_fdobject *object)
 	return 0;
 }
 
-/* -- into the object ---------------------------------------------------------------------------- */
+/* -- into the object --------------------------------------------------------------------------- */
 
 static void refuse(struct rf_fdobject *object, const struct wanted *wanted,
 		   struct rf_refusals *refusals)

@@ -13,7 +13,7 @@
 #include "rfork/file_identity.h"
 #include "rfork/sys.h"
 
-/* -- paths that lead to the same object --------------------------------------------------------- */
+/* -- paths that lead to the same object -------------------------------------------------------- */
 
 bool rf_fdpath_leads_to(const char *path, uint32_t status_flags, const struct stat *status)
 {
@@ -49,7 +49,7 @@ static const char *name_common_device(const struct stat *status)
 	return "/dev/urandom";
 }
 
-/* -- /proc and /sys ------------------------------------------------------------------------------ */
+/* -- /proc and /sys ---------------------------------------------------------------------------- */
 
 static bool is_on(int fd, const char *path, const char *folder, long magic)
 {
@@ -137,7 +137,7 @@ static int classify_pseudo(const struct rf_fdtable *table, struct rf_fd *entry,
 	return 0;
 }
 
-/* -- all ---------------------------------------------------------------------------------------- */
+/* -- all --------------------------------------------------------------------------------------- */
 
 int rf_fdpath_classify(const struct rf_fdtable *table, struct rf_fd *entry,
 		       const struct stat *status, struct rf_arena *arena)

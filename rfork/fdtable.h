@@ -56,17 +56,17 @@ struct rf_fdtable {
 	size_t number_count;
 };
 
-/* Flags besides RFORK_COPY_FILES, the only one of those that matters: of an image at rest, where nobody can be asked what he lacks; and that
- * contents do not travel at all. */
+/* Flags besides RFORK_COPY_FILES, the only one of those that matters: of an image at rest, where
+ * nobody can be asked what he lacks; and that contents do not travel at all. */
 #define RF_FDTABLE_AT_REST (UINT32_C(1) << 31)
 #define RF_FDTABLE_NO_CONTENTS (UINT32_C(1) << 30)
 
 /*
  * Collects every open descriptor but those that `is_ours` claims.  What cannot travel is left out,
  * and added to the refusals by number and path; NULL: it is to be left out, and the node may leave
- * out what it lacks.  flags: RFORK_COPY_FILES, RF_FDTABLE_*.  Those on `terminal` become a terminal on the node; NULL: the node has none to
- * give.
- * Memory comes from the arena.  0 or a negative errno with a report.
+ * out what it lacks.  flags: RFORK_COPY_FILES, RF_FDTABLE_*.  Those on `terminal` become a terminal
+ * on the node; NULL: the node has none to give.  Memory comes from the arena.  0 or a negative
+ * errno with a report.
  */
 int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_t flags,
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal,

@@ -194,8 +194,9 @@ struct rf_reader_index {
 };
 
 /*
- * Reads CONTENT, SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data lie in
- * the file.  0 or a negative errno with a report, as above; index is to be released in any case.
+ * Reads CONTENT, SEGMENTS and CHUNKS to END.  first_offset, end_offset: between these the page data
+ * lie in the file.  0 or a negative errno with a report, as above; index is to be released in any
+ * case.
  */
 int rf_reader_index(struct rf_reader *reader, struct rf_image *image, uint64_t first_offset,
 		    uint64_t end_offset, struct rf_reader_index *index);

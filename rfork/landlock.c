@@ -2,9 +2,9 @@
 /*
  * Counts the layers of the thread's Landlock domain.  Called by sandbox.c, in the caller.
  *
- * A domain has at most 16 layers, one for each call of landlock_restrict_self(2).  So a process that
- * inherits it, and adds layers until the kernel says E2BIG, can add fewer than 16 only if there
- * were some.
+ * A domain has at most 16 layers, one for each call of landlock_restrict_self(2).  So a process
+ * that inherits it, and adds layers until the kernel says E2BIG, can add fewer than 16 only if
+ * there were some.
  */
 #define _GNU_SOURCE
 #include "rfork/landlock.h"
@@ -19,8 +19,8 @@
 
 #define MAX_LAYERS 16u /* LANDLOCK_MAX_NUM_LAYERS, security/landlock/limits.h */
 
-/* To an ordinary process everything looks the same in a domain.  But root may look at any process, unless
- * a domain keeps it from those outside. */
+/* To an ordinary process everything looks the same in a domain.  But root may look at any process,
+ * unless a domain keeps it from those outside. */
 static bool may_have_domain(void)
 {
 	if (rf_sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)

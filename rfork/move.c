@@ -31,8 +31,8 @@ static void count_thread(void *context, const char *tid, const char *name)
 	(*count)++;
 }
 
-/* A directory's links are itself, its entry in the one above, and one for each folder in it: where there
- * are no more, nothing else need be looked at. */
+/* A directory's links are itself, its entry in the one above, and one for each folder in it: where
+ * there are no more, nothing else need be looked at. */
 static int refuse_threads(struct rf_report *report)
 {
 	struct stat status;

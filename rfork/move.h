@@ -11,9 +11,9 @@
 #include "rfork/refusals.h"
 #include "rfork/report.h"
 
-/* Adds what a move would lose or harm: other threads, child processes, living or zombie, and a parent
- * with whom memory or descriptors are shared.  0, or a negative errno with a report if that cannot
- * be seen. */
+/* Adds what a move would lose or harm: other threads, child processes, living or zombie, and a
+ * parent with whom memory or descriptors are shared.  0, or a negative errno with a report if that
+ * cannot be seen. */
 int rf_move_refuse(struct rf_refusals *refusals, struct rf_report *report);
 
 /*
@@ -23,9 +23,9 @@ int rf_move_refuse(struct rf_refusals *refusals, struct rf_report *report);
  */
 void rf_move_refuse_locks(struct rf_fdtable *fds, struct rf_refusals *refusals);
 
-/* Adds timers and pending signals that cannot go, where none is to be stopped or taken: only a check
- * asks for them so early.  Memory comes from the arena, which keeps the timers.  0 or a negative errno
- * with a report. */
+/* Adds timers and pending signals that cannot go, where none is to be stopped or taken: only a
+ * check asks for them so early.  Memory comes from the arena, which keeps the timers.  0 or a
+ * negative errno with a report. */
 int rf_move_refuse_signals(struct rf_arena *arena, struct rf_refusals *refusals,
 			   struct rf_report *report);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What descriptors lead to that has no name outside the process, and what it holds (doc/image-format.txt,
- * 29): the same for the process that is captured, the image reader, and whoever makes it again.
+ * What descriptors lead to that has no name outside the process, and what it holds
+ * (doc/image-format.txt, 29): the same for the process that is captured, the image reader, and
+ * whoever makes it again.
  */
 #ifndef RF_OBJECT_H
 #define RF_OBJECT_H

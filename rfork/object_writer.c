@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes objects.  Called by snapshot.c for a process that captures itself, in the frozen ghost, and
- * by source_writer.c for one at rest.
+ * Writes objects.  Called by snapshot.c for a process that captures itself, in the frozen ghost,
+ * and by source_writer.c for one at rest.
  */
 #define _GNU_SOURCE
 #include "rfork/object_writer.h"

@@ -26,8 +26,8 @@ struct rf_packer {
 
 /*
  * Prepares to pack as the peers have agreed, and tells the writer; nothing if that is
- * RFORK_COMPRESS_NONE, or _AUTO without memory for it.  codecs: RF_CODEC_BIT of those that the node can unpack.  0 or a negative
- * errno.  rf_packer_end() is right after both.
+ * RFORK_COMPRESS_NONE, or _AUTO without memory for it.  codecs: RF_CODEC_BIT of those that the node
+ * can unpack.  0 or a negative errno.  rf_packer_end() is right after both.
  */
 int rf_packer_begin(struct rf_packer *packer, unsigned compression, uint32_t codecs,
 		    struct rf_image_writer *writer);

@@ -41,8 +41,8 @@ struct rf_places {
 
 /*
  * Chooses addresses: home where the shell has nothing, else one staging area that is free in
- * both.  places->mappings and places->shared have room for all of the image's; places->region_bytes is set.
- * 0, or -ENOMEM with a report when no gap is large enough.
+ * both.  places->mappings and places->shared have room for all of the image's; places->region_bytes
+ * is set.  0, or -ENOMEM with a report when no gap is large enough.
  */
 int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,

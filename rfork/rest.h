@@ -34,7 +34,8 @@ struct rf_rest {
 int rf_rest_begin(struct rf_rest *rest, struct rf_arena *arena, struct rf_arena *large,
 		  struct rf_report *report);
 
-/* Adds a line to what is lost, where there is such a list; what does not fit any more is left out. */
+/* Adds a line to what is lost, where there is such a list; what does not fit any more is left
+ * out. */
 void rf_rest_lose(struct rf_rest *rest, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -22,7 +22,7 @@
 /* Linux 6.3, include/uapi/linux/memfd.h; missing in older headers. */
 #define EXECUTABLE_MEMORY 0x10u
 
-/* -- memfds ------------------------------------------------------------------------------------- */
+/* -- memfds ------------------------------------------------------------------------------------ */
 
 /* Its mode decides later who may execute it, and its seals who may change that. */
 static int make_memory(const char *name)
@@ -36,7 +36,7 @@ static int make_memory(const char *name)
 	return (int)rf_syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
-/* -- files without a name ------------------------------------------------------------------------ */
+/* -- files without a name ---------------------------------------------------------------------- */
 
 static bool has_room(int fd, uint64_t bytes)
 {
@@ -86,11 +86,12 @@ static int make_file(const char *path, uint64_t bytes)
 	}
 	if (fd >= 0)
 		return fd;
-	/* memory is for those that have no such folder: what is too large for a disk is not put there */
+	/* memory is for those that have no such folder: what is too large for a disk is not put
+	 * there */
 	return is_full ? -ENOSPC : make_memory("rfork");
 }
 
-/* -- both ---------------------------------------------------------------------------------------- */
+/* -- both -------------------------------------------------------------------------------------- */
 
 int rf_restore_content_make(const struct rf_object_state *object, const char *path)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes the locks of an image.  Called by rfork-shell and by executables that restart themselves: no
- * errno, no malloc.
+ * Takes the locks of an image.  Called by rfork-shell and by executables that restart themselves:
+ * no errno, no malloc.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_locks.h"

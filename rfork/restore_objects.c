@@ -66,8 +66,8 @@ static int set_timer(int fd, const struct rf_object_timer *timer)
 	return (int)rf_syscall(SYS_timerfd_settime, fd, timer->flags, &value, NULL);
 }
 
-/* A kernel that cannot be told what has expired (CONFIG_CHECKPOINT_RESTORE) finds out by itself: the
- * timer is set for when the first of it did. */
+/* A kernel that cannot be told what has expired (CONFIG_CHECKPOINT_RESTORE) finds out by itself:
+ * the timer is set for when the first of it did. */
 static int set_back(int fd, const struct rf_object_timer *timer)
 {
 	uint64_t now_ns = (uint64_t)read_clock(timer->clock), since_ns;

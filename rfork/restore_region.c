@@ -4,8 +4,8 @@
  *
  * The region, in this order: code; struct head; steps of the process and its main thread; for each
  * other thread its steps, their memory, stack and signal frame; the main thread's signal frame;
- * arguments and warnings, if there are any; the stack that the restorer begins on; spare memory for signal
- * frames of the image, which stays if it is needed.
+ * arguments and warnings, if there are any; the stack that the restorer begins on; spare memory for
+ * signal frames of the image, which stays if it is needed.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_region.h"

@@ -61,8 +61,8 @@ int rf_restore_map_region(const struct rf_places *places, struct rf_report *repo
  * errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);
 
-/* Marks memory as it was, but for seals, when all of it is in its place; 0 or a negative errno with a
- * report (restore_marks.c). */
+/* Marks memory as it was, but for seals, when all of it is in its place; 0 or a negative errno with
+ * a report (restore_marks.c). */
 int rf_restore_marks(const struct rf_image *image, const struct rf_places *places,
 		     struct rf_report *report);
 

@@ -45,8 +45,9 @@ static bool is_spent(const struct rf_image_watch *watch)
 }
 
 /*
- * Only going off makes one spent, so it is asked for all there is: most descriptors can be written to,
- * if nothing else.  Else it stays set, for an error or a hang-up alone, which cannot be left out.
+ * Only going off makes one spent, so it is asked for all there is: most descriptors can be written
+ * to, if nothing else.  Else it stays set, for an error or a hang-up alone, which cannot be left
+ * out.
  */
 static int add_spent(int epoll, int fd, const struct rf_image_watch *watch)
 {

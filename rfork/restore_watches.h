@@ -8,12 +8,12 @@
 #include "rfork/image_reader.h"
 #include "rfork/report.h"
 
-/* The lowest number above all that the image's descriptors have, or had when they were added to what
- * watches them. */
+/* The lowest number above all that the image's descriptors have, or had when they were added to
+ * what watches them. */
 unsigned rf_restore_first_spare(const struct rf_image *image);
 
-/* Adds all that is watched; one number from `spare` on is used meanwhile.  0 or a negative errno with
- * a report that names the descriptors. */
+/* Adds all that is watched; one number from `spare` on is used meanwhile.  0 or a negative errno
+ * with a report that names the descriptors. */
 int rf_restore_watches(const struct rf_image *image, unsigned spare, struct rf_report *report);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process may do that its descendants may not do more of: capabilities, and the root directory
- * that they are confined to.  A node says what a child would have (WELCOME, doc/protocol.txt 3).  What
- * the caller does not have itself the image has the node take from the child (RIGHTS,
- * doc/image-format.txt 32), or it is refused: nobody gets out of a sandbox by going to a node.
+ * What a process may do that its descendants may not do more of: capabilities, and the root
+ * directory that they are confined to.  A node says what a child would have (WELCOME,
+ * doc/protocol.txt 3).  What the caller does not have itself the image has the node take from the
+ * child (RIGHTS, doc/image-format.txt 32), or it is refused: nobody gets out of a sandbox by going
+ * to a node.
  */
 #ifndef RF_RIGHTS_H
 #define RF_RIGHTS_H
@@ -25,9 +26,8 @@ void rf_rights_put(struct rf_machine_facts *welcome, const struct rf_rights *rig
 bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_facts *node,
 		     bool same_boot);
 
-/* Adds what the calling process lacks of the rights in the node's facts, and the node cannot take from
- * the child.  same_boot: the node runs
- * on this very kernel. */
+/* Adds what the calling process lacks of the rights in the node's facts, and the node cannot take
+ * from the child.  same_boot: the node runs on this very kernel. */
 void rf_rights_refuse(const struct rf_machine_facts *node, bool same_boot,
 		      struct rf_refusals *refusals);
 

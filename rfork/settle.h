@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the host's name to an order that is complete: the process is looked at, what cannot travel is
- * gathered, and the node is heard.  What a fork, a move and a check have in common, so that the
+ * From the host's name to an order that is complete: the process is looked at, what cannot travel
+ * is gathered, and the node is heard.  What a fork, a move and a check have in common, so that the
  * last cannot disagree with the others.
  */
 #ifndef RF_SETTLE_H
@@ -15,7 +15,8 @@
 /*
  * Approaches the host, as rf_approach() does; but a process that must not go anywhere, for a
  * sandbox confines it, or it is to move and others belong to it, connects to nobody:
- * order->connection is -1 then.  So it is for a host of NULL where options->is_check.  NULL with a report.
+ * order->connection is -1 then.  So it is for a host of NULL where options->is_check.  NULL with a
+ * report.
  */
 struct rf_ghost_order *rf_settle_begin(struct rf_flight *flight, const char *host,
 				       const struct rf_options *options, struct rf_report *report);

@@ -592,7 +592,8 @@ static int name_descriptor_files(struct rf_snapshot *snapshot, const struct rf_f
 	return 0;
 }
 
-/* A process without a working directory goes nowhere, but what else is in the way is to be found. */
+/* A process without a working directory goes nowhere, but what else is in the way is to be
+ * found. */
 static int refuse_directory(struct rf_snapshot *snapshot, struct rf_refusals *refusals,
 			    struct rf_report *report)
 {

@@ -176,7 +176,8 @@ int rf_snapshot_write_marks(struct rf_snapshot *snapshot, struct rf_image_writer
 /* Writes the pages that go by content whatever the node has. */
 int rf_snapshot_write_pages(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
 
-/* Writes guard pages alone: whoever is asked about an image must know of those, and of no others. */
+/* Writes guard pages alone: whoever is asked about an image must know of those, and of no
+ * others. */
 int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_writer *writer);
 
 /* Writes all pages of one file mapping whose file the node lacks; -EBADMSG for a bad index. */
@@ -227,8 +228,8 @@ bool rf_snapshot_has_zeros_between(const struct rf_snapshot_mapping *mapping);
 int rf_snapshot_look(void *context, const struct rf_statefile_segment *segment, uint64_t address,
 		     size_t bytes, void *bounce, const void **data);
 
-/* Fills the digest of what a mapping shows of its file, from the cache (which may be NULL) or by reading; 0
- * or a negative errno. */
+/* Fills the digest of what a mapping shows of its file, from the cache (which may be NULL) or by
+ * reading; 0 or a negative errno. */
 int rf_snapshot_digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
 			       const char *path, const struct rf_digest_cache *cache);
 

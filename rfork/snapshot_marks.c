@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How mappings are marked, by madvise(2) and mseal(2).  Called by the ghost and by holders, under the
- * rules of snapshot.c: as late as possible, for the kernel takes its time to tell.
+ * How mappings are marked, by madvise(2) and mseal(2).  Called by the ghost and by holders, under
+ * the rules of snapshot.c: as late as possible, for the kernel takes its time to tell.
  */
 #define _GNU_SOURCE
 #include <unistd.h>

@@ -21,8 +21,8 @@ struct rf_release {
 	pid_t child; /* 0 once it has been waited for */
 };
 
-/* Tells the ghost that the child runs, or with RF_RUNNING_* that it waits, and of what it was not given.  A failure shows when the connection
- * is read next. */
+/* Tells the ghost that the child runs, or with RF_RUNNING_* that it waits, and of what it was not
+ * given.  A failure shows when the connection is read next. */
 void rf_release_announce(int connection, pid_t child, unsigned flags,
 			 const struct rf_warnings *warnings);
 

@@ -91,13 +91,14 @@ struct rf_shell {
 
 /*
  * What shell->report says stands against the image: the shell goes on nevertheless, with an empty
- * report, to find whatever else does, and 0 is returned.  One that is only to look has told the caller.
- * For errors that are no refusals, the report's negative errno.
+ * report, to find whatever else does, and 0 is returned.  One that is only to look has told the
+ * caller.  For errors that are no refusals, the report's negative errno.
  */
 int rf_shell_object(struct rf_shell *shell);
 
-/* 0 as long as nothing stands against the image of a shell that is to become it; else a negative errno
- * with a report that names all that does.  After a few objections at most, before more is done. */
+/* 0 as long as nothing stands against the image of a shell that is to become it; else a negative
+ * errno with a report that names all that does.  After a few objections at most, before more is
+ * done. */
 int rf_shell_insist(struct rf_shell *shell);
 
 /* shell_files.c */
@@ -122,8 +123,8 @@ int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descript
 /* shell_contents.c */
 
 /* Decides which files the node has whose bytes would travel otherwise, makes the others, and adds
- * to *lacking what is to be asked for; NULL-safe for images without any.  0 or a negative errno with a
- * report. */
+ * to *lacking what is to be asked for; NULL-safe for images without any.  0 or a negative errno
+ * with a report. */
 int rf_shell_make_contents(struct rf_shell *shell, const struct rf_shell_memory *memory,
 			   uint32_t *lacking, size_t *count);
 
@@ -179,8 +180,8 @@ void rf_shell_raise_limit(struct rf_shell *shell, uint32_t more);
 
 /* shell_overlay.c */
 
-/* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report; or 0,
- * where the shell is only to look. */
+/* Builds the plan and leaves the shell for good.  Returns only a negative errno with a report; or
+ * 0, where the shell is only to look. */
 int rf_shell_become_image(struct rf_shell *shell);
 
 #endif

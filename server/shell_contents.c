@@ -106,7 +106,7 @@ static void take_by_path(struct rf_shell *shell)
 			image->mappings[i] = mapped;
 }
 
-/* -- the others --------------------------------------------------------------------------------- */
+/* -- the others -------------------------------------------------------------------------------- */
 
 static int refuse(struct rf_shell *shell, const struct rf_object_state *object, int error)
 {

@@ -295,8 +295,8 @@ static int switch_huge_pages(struct rf_shell *shell, bool are_off)
 	return 0;
 }
 
-/* What an image announces for a mapping is a hint: a kernel without PAGEMAP_SCAN counts pages of zeros
- * that were only read.  The runs that come tell more. */
+/* What an image announces for a mapping is a hint: a kernel without PAGEMAP_SCAN counts pages of
+ * zeros that were only read.  The runs that come tell more. */
 static int fill_in_fitting_pages(struct rf_shell *shell, const struct rf_image_mapping *mapping,
 				 uint64_t address, uint32_t pages)
 {

@@ -13,8 +13,8 @@
  * with the child's end.  Its answer is one struct rf_shell_report (rfork/restore_plan.h): from
  * the shell when it gives up, from the restorer when a step fails, or from the restored
  * thread.  A shell that is only to check the image tells the caller itself what it has against it,
- * and its report is RF_SHELL_CHECKED.  A thread that reports RF_SHELL_WAITING or _EXPECTING then waits for one byte from the
- * session.
+ * and its report is RF_SHELL_CHECKED.  A thread that reports RF_SHELL_WAITING or _EXPECTING then
+ * waits for one byte from the session.
  */
 #ifndef RF_SHELL_PROTOCOL_H
 #define RF_SHELL_PROTOCOL_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a node that does not answer a check as it should leaves nothing behind, and is no refusal but
- * an error: one that hangs up, says that a child runs, sends frames that are malformed, or
- * refusals that are none, or says nothing until the time is over.  What it does refuse is counted, be it
- * ENOTSUP or a CPU that lacks a feature, also if it hangs up nowhere but behind.
+ * Claim: a node that does not answer a check as it should leaves nothing behind, and is no refusal
+ * but an error: one that hangs up, says that a child runs, sends frames that are malformed, or
+ * refusals that are none, or says nothing until the time is over.  What it does refuse is counted,
+ * be it ENOTSUP or a CPU that lacks a feature, also if it hangs up nowhere but behind.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

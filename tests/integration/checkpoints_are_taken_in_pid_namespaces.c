@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process of a PID namespace whose /proc is not mounted anew, where its threads have other numbers,
- * is not taken for one that has more threads than it has; and one that has is.
+ * Claim: a process of a PID namespace whose /proc is not mounted anew, where its threads have other
+ * numbers, is not taken for one that has more threads than it has; and one that has is.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -17,8 +17,9 @@
 static struct node node;
 
 /*
- * In a process of its own, which then has the attribute and nothing else: its child says what that is, behind
- * what rfork_report() says of it.  Neither looks at a clock, which they may have forbidden themselves.
+ * In a process of its own, which then has the attribute and nothing else: its child says what that
+ * is, behind what rfork_report() says of it.  Neither looks at a clock, which they may have
+ * forbidden themselves.
  */
 static _Noreturn void have_child(const struct attribute *attribute, bool is_remote, int fd)
 {

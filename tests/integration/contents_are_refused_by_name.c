@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: what cannot go by content is refused by name, and the caller stays as it was: memory of
- * memfd_secret(2), huge pages, a file that the process may not read, and one for which the node has no
- * room.  A smaller one, and one that is nearly all hole, has its place there.
+ * memfd_secret(2), huge pages, a file that the process may not read, and one for which the node has
+ * no room.  A smaller one, and one that is nearly all hole, has its place there.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

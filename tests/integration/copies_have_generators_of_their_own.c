@@ -172,7 +172,7 @@ static pid_t start_plainly(const char *path)
 	return restart_start(path, NULL);
 }
 
-/* -- process 1 of a namespace ------------------------------------------------------------------- */
+/* -- process 1 of a namespace ------------------------------------------------------------------ */
 
 /* The next child is process 1. */
 static bool enter_namespace(void)

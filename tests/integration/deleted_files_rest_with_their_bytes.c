@@ -2,8 +2,8 @@
 /*
  * Claim: an executable and what undump -p makes hold the bytes of deleted files: descriptors of one
  * file lead to one file again, with their offsets, also through a mapping.  A checkpoint refuses
- * them without RFORK_COPY_FILES; with it, it holds what was in them at its moment, whatever is written
- * later, and a node restarts it.
+ * them without RFORK_COPY_FILES; with it, it holds what was in them at its moment, whatever is
+ * written later, and a node restarts it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: capabilities that the caller does not have its child does not have either, though others do that
- * the node runs: what root has dropped, and what is not in the bounding set, which a program that the
- * child executes cannot get.  Where the node may not remove them, it is refused, by name.
+ * Claim: capabilities that the caller does not have its child does not have either, though others
+ * do that the node runs: what root has dropped, and what is not in the bounding set, which a
+ * program that the child executes cannot get.  Where the node may not remove them, it is refused,
+ * by name.
  */
 #define _GNU_SOURCE
 #include <linux/capability.h>

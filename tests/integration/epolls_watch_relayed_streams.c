@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an epoll that the child has inherited tells of relayed pipes and sockets what happens at home,
- * with the words that the caller has given: readable, hung up, writable again; and what the child
- * does to it the caller's does not see.
+ * Claim: an epoll that the child has inherited tells of relayed pipes and sockets what happens at
+ * home, with the words that the caller has given: readable, hung up, writable again; and what the
+ * child does to it the caller's does not see.
  */
 #define _GNU_SOURCE
 #include <sys/epoll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a program that is one loop around epoll_wait(2), with a timer, a counter and signals in it,
- * simply goes on where it arrives: it made its descriptors once, and never looks at them again.
+ * Claim: a program that is one loop around epoll_wait(2), with a timer, a counter and signals in
+ * it, simply goes on where it arrives: it made its descriptors once, and never looks at them again.
  */
 #define _GNU_SOURCE
 #include <signal.h>

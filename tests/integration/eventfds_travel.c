@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an eventfd(2) arrives with its count, as a semaphore if it was one, with its flags, and as one
- * with its duplicates, also in the place of a standard descriptor; the caller's own is another.
+ * Claim: an eventfd(2) arrives with its count, as a semaphore if it was one, with its flags, and as
+ * one with its duplicates, also in the place of a standard descriptor; the caller's own is another.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: with RFORK_COPY_FILES what has no path any more goes by content, read and written, with offset,
- * mode and holes: a deleted file, one of O_TMPFILE, mappings of it.  Files that another machine lacks or
- * has otherwise go so, too, mapped ones included; what it has goes by its path, and is not sent.  The copy
- * is the child's own.  Without the flag each is refused, and the sentence says which flag would
- * carry it.
+ * Claim: with RFORK_COPY_FILES what has no path any more goes by content, read and written, with
+ * offset, mode and holes: a deleted file, one of O_TMPFILE, mappings of it.  Files that another
+ * machine lacks or has otherwise go so, too, mapped ones included; what it has goes by its path,
+ * and is not sent.  The copy is the child's own.  Without the flag each is refused, and the
+ * sentence says which flag would carry it.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

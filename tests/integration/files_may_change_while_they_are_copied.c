@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: files that another thread cuts off, enlarges and overwrites while they are copied do no harm: the
- * child has one of some size that it had, with bytes that it had or zeros.
+ * Claim: files that another thread cuts off, enlarges and overwrites while they are copied do no
+ * harm: the child has one of some size that it had, with bytes that it had or zeros.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

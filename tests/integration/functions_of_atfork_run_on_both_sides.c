@@ -84,7 +84,7 @@ static void expect_trace(const char *expected)
 	forget();
 }
 
-/* -- each way ----------------------------------------------------------------------------------- */
+/* -- each way ---------------------------------------------------------------------------------- */
 
 static void fork_to(const struct node *node, uint64_t flags)
 {
@@ -127,7 +127,7 @@ static void hold(void)
 	remove_two();
 }
 
-/* -- failures ----------------------------------------------------------------------------------- */
+/* -- failures ---------------------------------------------------------------------------------- */
 
 static void fail(void)
 {
@@ -172,7 +172,7 @@ static void refuse_nested(const struct node *node)
 	CHECK_CALL(rfork_atfork_remove(fork_inside, NULL, NULL));
 }
 
-/* -- what must not travel ----------------------------------------------------------------------- */
+/* -- what must not travel ---------------------------------------------------------------------- */
 
 static void open_stubborn(void)
 {
@@ -204,7 +204,7 @@ static void close_in_time(const struct node *node)
 	close_stubborn();
 }
 
-/* -- many --------------------------------------------------------------------------------------- */
+/* -- many -------------------------------------------------------------------------------------- */
 
 static void one_prepare(void)
 {
@@ -252,7 +252,7 @@ static void call_many(const struct node *node)
 	test_expect_exit(pid, 42);
 }
 
-/* -- threads ------------------------------------------------------------------------------------ */
+/* -- threads ----------------------------------------------------------------------------------- */
 
 #define CALLS 20
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an inotify(7) arrives with its watches under their numbers, of the working directory, a file in
- * it, and what lies below; it tells what happens there from then on.  What has not been read stays
- * at home with a fork, and refuses a move; what an ordinary user's process watches where it has
- * nothing open is refused by its inode, and travels with privilege.
+ * Claim: an inotify(7) arrives with its watches under their numbers, of the working directory, a
+ * file in it, and what lies below; it tells what happens there from then on.  What has not been
+ * read stays at home with a fork, and refuses a move; what an ordinary user's process watches where
+ * it has nothing open is refused by its inode, and travels with privilege.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -131,7 +131,7 @@ static void check_unread(const struct node *node)
 	CHECK_CALL(close(notify));
 }
 
-/* -- where the process has nothing -------------------------------------------------------------- */
+/* -- where the process has nothing ------------------------------------------------------------- */
 
 static void check_elsewhere(const struct node *node)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a thread that has been joined is none any more, also while the kernel has not removed it yet:
- * neither a checkpoint nor a move is refused for it.  A tracer that does not ask how the thread has ended
- * keeps it there.
+ * Claim: a thread that has been joined is none any more, also while the kernel has not removed it
+ * yet: neither a checkpoint nor a move is refused for it.  A tracer that does not ask how the
+ * thread has ended keeps it there.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

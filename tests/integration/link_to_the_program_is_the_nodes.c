@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: /proc/self/exe of a child, and of a process that has moved, names the node's rfork-shell, as
- * rfork(7) says; the program that it runs is mapped nevertheless.
+ * Claim: /proc/self/exe of a child, and of a process that has moved, names the node's rfork-shell,
+ * as rfork(7) says; the program that it runs is mapped nevertheless.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: mappings of a memfd are so of the child's memfd: what is written through one is seen through
- * the others, through the descriptor, and by the child's own fork children; private ones keep
- * their own pages and show the file elsewhere.  One that is sealed is mapped and sealed again; one
- * that has no descriptor any more is memory that they share.
+ * Claim: mappings of a memfd are so of the child's memfd: what is written through one is seen
+ * through the others, through the descriptor, and by the child's own fork children; private ones
+ * keep their own pages and show the file elsewhere.  One that is sealed is mapped and sealed again;
+ * one that has no descriptor any more is memory that they share.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a memfd goes along: its bytes, also far behind a hole that stays one, its size, name, mode and
- * seals, and each descriptor of it with its offset and flags, duplicates as duplicates, one that was
- * opened anew as another of the same file.  What the child writes is its own.
+ * Claim: a memfd goes along: its bytes, also far behind a hole that stays one, its size, name, mode
+ * and seals, and each descriptor of it with its offset and flags, duplicates as duplicates, one
+ * that was opened anew as another of the same file.  What the child writes is its own.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

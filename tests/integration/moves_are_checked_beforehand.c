@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: rfork_check() with RFORK_CHECK_MOVE lists all that rfork_move() refuses: other threads, child
- * processes, locks on files, timers of others' clocks, descriptors, and memory that a fork does not
- * copy.  rfork_move() then names all of it, and stays; a check for a fork lists only what that
- * refuses.  The process is as it was, and moves when nothing is in the way.
+ * Claim: rfork_check() with RFORK_CHECK_MOVE lists all that rfork_move() refuses: other threads,
+ * child processes, locks on files, timers of others' clocks, descriptors, and memory that a fork
+ * does not copy.  rfork_move() then names all of it, and stays; a check for a fork lists only what
+ * that refuses.  The process is as it was, and moves when nothing is in the way.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

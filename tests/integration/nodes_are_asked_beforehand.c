@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: rfork_check() with a host lists all that the node lacks or refuses: files that are not the same
- * there, open or mapped, the working directory, a descriptor above its limit.  rfork() is refused
- * with the first of these.  Nothing is left of a check, on either side: no process, no
- * descriptor, no memory, no signal; and where nothing is in the way, it says nothing, and rfork() goes.
+ * Claim: rfork_check() with a host lists all that the node lacks or refuses: files that are not the
+ * same there, open or mapped, the working directory, a descriptor above its limit.  rfork() is
+ * refused with the first of these.  Nothing is left of a check, on either side: no process, no
+ * descriptor, no memory, no signal; and where nothing is in the way, it says nothing, and rfork()
+ * goes.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -55,7 +56,8 @@ static void remove_files(void)
 	CHECK_CALL(rmdir(directory));
 }
 
-/* The list must be exactly these lines' beginnings, in any order; rfork() is refused with the first. */
+/* The list must be exactly these lines' beginnings, in any order; rfork() is refused with the
+ * first. */
 static void expect_list(const struct node *node, const char *const *beginnings, int count)
 {
 	static struct footprint before;

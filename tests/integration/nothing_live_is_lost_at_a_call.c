@@ -2,9 +2,9 @@
 /*
  * Claim: at a call everything of the floating-point and vector units that the ABI preserves is kept
  * by rfork(), rfork_move() and a restart: the control bits of MXCSR and the x87 control word,
- * and that the x87 stack is empty (so that neither it nor MMX is in use), the direction flag is clear,
- * and no tile of AMX is in use.  Vector and mask registers no call preserves: the caller itself has
- * saved what lives in them, and finds it again.
+ * and that the x87 stack is empty (so that neither it nor MMX is in use), the direction flag is
+ * clear, and no tile of AMX is in use.  Vector and mask registers no call preserves: the caller
+ * itself has saved what lives in them, and finds it again.
  *
  * Source: System V ABI, AMD64 supplement, 3.2.1 and 3.2.3.
  */

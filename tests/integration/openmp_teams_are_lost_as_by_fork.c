@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: of OpenMP a child of rfork() has exactly what a child of fork() has.  Before the first parallel
- * region all works there.  After one, the team is not there: serial code and regions of one thread work,
- * a region of more waits for ever, unless the caller has given its team up before.  Then the process
- * can move, too, and be restarted from an executable; with the team it has other threads, and both
- * are refused.
+ * Claim: of OpenMP a child of rfork() has exactly what a child of fork() has.  Before the first
+ * parallel region all works there.  After one, the team is not there: serial code and regions of
+ * one thread work, a region of more waits for ever, unless the caller has given its team up before.
+ * Then the process can move, too, and be restarted from an executable; with the team it has other
+ * threads, and both are refused.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a descriptor of O_PATH goes along whatever it names, for it opens nothing: a symbolic link,
- * which is not followed, a FIFO that nobody writes to, a socket, a device.  In the child it names the
- * same object.  One whose name is gone is refused.
+ * Claim: a descriptor of O_PATH goes along whatever it names, for it opens nothing: a symbolic
+ * link, which is not followed, a FIFO that nobody writes to, a socket, a device.  In the child it
+ * names the same object.  One whose name is gone is refused.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

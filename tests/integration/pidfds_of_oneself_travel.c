@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a pidfd_open(2) of the process itself means it where it arrives.  Of any other process, and in
- * the child of a fork, whose it would mean the parent, it is refused by name.
+ * Claim: a pidfd_open(2) of the process itself means it where it arrives.  Of any other process,
+ * and in the child of a fork, whose it would mean the parent, it is refused by name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

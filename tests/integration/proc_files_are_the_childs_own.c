@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: what a process has open of itself in /proc is the child's own on the node, on another
- * machine too: files, directories, those of the calling thread, and those that are written to.  What
- * everybody finds there is opened by its path, if it is only read.  What is of another thread or, on
- * another machine, of another process, is refused by name.
+ * machine too: files, directories, those of the calling thread, and those that are written to.
+ * What everybody finds there is opened by its path, if it is only read.  What is of another thread
+ * or, on another machine, of another process, is refused by name.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

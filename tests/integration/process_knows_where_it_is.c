@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: rfork_self() tells a process where it is, by what it came, and who it has been, by every
- * way: a child of rfork(), over TCP and a unix socket, and that child's own children on the node and
- * on a second one; a process that has moved; a statefile that was sent to a node; an executable.
- * It tells a process that has never left that it has not.  What it does not know is refused.
+ * way: a child of rfork(), over TCP and a unix socket, and that child's own children on the node
+ * and on a second one; a process that has moved; a statefile that was sent to a node; an
+ * executable.  It tells a process that has never left that it has not.  What it does not know is
+ * refused.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -117,7 +118,7 @@ static void expect_sizes(void)
 	CHECK_EQUAL(errno, EINVAL);
 }
 
-/* -- children ----------------------------------------------------------------------------------- */
+/* -- children ---------------------------------------------------------------------------------- */
 
 /* A fork child is told of the process that arrived. */
 static void fork_here(const struct rfork_identity *arrived)
@@ -176,7 +177,7 @@ static void fork_to(const char *host, unsigned transport)
 	expect_nowhere();
 }
 
-/* -- moves -------------------------------------------------------------------------------------- */
+/* -- moves ------------------------------------------------------------------------------------- */
 
 static int move_twice(const struct node *unused)
 {
@@ -197,7 +198,7 @@ static int move_twice(const struct node *unused)
 	return 0;
 }
 
-/* -- at rest ------------------------------------------------------------------------------------ */
+/* -- at rest ----------------------------------------------------------------------------------- */
 
 static int restart(void)
 {

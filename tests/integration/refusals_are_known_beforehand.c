@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: rfork_check() lists each thing that rfork() refuses, by descriptor number and path, by address
- * range, or by the name of the state, with and without a host, and nothing else; rfork() then fails
- * with ENOTSUP and a sentence that holds the same line, and leaves caller and node as they were.
- * Under RFORK_CLOSE_OTHERS descriptors are no refusals, and rfork() goes; all else still is one.
+ * Claim: rfork_check() lists each thing that rfork() refuses, by descriptor number and path, by
+ * address range, or by the name of the state, with and without a host, and nothing else; rfork()
+ * then fails with ENOTSUP and a sentence that holds the same line, and leaves caller and node as
+ * they were.  Under RFORK_CLOSE_OTHERS descriptors are no refusals, and rfork() goes; all else
+ * still is one.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a process that is confined in a way in which its child on a node would not be is refused by
- * name, and rfork_check() says the same: a seccomp filter, a Landlock domain, a root directory set by
- * chroot(2).  Of the first two no checkpoint is taken, either.  Before it was confined it could go, and
- * no_new_privs alone confines nobody so.
+ * Claim: a process that is confined in a way in which its child on a node would not be is refused
+ * by name, and rfork_check() says the same: a seccomp filter, a Landlock domain, a root directory
+ * set by chroot(2).  Of the first two no checkpoint is taken, either.  Before it was confined it
+ * could go, and no_new_privs alone confines nobody so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,7 +55,7 @@ static void remove_root(void)
 	CHECK_CALL(rmdir(root));
 }
 
-/* -- sandboxes; each returns 0, or -1 where it cannot be had ------------------------------------- */
+/* -- sandboxes; each returns 0, or -1 where it cannot be had ----------------------------------- */
 
 static int forbid_gains(void)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: memory that a process shares with its children, of mmap(2), /dev/zero or shmget(2), has its
- * content after each way, and goes on to be shared by the process and the children that it makes
- * there: mutexes and semaphores in it work among them, and mappings of the same memory show the same.
+ * Claim: memory that a process shares with its children, of mmap(2), /dev/zero or shmget(2), has
+ * its content after each way, and goes on to be shared by the process and the children that it
+ * makes there: mutexes and semaphores in it work among them, and mappings of the same memory show
+ * the same.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

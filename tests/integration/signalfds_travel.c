@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a signalfd(2) arrives with its mask and flags, and reads the signals of the process that has
- * arrived: those of its mask, and no others.
+ * Claim: a signalfd(2) arrives with its mask and flags, and reads the signals of the process that
+ * has arrived: those of its mask, and no others.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

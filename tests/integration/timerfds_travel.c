@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a timer of timerfd_create(2) arrives with its clock, its remaining time and interval, what has
- * expired and has not been read, and goes on; one of the wall clock goes off when it was to.
+ * Claim: a timer of timerfd_create(2) arrives with its clock, its remaining time and interval, what
+ * has expired and has not been read, and goes on; one of the wall clock goes off when it was to.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

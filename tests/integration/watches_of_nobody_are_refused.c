@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: an epoll that watches what only another process has open any more is refused with the number
- * that it had; with RFORK_CLOSE_OTHERS it goes without.
+ * Claim: an epoll that watches what only another process has open any more is refused with the
+ * number that it had; with RFORK_CLOSE_OTHERS it goes without.
  */
 #define _GNU_SOURCE
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: a library that patchelf(1) has changed keeps its build-id, and is not taken for what it was:
- * where the node's has another size nothing of it goes by reference, and where it has the same size only
- * what is equal; the child has the caller's bytes.
+ * Claim: a library that patchelf(1) has changed keeps its build-id, and is not taken for what it
+ * was: where the node's has another size nothing of it goes by reference, and where it has the same
+ * size only what is equal; the child has the caller's bytes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

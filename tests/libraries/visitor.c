@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process that visits a node with another C library, once for each claim and way: what it has loaded
- * goes with it, and what it loads there is the node's.  Started by processes_visit_another_release.sh,
- * on either side:
+ * A process that visits a node with another C library, once for each claim and way: what it has
+ * loaded goes with it, and what it loads there is the node's.  Started by
+ * processes_visit_another_release.sh, on either side:
  *
  *   visitor later|earlier HOST       to the node, whose C library is later or earlier
  *   visitor later|earlier PATH       writes an executable of itself (a name with a slash), which

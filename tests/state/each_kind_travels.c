@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: each kind of state travels by each way that rows say, as it does with fork(2); and it is the
- * test that tells: when the kind is left out of the image (RFORK_TEST_DROP), its row fails.
+ * Claim: each kind of state travels by each way that rows say, as it does with fork(2); and it is
+ * the test that tells: when the kind is left out of the image (RFORK_TEST_DROP), its row fails.
  *
  * With RFORK_TEST_MATRIX=1 each kind is left out of each row, and only its own may fail, and those
  * that say that they need it.  With arguments, each_kind_travels KIND WAY [DROPPED-KIND], one row

@@ -48,7 +48,8 @@ struct state_row {
 /* While verify() runs: how the process has come. */
 extern enum state_way state_way;
 
-/* The process that has made the state, for stand(): it has been taken when getpid(2) says another. */
+/* The process that has made the state, for stand(): it has been taken when getpid(2) says
+ * another. */
 extern long state_pid;
 
 /* A file in the test's folder with some contents; a path in a static buffer. */

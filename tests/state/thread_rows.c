@@ -50,7 +50,7 @@ static void see_x87(void)
 	CHECK_EQUAL(word, X87_UPWARD_DOUBLE);
 }
 
-/* -- vector registers: live only where it is not a call that captures ---------------------------- */
+/* -- vector registers: live only where it is not a call that captures -------------------------- */
 
 #define VECTOR_BYTES 64
 

@@ -10,7 +10,8 @@
 
 struct attribute {
 	const char *name;
-	/* Gives the calling process another value; false if it may not, or the kernel has no such. */
+	/* Gives the calling process another value; false if it may not, or the kernel has no
+	 * such. */
 	bool (*set)(void);
 	/* Its value as text, which is the same for the same value. */
 	void (*tell)(char *text, size_t bytes);

@@ -82,8 +82,8 @@ static void mask_quit(int how)
 	CHECK_CALL(sigprocmask(how, &set, NULL));
 }
 
-/* Before the program is executed, which keeps it: a value that another process writes while this one
- * changes its memory may reach the old one. */
+/* Before the program is executed, which keeps it: a value that another process writes while this
+ * one changes its memory may reach the old one. */
 static bool set_filter(unsigned filter)
 {
 	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);

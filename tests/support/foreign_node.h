@@ -27,7 +27,8 @@ struct foreign_change {
  */
 void foreign_node_start(struct node *node, struct foreign_change change);
 
-/* Of calls that name them: to pages by RDMA, which are not encrypted, such a node is beyond loopback. */
+/* Of calls that name them: to pages by RDMA, which are not encrypted, such a node is beyond
+ * loopback. */
 extern const struct rfork_options foreign_node_options;
 
 /* In the child: fails unless it runs on such a node. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks rfork_check() before each call, and compares.  Called in place of the calls, by the macros of
- * foreseen.h.
+ * Asks rfork_check() before each call, and compares.  Called in place of the calls, by the macros
+ * of foreseen.h.
  */
 #define _GNU_SOURCE
 #define TEST_SUPPORT_FORESEEN_UNSEEN

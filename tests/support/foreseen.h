@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With RFORK_TEST_CHECK in the environment every test is one of rfork_check(), too: before each rfork() or
- * rfork_move() to a node of the test's own it is asked, and must have foreseen what happens.
+ * With RFORK_TEST_CHECK in the environment every test is one of rfork_check(), too: before each
+ * rfork() or rfork_move() to a node of the test's own it is asked, and must have foreseen what
+ * happens.
  */
 #ifndef TEST_SUPPORT_FORESEEN_H
 #define TEST_SUPPORT_FORESEEN_H

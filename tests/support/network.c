@@ -325,8 +325,8 @@ void network_limit(const struct network *network, unsigned node, const char *rat
 	}
 }
 
-/* proc_pid_net(5), dev: of each device eight numbers about what it has received, then those about what
- * it has sent. */
+/* proc_pid_net(5), dev: of each device eight numbers about what it has received, then those about
+ * what it has sent. */
 int64_t network_sent_bytes(const struct network *network, unsigned node)
 {
 	char text[8192], name[16], *line;

@@ -45,8 +45,8 @@ void network_drop(const struct network *network, unsigned node);
 void network_drop_ours(const struct network *network, unsigned node);
 void network_deliver(const struct network *network, unsigned node);
 
-/* The cable lets so much of what the test sends through, as tc(8) writes rates: "200mbit".  Skips the
- * test where the kernel has no token buckets. */
+/* The cable lets so much of what the test sends through, as tc(8) writes rates: "200mbit".  Skips
+ * the test where the kernel has no token buckets. */
 void network_limit(const struct network *network, unsigned node, const char *rate);
 /* Bytes that the test has sent over the cable, headers included. */
 int64_t network_sent_bytes(const struct network *network, unsigned node);

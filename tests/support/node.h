@@ -54,8 +54,8 @@ pid_t node_parent_of(pid_t pid);
 /* Waits until the server's load no longer changes, and returns it. */
 struct node_load node_settle(const struct node *node);
 
-/* The same when a spare has been made as a whole, which is a session with its shell: on a busy machine that
- * may take long. */
+/* The same when a spare has been made as a whole, which is a session with its shell: on a busy
+ * machine that may take long. */
 struct node_load node_settle_in_pairs(const struct node *node);
 
 /* Waits until the server's load is `load` again; fails the test at the deadline. */

@@ -50,8 +50,8 @@ static int executable_body(void)
 	return RESTART_RIGHT;
 }
 
-/* The process itself goes on until it is told; what was made of it knows by its pid, which libc need not
- * ask the kernel for. */
+/* The process itself goes on until it is told; what was made of it knows by its pid, which libc
+ * need not ask the kernel for. */
 static int process_body(struct target *target)
 {
 	long original = syscall(SYS_getpid);

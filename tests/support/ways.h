@@ -16,8 +16,8 @@ enum way {
 	WAYS,
 };
 
-/* Builds the state in a process of its own, which goes that way, and verifies it there.  Both fail the
- * test by checks. */
+/* Builds the state in a process of its own, which goes that way, and verifies it there.  Both fail
+ * the test by checks. */
 void ways_go(const struct node *node, enum way way, void (*build)(void),
 	     void (*verify)(enum way way));
 

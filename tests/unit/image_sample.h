@@ -54,8 +54,8 @@ void sample_free(struct sample *sample);
 /* Adds a ROAD, and REMOTE_PAGES with two runs of a page each: of the heap and of the stack. */
 void sample_add_road(struct sample *sample);
 
-/* Adds contents of files: of memory, with a name, two descriptors and the shared mapping, and of file
- * 0, with one descriptor; and the last six bytes of the memory. */
+/* Adds contents of files: of memory, with a name, two descriptors and the shared mapping, and of
+ * file 0, with one descriptor; and the last six bytes of the memory. */
 #define SAMPLE_OBJECTS 6u
 #define SAMPLE_FIRST_CONTENT SAMPLE_OBJECTS /* among objects */
 #define SAMPLE_FIRST_OF_CONTENT 9u	    /* among descriptors */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a fork child has of its parent's attributes, which steps a plan gets for what differs, and the
- * list of warnings.
+ * What a fork child has of its parent's attributes, which steps a plan gets for what differs, and
+ * the list of warnings.
  */
 #define _GNU_SOURCE
 #include <check.h>

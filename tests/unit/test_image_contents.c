@@ -111,7 +111,7 @@ START_TEST(who_places_them_may_refuse)
 }
 END_TEST
 
-/* -- changes, and the reader's answers ---------------------------------------------------------- */
+/* -- changes, and the reader's answers --------------------------------------------------------- */
 
 struct change {
 	const char *name;

@@ -21,8 +21,8 @@ struct tally {
 	uint64_t accepted, layouts;
 };
 
-/* One image has pages that take another road, two have packed ones; where nobody has agreed on it, that
- * is refused.  One has contents of files. */
+/* One image has pages that take another road, two have packed ones; where nobody has agreed on it,
+ * that is refused.  One has contents of files. */
 enum { PLAIN, WITH_ROAD, BY_LZ4, BY_ZSTD, WITH_CONTENTS, GOOD };
 static struct sample good[GOOD];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unit tests of rfork/refusals.c: all are counted, lines are whole and in order, and a sentence names
- * as many as have room.
+ * Unit tests of rfork/refusals.c: all are counted, lines are whole and in order, and a sentence
+ * names as many as have room.
  */
 #define _GNU_SOURCE
 #include "rfork/refusals.h"
