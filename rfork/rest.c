@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rfork/io.h"
+#include "rfork/smaps.h"
 #include "rfork/snapshot.h"
 #include "rfork/sys.h"
 
@@ -204,54 +205,23 @@ static bool has_locked_memory(void)
 	return found && strtoull(found + sizeof("\nVmLck:") - 1, NULL, 10) > 0;
 }
 
-struct smaps {
+struct locked {
 	struct rf_rest *rest;
-	struct rf_rest_range range; /* that the lines are about */
 	bool is_full;
 };
 
-/* A range begins with its address, all other lines with a name. */
-static void take_line(struct smaps *smaps, const char *line)
+static void take_range(void *context, const struct rf_smaps_mapping *mapping)
 {
-	struct rf_rest *rest = smaps->rest;
-	char *next;
+	struct locked *locked = context;
+	struct rf_rest *rest = locked->rest;
 
-	if (strncmp(line, "VmFlags:", 8) == 0) {
-		if (!strstr(line, " lo"))
-			return;
-		if (rest->locked_count == LOCKED_RANGES_MAX)
-			smaps->is_full = true;
-		else
-			rest->locked[rest->locked_count++] = smaps->range;
+	if (!(mapping->flags & RF_MAPPING_LOCKED))
 		return;
-	}
-	if (*line >= 'A' && *line <= 'Z')
-		return;
-	smaps->range.start = strtoull(line, &next, 16);
-	if (*next == '-')
-		smaps->range.end = strtoull(next + 1, NULL, 16);
-}
-
-/* Reads it in pieces: it has a kilobyte for each mapping. */
-static int read_smaps(struct smaps *smaps, int fd)
-{
-	char text[8192];
-	size_t used = 0;
-	long got;
-
-	while ((got = rf_sys_read(fd, text + used, sizeof(text) - 1 - used)) > 0) {
-		char *line = text, *end;
-
-		used += (size_t)got;
-		text[used] = '\0';
-		for (; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			take_line(smaps, line);
-		}
-		used -= (size_t)(line - text);
-		memmove(text, line, used);
-	}
-	return (int)got;
+	if (rest->locked_count == LOCKED_RANGES_MAX)
+		locked->is_full = true;
+	else
+		rest->locked[rest->locked_count++] =
+			(struct rf_rest_range){ mapping->start, mapping->end };
 }
 
 static bool is_locked(const struct rf_rest *rest, uint64_t address)
@@ -265,7 +235,7 @@ static bool is_locked(const struct rf_rest *rest, uint64_t address)
 int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 			       struct rf_report *report)
 {
-	struct smaps smaps = { .rest = rest };
+	struct locked locked = { .rest = rest };
 	int fd, error;
 
 	if (!has_locked_memory())
@@ -276,12 +246,12 @@ int rf_rest_find_locked_memory(struct rf_rest *rest, struct rf_arena *arena,
 	fd = rf_sys_open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return rf_report(report, -fd, "/proc/self/smaps: %m");
-	error = read_smaps(&smaps, fd);
+	error = rf_smaps_read(fd, take_range, &locked);
 	rf_sys_close(fd);
 	/* memory of our own, which nobody has locked by itself */
 	if (is_locked(rest, (uintptr_t)rest->lost))
 		rf_rest_lose(rest, "mlockall(MCL_FUTURE)");
-	if (smaps.is_full)
+	if (locked.is_full)
 		rf_rest_lose(rest, "locks of memory: more than %u ranges", LOCKED_RANGES_MAX);
 	return error < 0 ? rf_report(report, -error, "/proc/self/smaps: %m") : 0;
 }
