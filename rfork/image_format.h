@@ -715,6 +715,7 @@ _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_road) == 72, "doc/image-format.txt, 25");
 _Static_assert(sizeof(struct rf_image_remote_pages) == 16, "doc/image-format.txt, 26");
 _Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28");
+_Static_assert(sizeof(struct rf_image_rights) == 16, "doc/image-format.txt, 32");
 _Static_assert(sizeof(struct rf_image_whereabouts) == 88, "doc/image-format.txt, 30");
 _Static_assert(sizeof(struct rf_image_identity) == 192, "doc/image-format.txt, 30");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");
