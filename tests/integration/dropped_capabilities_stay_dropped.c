@@ -112,6 +112,7 @@ int main(void)
 	const char *const nobody[] = { "--user", "nobody", NULL };
 
 	test_begin();
+	CHECK_CALL(chdir("/")); /* where every user may be */
 	if (geteuid() != 0 || !may(DROPPED) || !may(CAP_SETPCAP))
 		test_skip("only root has capabilities that it could drop");
 	node_start(&node, NULL);

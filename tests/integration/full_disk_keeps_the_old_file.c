@@ -20,7 +20,9 @@
 #include "tests/support/checkpoint.h"
 
 #define MEMORY_BYTES ((size_t)4 << 20)
-#define DISK "size=12m"
+/* Room for two checkpoints with mapped files in them: in a chroot those cannot be named. */
+#define DISK_BYTES ((off_t)24 << 20)
+#define DISK "size=24m"
 #define ROOM_BYTES ((off_t)2 << 20) /* for the checkpoint, which is longer */
 
 static unsigned char *memory;
@@ -103,7 +105,7 @@ static void check_full_disk(const char *path)
 	int error;
 
 	CHECK_CALL(stat(path, &status));
-	error = posix_fallocate(fd, 0, ((off_t)12 << 20) - status.st_blocks * 512 - ROOM_BYTES);
+	error = posix_fallocate(fd, 0, DISK_BYTES - status.st_blocks * 512 - ROOM_BYTES);
 	CHECK_EQUAL(error, 0);
 	expect_failure(crid, path, ENOSPC);
 	CHECK_EQUAL(count_files(), 2);

@@ -114,6 +114,7 @@ int main(void)
 	struct node node;
 
 	test_begin();
+	CHECK_CALL(chdir("/")); /* where every user may be */
 	CHECK_TEXT(rfork_report(), "");
 	node_before_server = lessen;
 	node_start(&node, geteuid() == 0 ? arguments : NULL);
