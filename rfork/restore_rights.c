@@ -27,8 +27,9 @@ static int limit_bounding(uint64_t kept)
 	return 0;
 }
 
-/* The ambient set follows by itself. */
-static int limit_permitted(uint64_t kept)
+/* The ambient set follows by itself.  What is inheritable a program that root executes gets, though
+ * the bounding set has it not. */
+static int limit_permitted(uint64_t kept, uint64_t kept_inheritable)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
@@ -41,7 +42,7 @@ static int limit_permitted(uint64_t kept)
 
 		data[i].permitted &= half;
 		data[i].effective &= half;
-		data[i].inheritable &= half;
+		data[i].inheritable &= (uint32_t)(kept_inheritable >> 32 * i);
 	}
 	return (int)rf_syscall(SYS_capset, &header, data);
 }
@@ -54,7 +55,8 @@ int rf_restore_rights(const struct rf_image *image, struct rf_report *report)
 		return 0;
 	error = limit_bounding(image->rights.bounding);
 	if (error == 0)
-		error = limit_permitted(image->rights.permitted);
+		error = limit_permitted(image->rights.permitted,
+					image->rights.permitted & image->rights.bounding);
 	return error < 0
 		       ? rf_report(report, -error, "capabilities that the caller does not have: %m")
 		       : 0;

@@ -2,8 +2,8 @@
 /*
  * Claim: capabilities that the caller does not have its child does not have either, though others
  * do that the node runs: what root has dropped, and what is not in the bounding set, which a
- * program that the child executes cannot get.  Where the node may not remove them, it is refused,
- * by name.
+ * program that the child executes cannot get, nor by what is inheritable where the server runs.
+ * Where the node may not remove them, it is refused, by name.
  */
 #define _GNU_SOURCE
 #include <linux/capability.h>
@@ -34,9 +34,30 @@ static bool may(unsigned capability)
 	return data[0].permitted >> capability & 1;
 }
 
+static bool would_pass_on(unsigned capability)
+{
+	struct __user_cap_data_struct data[2];
+
+	get(data);
+	return data[0].inheritable >> capability & 1;
+}
+
 static bool could(unsigned capability)
 {
 	return CHECK_CALL(prctl(PR_CAPBSET_READ, capability, 0, 0, 0)) == 1;
+}
+
+/* In the server: a program that root executes gets what is inheritable, whatever is in the bounding
+ * set. */
+static void make_inheritable(const struct node *unused)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	(void)unused;
+	get(data);
+	data[0].inheritable |= 1u << DROPPED;
+	CHECK_CALL((int)syscall(SYS_capset, &header, data));
 }
 
 static void drop_permitted(void)
@@ -65,6 +86,7 @@ static void expect_equal(void)
 		CHECK_EQUAL(may(DROPPED), has_dropped);
 		CHECK_EQUAL(could(DROPPED), could_have);
 		CHECK(may(OTHER) && could(OTHER));
+		CHECK(!would_pass_on(DROPPED) || (may(DROPPED) && could(DROPPED)));
 		_exit(0);
 	}
 	test_expect_exit(pid, 0);
@@ -121,6 +143,12 @@ int main(void)
 	try(go_without_permitted);
 	try(go_without_bounding);
 	node_stop(&node);
+	node_before_server = make_inheritable;
+	node_start(&node, NULL);
+	try(go_without_permitted);
+	try(go_without_bounding);
+	node_stop(&node);
+	node_before_server = NULL;
 	node_start(&node, nobody);
 	try(go_to_a_user_without_bounding);
 	node_stop(&node);
