@@ -242,7 +242,8 @@ static int open_link(int fd)
 	char link[32];
 
 	rf_format(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return rf_sys_open(link, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a lease on it would hold us up, until the process that waits for us gives it up */
+	return rf_sys_open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static bool is_same_file(int fd, const struct rf_image_file *identity)
@@ -264,7 +265,7 @@ static int open_path(const struct rf_fdcontent *content)
 }
 
 /* A description of our own: an offset that is moved to look for holes is nobody else's.  Where its
- * mode denies it, the process may still have one that it can read. */
+ * mode denies it, or a lease, the process may still have one that it can read. */
 static void open_content(const struct rf_fdobject *object)
 {
 	struct rf_fdcontent *content = object->content;

@@ -159,6 +159,20 @@ static int open_with(const char *path, int flags)
 	return fd == -EPERM && flags & O_NOATIME ? rf_sys_open(path, flags & ~O_NOATIME) : fd;
 }
 
+/* Who has a lease on a file is given time to let go of it, far more than a caller waits for us. */
+static int open_at_once(const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	if (!S_ISREG(mode) || flags & (O_NONBLOCK | O_PATH))
+		return open_with(path, flags);
+	fd = open_with(path, flags | O_NONBLOCK);
+	if (fd >= 0)
+		rf_syscall(SYS_fcntl, fd, F_SETFL,
+			   rf_syscall(SYS_fcntl, fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
+}
+
 int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descriptor *descriptor,
 		    int flags)
 {
@@ -171,7 +185,7 @@ int rf_shell_reopen(const struct rf_shell *shell, const struct rf_image_descript
 	/* before it is opened too: opening another object may block, or do something */
 	if (!may_stand_in(shell, descriptor, &file->image, &status))
 		return -ESTALE;
-	fd = open_with(file->path, flags);
+	fd = open_at_once(file->path, flags, status.st_mode);
 	if (fd < 0 || can_stand_in(shell, descriptor, &file->image, fd))
 		return fd;
 	rf_sys_close(fd);

@@ -151,6 +151,7 @@ rf_integration_tests = \
 	%D%/killing_the_stand_in_ends_the_daemons \
 	%D%/lacking_codecs_are_refused_by_name \
 	%D%/large_output_arrives \
+	%D%/leases_hold_nothing_up \
 	%D%/lesser_nodes_give_warnings \
 	%D%/link_to_the_program_is_the_nodes \
 	%D%/listening_child_may_move_on \
@@ -573,6 +574,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_killing_the_stand_in_ends_the_daemons_LDADD = $(rf_integration_ldadd)
 %C%_lacking_codecs_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_large_output_arrives_LDADD = $(rf_integration_ldadd)
+%C%_leases_hold_nothing_up_LDADD = $(rf_integration_ldadd)
 %C%_lesser_nodes_give_warnings_LDADD = $(rf_integration_ldadd)
 %C%_link_to_the_program_is_the_nodes_LDADD = $(rf_integration_ldadd)
 %C%_listening_child_may_move_on_LDADD = $(rf_integration_ldadd)
