@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -58,6 +59,8 @@ static const char *path_of(const char *name)
 
 static void make_memory(void)
 {
+	/* or a block would be put where a part of the window was unmapped */
+	CHECK(mallopt(M_MMAP_MAX, 0));
 	window = mmap(NULL, WINDOW * TEST_PAGE_BYTES, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	shared = mmap(NULL, 16 * TEST_PAGE_BYTES, PROT_READ | PROT_WRITE,
