@@ -22,9 +22,11 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/pty_output.c \
 	%D%/pty_readers.c %D%/pty_readers.h \
 	%D%/session.c %D%/session.h \
+	%D%/session_greeting.c %D%/session_internal.h \
 	%D%/session_link.c %D%/session_link.h \
 	%D%/session_relay.c %D%/session_relay.h \
 	%D%/session_release.c %D%/session_release.h \
+	%D%/session_shell.c \
 	%D%/session_signals.c %D%/session_signals.h \
 	%D%/session_listener.c %D%/session_listener.h \
 	%D%/session_message.c %D%/session_message.h \
