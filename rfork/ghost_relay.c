@@ -14,215 +14,15 @@
 
 #include "rfork/frame.h"
 #include "rfork/ghost_accept.h"
-#include "rfork/ghost_message.h"
 #include "rfork/ghost_signals.h"
+#include "rfork/ghost_streams.h"
 #include "rfork/io.h"
 #include "rfork/sys.h"
 
 #define EVENTS 64
 #define FRAMES_AT_ONCE 64
-/* How long a stop waits for readers that take nothing. */
-#define STOP_PATIENCE_MS 1000
 #define EVENT_CONNECTION (UINT64_C(1) << 32)
 #define EVENT_SIGNALS (UINT64_C(1) << 33)
-
-/* -- streams ---------------------------------------------------------------------------------- */
-
-static void return_credit(struct rf_relay *relay, uint32_t number)
-{
-	struct rf_frame_window window = {
-		.credit_bytes = rf_channel_take_credit(&relay->channels[number]),
-	};
-
-	if (window.credit_bytes)
-		rf_ghost_link_send(&relay->link, RF_FRAME_WINDOW, number, &window, sizeof(window));
-}
-
-void rf_ghost_complain(const struct rf_relay *relay, const char *sentence)
-{
-	char line[sizeof(((struct rf_report *)0)->sentence) + 8];
-	size_t bytes = rf_format(line, sizeof(line), "%s\n", sentence);
-	int fd = relay->error_channel < relay->channel_count
-			 ? relay->channels[relay->error_channel].fd
-			 : -1;
-
-	/* less than PIPE_BUF: what is ready takes it whole */
-	if (fd >= 0 && rf_io_wait(fd, POLLOUT, rf_io_now_ns()) == 0)
-		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
-}
-
-/* A write that failed otherwise than for want of a reader: the child has been told that it was done, and
- * may have ended.  Somebody should hear of it. */
-static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
-{
-	struct rf_report report = { 0 };
-
-	if (error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED || error == -ENOTCONN)
-		return;
-	rf_report(&report, -error, "rfork: output of the remote child is lost, channel %u: %m",
-		  number);
-	rf_ghost_complain(relay, report.sentence);
-}
-
-/* A message was dropped, and the channel goes on: told once. */
-static void tell_dropped(struct rf_relay *relay, uint32_t number)
-{
-	struct rf_channel_messages *messages = &relay->channels[number].messages;
-
-	if (messages->error && !messages->is_told)
-		tell_loss(relay, number, messages->error);
-	messages->is_told = messages->is_told || messages->error;
-	messages->error = 0;
-}
-
-/* After something was written: credit goes back, or the child's side is to get SIGPIPE. */
-static void settle_output(struct rf_relay *relay, uint32_t number, int result)
-{
-	if (result == -EBADMSG || result == -ENOMEM)
-		rf_ghost_link_lose(); /* more than the credit: the node is broken */
-	tell_dropped(relay, number);
-	if (result == 0) {
-		return_credit(relay, number);
-		return;
-	}
-	tell_loss(relay, number, result);
-	rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
-}
-
-/* Of a terminal, each piece in the mode in which it was written. */
-static int flush_terminal(struct rf_relay *relay)
-{
-	struct rf_channel *channel = &relay->channels[RF_CHANNEL_TERMINAL];
-	uint32_t before;
-	int error;
-
-	do {
-		before = channel->used;
-		channel->write_limit = rf_ghost_terminal_limit(&relay->terminal);
-		error = rf_channel_flush(channel);
-		rf_ghost_terminal_wrote(&relay->terminal, channel->fd, before - channel->used);
-	} while (error == 0 && channel->used && channel->used != before);
-	return error;
-}
-
-static int flush_channel(struct rf_relay *relay, uint32_t number)
-{
-	return number == RF_CHANNEL_TERMINAL ? flush_terminal(relay)
-					     : rf_channel_flush(&relay->channels[number]);
-}
-
-static void flush(struct rf_relay *relay, uint32_t number)
-{
-	if (relay->channels[number].used)
-		settle_output(relay, number, flush_channel(relay, number));
-}
-
-static void put(struct rf_relay *relay, const struct rf_frame_header *header)
-{
-	struct rf_channel *channel = &relay->channels[header->channel];
-	bool is_message = header->type == RF_FRAME_MESSAGE;
-	uint32_t bytes = header->length_bytes;
-
-	if (rf_message_is_kept(channel->stream) != is_message)
-		rf_ghost_link_lose();
-	settle_output(relay, header->channel,
-		      is_message ? rf_message_put(channel, relay->tools.buffer, bytes,
-						  header->flags & RF_MESSAGE_MORE)
-				 : rf_channel_put(channel, relay->tools.buffer, bytes));
-}
-
-/* Much for a pipe that has room goes there at once; what is left to be read. */
-static uint32_t pass_data(struct rf_relay *relay, const struct rf_frame_header *header)
-{
-	struct rf_channel *channel = &relay->channels[header->channel];
-	uint32_t passed = 0;
-
-	if (!rf_channel_may_pass(channel, header->length_bytes))
-		return header->length_bytes;
-	if (!rf_ghost_link_has_input(&relay->link))
-		passed = rf_ghost_link_pass(&relay->link, channel->fd, header->length_bytes);
-	rf_ghost_link_expect_bulk(&relay->link);
-	channel->owed += passed;
-	if (passed == header->length_bytes)
-		settle_output(relay, header->channel, 0);
-	return header->length_bytes - passed;
-}
-
-/* DATA or MESSAGE. */
-static void take_data(struct rf_relay *relay, const struct rf_frame_header *header)
-{
-	struct rf_frame_header left = *header;
-	bool is_known = header->channel < relay->channel_count &&
-			relay->channels[header->channel].stream;
-
-	if ((header->length_bytes == 0 && header->type == RF_FRAME_DATA) ||
-	    header->length_bytes > RF_FRAME_MAX_BYTES)
-		rf_ghost_link_lose();
-	if (is_known && header->type == RF_FRAME_DATA)
-		left.length_bytes = pass_data(relay, header);
-	if (header->length_bytes && !left.length_bytes)
-		return;
-	rf_ghost_link_read(&relay->link, relay->tools.buffer, left.length_bytes);
-	if (is_known)
-		put(relay, &left);
-}
-
-static void look_at_message(struct rf_relay *relay, uint32_t number)
-{
-	struct rf_channel *channel = &relay->channels[number];
-	struct iovec message;
-	int seen = rf_message_look(channel, &relay->tools, &message);
-
-	if (seen > 0) {
-		rf_message_send(&relay->link, number, &message);
-		rf_message_forget(&relay->tools, &message);
-	} else if (seen == 0) {
-		if (channel->messages.error)
-			rf_ghost_complain(relay,
-					  "rfork: a message is too long for the remote child, "
-					  "which gets no more of that socket");
-		channel->messages.error = 0;
-		rf_ghost_link_send(&relay->link, RF_FRAME_EOF, number, NULL, 0);
-	}
-}
-
-/* Shows the child one piece of what is new in an original. */
-static void look(struct rf_relay *relay, uint32_t number)
-{
-	bool is_in_scratch = false;
-	long seen;
-
-	if (relay->channels[number].kind == RF_CHANNEL_MESSAGE) {
-		look_at_message(relay, number);
-		return;
-	}
-	if (relay->channels[number].kind == RF_CHANNEL_LISTENER) {
-		rf_accept_offer(relay, number);
-		return;
-	}
-	seen = rf_channel_look(&relay->channels[number], &relay->tools, &is_in_scratch);
-	if (seen > 0 && is_in_scratch)
-		rf_ghost_link_send_pipe(&relay->link, number, relay->tools.scratch[0],
-					(uint32_t)seen);
-	else if (seen > 0)
-		rf_ghost_link_send(&relay->link, RF_FRAME_DATA, number, relay->tools.buffer,
-				   (size_t)seen);
-	else if (seen == 0)
-		rf_ghost_link_send(&relay->link, RF_FRAME_EOF, number, NULL, 0);
-}
-
-/* One piece of each stream in turn: none starves another.  Whether there may be more. */
-static bool look_at_all(struct rf_relay *relay)
-{
-	bool more = false;
-
-	for (uint32_t number = 0; number < relay->channel_count; number++) {
-		if (relay->channels[number].may_look)
-			look(relay, number);
-		more = more || relay->channels[number].may_look;
-	}
-	return more;
-}
 
 /* -- the terminal ----------------------------------------------------------------------------- */
 
@@ -278,7 +78,7 @@ static void take_event(struct rf_relay *relay, uint32_t number, uint32_t events)
 	if (number == RF_CHANNEL_TERMINAL)
 		relay->terminal.may_look = true;
 	if (channel->used) {
-		flush(relay, number);
+		rf_ghost_streams_flush(relay, number);
 	} else if (channel->writes && rf_channel_has_no_reader(channel, events)) {
 		rf_channel_end_output(channel, false);
 		rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
@@ -347,11 +147,11 @@ static bool is_being_read(struct rf_relay *relay)
 	size_t held = 0;
 
 	for (uint32_t number = 0; number < relay->channel_count; number++) {
-		flush(relay, number);
+		rf_ghost_streams_flush(relay, number);
 		held += relay->channels[number].used;
 	}
 	if (held < relay->held)
-		relay->stop_ns = rf_io_deadline_ns(STOP_PATIENCE_MS);
+		relay->stop_ns = rf_io_deadline_ns(RF_GHOST_PATIENCE_MS);
 	relay->held = held;
 	return held && rf_io_now_ns() < relay->stop_ns;
 }
@@ -387,60 +187,6 @@ static bool is_end(uint32_t status)
 	       signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU && signal != SIGCONT;
 }
 
-/* Nobody reads or writes any more: an original that waits for the other end of its own is not to find
- * that here.  The terminal is closed with the ghost. */
-static void leave_the_rest(struct rf_relay *relay)
-{
-	for (uint32_t number = 0; number < relay->channel_count; number++) {
-		struct rf_channel *channel = &relay->channels[number];
-
-		if (number == RF_CHANNEL_TERMINAL)
-			continue;
-		rf_channel_stop_input(channel);
-		if (!channel->ends)
-			rf_channel_end_output(channel, false);
-	}
-}
-
-/* Writes out what is left; but who goes on for descendants goes on with that, too, if nobody takes any for
- * a second: perhaps only those could. */
-static void flush_all(struct rf_relay *relay, bool is_patient)
-{
-	for (uint32_t number = 0; number < relay->channel_count; number++) {
-		struct rf_channel *channel = &relay->channels[number];
-		int error = 0;
-
-		while (error == 0 && channel->used && flush_channel(relay, number) == 0 &&
-		       channel->used)
-			error = rf_io_wait(channel->fd, POLLOUT,
-					   is_patient ? RF_NO_DEADLINE
-						      : rf_io_deadline_ns(STOP_PATIENCE_MS));
-		rf_channel_leave(channel);
-	}
-}
-
-/* Whether something is left that the originals have no room for. */
-static bool has_rest(const struct rf_relay *relay)
-{
-	for (uint32_t number = 0; number < relay->channel_count; number++)
-		if (relay->channels[number].used)
-			return true;
-	return false;
-}
-
-/* What was written out at the child's end has not been told: nobody was to write any more. */
-static void settle_all(struct rf_relay *relay)
-{
-	for (uint32_t number = 0; number < relay->channel_count; number++) {
-		const struct rf_channel *channel = &relay->channels[number];
-
-		if (channel->stream & RF_STREAM_WRITE && !channel->writes)
-			rf_ghost_link_send(&relay->link, RF_FRAME_NO_READER, number, NULL, 0);
-		else
-			return_credit(relay, number);
-	}
-}
-
 /*
  * Somebody has to end now, as the child has; and somebody to go on, for the descendants that hold its
  * streams: an orphan, as they are.  True in the latter.
@@ -461,7 +207,7 @@ static bool stay_behind(struct rf_relay *relay)
 	rf_sys_close(relay->signals);
 	rf_ghost_release_signals();
 	relay->is_left = true;
-	settle_all(relay);
+	rf_ghost_streams_settle(relay);
 	relay->stopped = 0;
 	relay->terminal.is_open = false; /* the terminal is the caller's again, but for output */
 	return true;
@@ -476,9 +222,9 @@ static void finish(struct rf_relay *relay, bool stays)
 	if (!is_end(exited.status))
 		rf_ghost_link_lose();
 	if (!stays)
-		leave_the_rest(relay);
-	flush_all(relay, false);
-	if ((stays || has_rest(relay)) && stay_behind(relay))
+		rf_ghost_streams_leave(relay);
+	rf_ghost_streams_flush_all(relay, false);
+	if ((stays || rf_ghost_streams_have_rest(relay)) && stay_behind(relay))
 		return;
 	if (WIFSIGNALED(exited.status))
 		rf_ghost_die(WTERMSIG(exited.status));
@@ -518,40 +264,6 @@ static bool is_of_a_child(enum rf_frame_type type)
 	       type == RF_FRAME_EXITED;
 }
 
-static void consume(struct rf_relay *relay, uint32_t number)
-{
-	struct rf_channel *channel = &relay->channels[number];
-	struct rf_frame_consumed consumed;
-	int error;
-
-	rf_ghost_link_read(&relay->link, &consumed, sizeof(consumed));
-	if (number >= relay->channel_count)
-		return;
-	if (channel->kind == RF_CHANNEL_LISTENER)
-		rf_ghost_link_lose();
-	if (number == RF_CHANNEL_TERMINAL)
-		error = rf_ghost_terminal_take_consumed(&relay->terminal, consumed.count_bytes);
-	else
-		error = channel->kind == RF_CHANNEL_MESSAGE
-				? rf_message_consume(channel, &relay->tools, consumed.count_bytes)
-				: rf_channel_consume(channel, &relay->tools, consumed.count_bytes);
-	if (error < 0)
-		rf_ghost_link_lose();
-}
-
-/* From the answer on the ghost keeps to the limit. */
-static void take_limit(struct rf_relay *relay, uint32_t number)
-{
-	struct rf_frame_ahead ahead;
-
-	rf_ghost_link_read(&relay->link, &ahead, sizeof(ahead));
-	if (number >= relay->channel_count || rf_accept_is_over(relay, number))
-		return;
-	if (rf_channel_set_limit(&relay->channels[number], &relay->tools, ahead.limit_bytes) < 0)
-		rf_ghost_link_lose();
-	rf_ghost_link_send(&relay->link, RF_FRAME_AHEAD, number, &ahead, sizeof(ahead));
-}
-
 static void take_connection(struct rf_relay *relay, uint32_t listener)
 {
 	struct rf_frame_connection connection;
@@ -582,8 +294,8 @@ static void take_frame(struct rf_relay *relay)
 	struct rf_channel *channel;
 
 	if (relay->is_left && rf_ghost_link_has_ended(&relay->link)) {
-		leave_the_rest(relay);
-		flush_all(relay, true);
+		rf_ghost_streams_leave(relay);
+		rf_ghost_streams_flush_all(relay, true);
 		rf_sys_exit(0); /* nobody on the node holds a stream any more */
 	}
 	rf_ghost_link_read(&relay->link, &header, sizeof(header));
@@ -599,7 +311,7 @@ static void take_frame(struct rf_relay *relay)
 	switch (header.type) {
 	case RF_FRAME_DATA:
 	case RF_FRAME_MESSAGE:
-		take_data(relay, &header);
+		rf_ghost_streams_take_data(relay, &header);
 		return;
 	case RF_FRAME_EOF:
 		/* the terminal is closed with the ghost: its mode may be set after its last output */
@@ -611,10 +323,10 @@ static void take_frame(struct rf_relay *relay)
 			rf_channel_stop_input(channel);
 		return;
 	case RF_FRAME_CONSUMED:
-		consume(relay, header.channel);
+		rf_ghost_streams_consume(relay, header.channel);
 		return;
 	case RF_FRAME_AHEAD:
-		take_limit(relay, header.channel);
+		rf_ghost_streams_take_limit(relay, header.channel);
 		return;
 	case RF_FRAME_CONNECTION:
 		take_connection(relay, header.channel);
@@ -706,7 +418,7 @@ int rf_ghost_prepare_relay(struct rf_relay *relay)
 static int find_timeout(struct rf_relay *relay)
 {
 	if (relay->stopped)
-		return STOP_PATIENCE_MS;
+		return RF_GHOST_PATIENCE_MS;
 	for (uint32_t number = 0; number < relay->channel_count; number++)
 		rf_channel_rest(&relay->channels[number]);
 	return rf_ghost_link_timeout_ms(&relay->link);
@@ -723,7 +435,7 @@ static void take_turn(struct rf_relay *relay)
 	if (relay->stopped && !has_frames)
 		stop(relay);
 	serve_terminal(relay);
-	timeout_ms = look_at_all(relay) || has_frames ? 0 : find_timeout(relay);
+	timeout_ms = rf_ghost_streams_look(relay) || has_frames ? 0 : find_timeout(relay);
 	count = rf_syscall(SYS_epoll_pwait, relay->tools.epoll, events, EVENTS, timeout_ms, NULL,
 			   0);
 	if (count == 0 && timeout_ms)
@@ -758,7 +470,7 @@ static void show_what_is_there(struct rf_relay *relay)
 		    relay->channels[number].writes &&
 		    rf_channel_is_shut(relay->channels[number].fd))
 			take_event(relay, number, EPOLLHUP);
-	while (look_at_all(relay))
+	while (rf_ghost_streams_look(relay))
 		;
 	rf_ghost_link_send(&relay->link, RF_FRAME_GO, 0, NULL, 0);
 }

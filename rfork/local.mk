@@ -80,6 +80,7 @@ rf_capture_sources = \
 	%D%/ghost_relay.c %D%/ghost_relay.h \
 	%D%/ghost_road.c %D%/ghost_road.h \
 	%D%/ghost_signals.c %D%/ghost_signals.h \
+	%D%/ghost_streams.c %D%/ghost_streams.h \
 	%D%/ghost_terminal.c %D%/ghost_terminal.h \
 	%D%/held.c %D%/held.h \
 	%D%/hold.c %D%/hold.h \
