@@ -32,6 +32,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session_message.c %D%/session_message.h \
 	%D%/session_peers.c %D%/session_peers.h \
 	%D%/session_stream.c %D%/session_stream.h \
+	%D%/session_stream_output.c %D%/session_stream_internal.h \
 	%D%/session_streams.c %D%/session_streams.h \
 	%D%/session_terminal.c %D%/session_terminal.h \
 	%D%/sessions.c %D%/sessions.h \

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One channel: bytes between frames and our end of the child's pipe or socket.  Called by
- * session_streams.c.  Nothing here blocks.  Events are edges: may_give says that there may be
- * something to read, until a read finds nothing.
+ * One channel: its life, its events, and bytes from frames to our end of the child's pipe or
+ * socket; session_stream_output.c has the other direction.  Called by session_streams.c.  Nothing here
+ * blocks.  Events are edges: may_give says that there may be something to read, until a read finds
+ * nothing.
  */
 #define _GNU_SOURCE
-#include "server/session_stream.h"
+#include "server/session_stream_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,11 +24,8 @@
 #include "server/session_message.h"
 #include "server/unix_diag.h"
 
-#define CREDIT_LIMIT_BYTES 0x7fffffffu
 /* A socket tells when a whole piece was read; where the kernel tells no more, one at a time. */
 #define SOCKET_PIECE_BYTES 16384u
-/* More than a terminal's buffers hold, which do not tell how much that is. */
-#define TERMINAL_BYTES ((uint32_t)128 << 10)
 /* What a socket holds in any case. */
 #define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 /* Of this size are large pieces. */
@@ -37,13 +35,10 @@
 #define SHORT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 #define SHORT_OUTPUT_BYTES (4 * RF_CHANNEL_CREDIT_BYTES)
 
-/* From here on moving pages costs less than copying them. */
-#define MUCH_BYTES 16384
-
 /* For questions about the child's sockets, of all channels; -1 = cannot be asked, or not tried. */
 static int diag = -1;
 
-static uint32_t find_peer(int fd)
+uint32_t rf_stream_ask_peer(int fd)
 {
 	static bool was_tried;
 
@@ -55,13 +50,13 @@ static uint32_t find_peer(int fd)
 
 bool rf_stream_can_ask(void)
 {
-	(void)find_peer(-1);
+	(void)rf_stream_ask_peer(-1);
 	return diag >= 0;
 }
 
 bool rf_stream_find_peer(struct rf_stream *stream)
 {
-	stream->peer = find_peer(stream->fd);
+	stream->peer = rf_stream_ask_peer(stream->fd);
 	return stream->peer != 0;
 }
 
@@ -104,7 +99,7 @@ void rf_stream_open(struct rf_stream *stream, uint32_t kind, int fd)
 		.pipe_bytes = RF_CHANNEL_AHEAD_BYTES, /* as they are made */
 	};
 	if (stream->is_socket && !(kind & RF_STREAM_HAS_NO_PEER))
-		stream->peer = find_peer(fd);
+		stream->peer = rf_stream_ask_peer(fd);
 	rf_message_open(stream, kind);
 	fit_pipe(stream);
 }
@@ -118,8 +113,7 @@ void rf_stream_close(struct rf_stream *stream)
 	rf_stream_trim(stream);
 }
 
-/* Closes our end as soon as neither bytes nor news can come through it. */
-static void release(struct rf_stream *stream)
+void rf_stream_release(struct rf_stream *stream)
 {
 	if (stream->gives || stream->takes || stream->unread_bytes)
 		return;
@@ -127,7 +121,7 @@ static void release(struct rf_stream *stream)
 	rf_message_close(stream);
 }
 
-static short poll_now(const struct rf_stream *stream)
+short rf_stream_poll_now(const struct rf_stream *stream)
 {
 	struct pollfd polled = { .fd = stream->fd, .events = POLLIN | POLLRDHUP };
 
@@ -154,7 +148,7 @@ static uint32_t count_unread_socket(struct rf_stream *stream)
 							       : stream->unread_bytes;
 	if (ioctl(rf_message_sender(stream), SIOCOUTQ, &queued) < 0 || queued > 1)
 		return stream->unread_bytes;
-	events = poll_now(stream);
+	events = rf_stream_poll_now(stream);
 	/* no error tells of a message without bytes (unix_release_sock()): it counts as not read */
 	if (events & POLLERR || (stream->messages.is_empty && events & POLLHUP))
 		stream->is_reset = true;
@@ -183,7 +177,7 @@ void rf_stream_sample(struct rf_stream *stream)
 	if (stream->is_reset && unread)
 		stream->tell_no_reader = stream->may_give = true;
 	stream->unread_bytes = stream->is_reset ? 0 : unread;
-	release(stream);
+	rf_stream_release(stream);
 }
 
 /* The child reads no more: what it has left stays with the ghost. */
@@ -195,7 +189,7 @@ void rf_stream_stop_taking(struct rf_stream *stream)
 	stream->takes = false;
 	stream->used_bytes = stream->unread_bytes = 0;
 	stream->tell_no_reader = stream->may_give = true;
-	release(stream);
+	rf_stream_release(stream);
 }
 
 /* Writes what fits; the number of bytes, 0 if none does, or a negative errno. */
@@ -252,7 +246,7 @@ static void finish_taking(struct rf_stream *stream)
 		stream->taken_bytes += stream->unread_bytes;
 		stream->unread_bytes = 0;
 	}
-	release(stream);
+	rf_stream_release(stream);
 }
 
 /* Moves the buffer on, as far as the child's end takes it. */
@@ -410,206 +404,6 @@ int rf_stream_take_ahead(struct rf_stream *stream, uint32_t limit_bytes)
 	stream->limit_bytes = limit_bytes;
 	fit_pipe(stream);
 	return 0;
-}
-
-/* -- from the child to the ghost -------------------------------------------------------------- */
-
-int rf_stream_take_window(struct rf_stream *stream, uint32_t credit_bytes)
-{
-	if (credit_bytes > CREDIT_LIMIT_BYTES - stream->credit_bytes)
-		return -EBADMSG;
-	stream->credit_bytes += credit_bytes;
-	if (stream->gives_much)
-		stream->passed_bytes += credit_bytes;
-	stream->may_give = stream->may_give || stream->gives;
-	return 0;
-}
-
-static ssize_t read_some(struct rf_stream *stream, enum rf_stream_limit limit, char *payload,
-			 size_t bytes)
-{
-	ssize_t got;
-
-	if (stream->pty)
-		return rf_pty_read(stream->pty, limit != RF_STREAM_ALL, payload, bytes);
-	do
-		got = stream->is_socket ? recv(stream->fd, payload, bytes, MSG_DONTWAIT)
-					: read(stream->fd, payload, bytes);
-	while (got < 0 && errno == EINTR);
-	if (got < 0 && errno == ECONNRESET)
-		stream->is_reset = true; /* said only once */
-	return got < 0 ? -errno : got;
-}
-
-/* Drops what there is to read, without waiting; -EAGAIN if more may come. */
-static ssize_t drop_readable(struct rf_stream *stream)
-{
-	static char dropped[16384];
-	ssize_t got;
-
-	do
-		got = stream->is_message
-			      ? rf_message_drop(stream)
-			      : read_some(stream, RF_STREAM_ALL, dropped, sizeof(dropped));
-	while (got > 0);
-	return got;
-}
-
-/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE.  Not ECONNRESET, which it
- * would get if something were left in the socket that is closed; and a socket that stays full would
- * not tell a child that waits for room. */
-void rf_stream_take_no_reader(struct rf_stream *stream)
-{
-	if (!stream->gives)
-		return;
-	stream->gives = false;
-	stream->left_bytes = 0;
-	if (stream->is_socket && shutdown(stream->fd, SHUT_RD) == 0)
-		(void)drop_readable(stream);
-	release(stream);
-}
-
-static uint32_t count_readable(const struct rf_stream *stream)
-{
-	int bytes = 0;
-
-	return ioctl(stream->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint32_t)bytes : 0;
-}
-
-void rf_stream_snapshot(struct rf_stream *stream)
-{
-	/* Nor has its event been heard yet, if the child has just closed the end. */
-	if (stream->takes && !stream->is_socket && poll_now(stream) & POLLERR)
-		rf_stream_stop_taking(stream);
-	if (!stream->gives)
-		return;
-	if (stream->is_message)
-		stream->left_bytes = RF_MESSAGES_SNAPSHOT_MAX;
-	else
-		stream->left_bytes = stream->pty ? TERMINAL_BYTES : count_readable(stream);
-	/* The end of the stream counts as a byte: it was there as well. */
-	if (poll_now(stream) & (POLLHUP | POLLRDHUP))
-		stream->left_bytes++;
-	stream->may_give = true;
-}
-
-bool rf_stream_has_peer(const struct rf_stream *stream)
-{
-	if (stream->named)
-		return !rf_stream_is_gone(stream->named);
-	return !stream->peer || rf_unix_diag_peer(diag, stream->fd) != 0;
-}
-
-/* A socket that the child has shut down for writing is not closed.  Where the kernel cannot be
- * asked, both look the same once we have shut down the other direction; then it counts as closed,
- * which does no harm at home. */
-static bool is_still_open(const struct rf_stream *stream)
-{
-	if (!stream->is_socket)
-		return false;
-	if (stream->peer)
-		return rf_unix_diag_peer(diag, stream->fd) != 0;
-	return !stream->is_shut && !(poll_now(stream) & POLLHUP);
-}
-
-bool rf_stream_put_eof(struct rf_stream *stream, enum rf_stream_limit limit,
-		       struct rf_stream_frame *frame)
-{
-	bool is_open = limit != RF_STREAM_FINAL && is_still_open(stream);
-
-	*frame = (struct rf_stream_frame){ .type = RF_FRAME_EOF,
-					   .flags = is_open ? RF_EOF_SHUTDOWN : 0 };
-	stream->gives = false;
-	if (!is_open)
-		rf_stream_stop_taking(stream);
-	release(stream);
-	return true;
-}
-
-/* Without credit the end can be told, but not looked for by reading. */
-static bool has_ended_unread(const struct rf_stream *stream)
-{
-	return poll_now(stream) & (POLLHUP | POLLRDHUP) && count_readable(stream) == 0;
-}
-
-/* Pages change hands, without a copy. */
-static ssize_t move_some(const struct rf_stream *stream, int pipe, size_t bytes)
-{
-	ssize_t got;
-
-	do
-		got = splice(stream->fd, NULL, pipe, NULL, bytes, SPLICE_F_NONBLOCK);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? -errno : got;
-}
-
-static bool put_data(struct rf_stream *stream, enum rf_stream_limit limit, uint32_t bytes,
-		     struct rf_stream_frame *frame, char *payload, int pipe)
-{
-	bool moves = stream->gives_much && pipe >= 0;
-	ssize_t got = moves ? move_some(stream, pipe, bytes)
-			    : read_some(stream, limit, payload, bytes);
-
-	if (got == -EAGAIN && limit != RF_STREAM_FINAL) {
-		stream->may_give = false;
-		stream->left_bytes = 0;
-		return false;
-	}
-	/* After the child's end someone else may have read what it left. */
-	if (got <= 0)
-		return rf_stream_put_eof(stream, limit, frame);
-	stream->credit_bytes -= (uint32_t)got;
-	stream->left_bytes -= (uint32_t)got < stream->left_bytes ? (uint32_t)got
-								 : stream->left_bytes;
-	stream->gives_much = !stream->is_socket && !stream->pty && got >= MUCH_BYTES;
-	*frame = (struct rf_stream_frame){ .type = RF_FRAME_DATA,
-					   .bytes = (size_t)got,
-					   .is_in_pipe = moves };
-	return true;
-}
-
-bool rf_stream_produce(struct rf_stream *stream, enum rf_stream_limit limit,
-		       struct rf_stream_frame *frame, char *payload, int pipe)
-{
-	uint32_t bytes = RF_FRAME_MAX_BYTES;
-
-	if (stream->tell_no_reader) {
-		stream->tell_no_reader = false;
-		*frame = (struct rf_stream_frame){ .type = RF_FRAME_NO_READER };
-		return true;
-	}
-	if (!stream->gives) {
-		stream->may_give = false;
-		return false;
-	}
-	if (stream->is_message)
-		return rf_message_produce(stream, limit, frame, payload);
-	/* one is too few to read there, and the snapshot is more than the terminal held */
-	if (stream->pty && stream->left_bytes == 1)
-		stream->left_bytes = 0;
-	if (limit != RF_STREAM_ALL && !stream->left_bytes)
-		return limit == RF_STREAM_FINAL && rf_stream_put_eof(stream, limit, frame);
-	if (limit != RF_STREAM_ALL && bytes > stream->left_bytes)
-		bytes = stream->left_bytes;
-	if (bytes > stream->credit_bytes)
-		bytes = stream->credit_bytes;
-	if (stream->pty && bytes == 1)
-		bytes = 0; /* a carriage return is looked at with what follows it */
-	if (bytes)
-		return put_data(stream, limit, bytes, frame, payload, pipe);
-	if (has_ended_unread(stream))
-		return rf_stream_put_eof(stream, limit, frame);
-	stream->may_give = false;
-	return false;
-}
-
-void rf_stream_drain(struct rf_stream *stream)
-{
-	if (stream->gives && drop_readable(stream) == -EAGAIN)
-		return;
-	stream->gives = false;
-	stream->may_give = stream->tell_no_reader = false;
-	release(stream);
 }
 
 /* -- events ----------------------------------------------------------------------------------- */
