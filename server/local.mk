@@ -25,6 +25,7 @@ bin_PROGRAMS += %D%/rfork-server
 	%D%/session_greeting.c %D%/session_internal.h \
 	%D%/session_link.c %D%/session_link.h \
 	%D%/session_relay.c %D%/session_relay.h \
+	%D%/session_relay_output.c %D%/session_relay_internal.h \
 	%D%/session_release.c %D%/session_release.h \
 	%D%/session_shell.c \
 	%D%/session_signals.c %D%/session_signals.h \
