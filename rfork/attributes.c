@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "rfork/attributes.h"
 
+#include <errno.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +20,8 @@
 
 /* include/uapi/linux/ioprio.h */
 #define IO_PRIORITY_OF_PROCESS 1
+/* Missing in older headers, and before Linux 6.3: MEMBARRIER_CMD_GET_REGISTRATIONS. */
+#define GET_REGISTRATIONS 512
 /* The components that a process must ask for: tiles of AMX.  Others are there from the start. */
 #define ASKED_COMPONENTS (UINT64_C(1) << 18)
 /* What sched_getattr(2) tells that a thread has chosen; the rest tells how it may be set. */
@@ -157,6 +161,37 @@ static void collect_components(struct rf_image_state *state,
 	state->components = components & ASKED_COMPONENTS;
 }
 
+/* What can be used without an error is registered for; of another's barriers nothing tells. */
+static uint32_t probe_barriers(const struct rf_attribute_source *source)
+{
+	static const struct {
+		uint32_t use, registration;
+	} barriers[] = {
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED },
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE },
+		{ MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+		  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ },
+	};
+	uint32_t registered = 0;
+
+	for (size_t i = 0; i < sizeof(barriers) / sizeof(barriers[0]); i++)
+		if (ask(source, SYS_membarrier, barriers[i].use, 0, 0) == 0)
+			registered |= barriers[i].registration;
+	return registered;
+}
+
+static void collect_barriers(struct rf_image_state *state, const struct rf_attribute_source *source)
+{
+	long registered = ask(source, SYS_membarrier, GET_REGISTRATIONS, 0, 0);
+
+	if (registered == -EINVAL)
+		registered = probe_barriers(source);
+	if (registered >= 0)
+		registered &= RF_STATE_ALL_BARRIERS;
+	tell(&state->known, RF_STATE_BARRIERS, &state->barriers, registered);
+}
+
 void rf_attributes_collect_process(struct rf_image_state *state,
 				   const struct rf_attribute_source *source)
 {
@@ -180,6 +215,7 @@ void rf_attributes_collect_process(struct rf_image_state *state,
 	set_flag(&state->flags, RF_STATE_NO_NEW_PRIVS, no_new_privs);
 	set_flag(&state->flags, RF_STATE_SUBREAPER, subreaper);
 	collect_components(state, source);
+	collect_barriers(state, source);
 	collect_files(state, source);
 }
 

@@ -84,6 +84,8 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("huge-page-disable", STATE, huge_pages),
 	CHANGE("memory-merging", STATE, merging),
 	CHANGE("memory-deny", STATE, memory_deny),
+	CHANGE("memory-barriers", STATE, barriers),
+	CHANGE("tile-registers", STATE, components),
 	CHANGE("speculation", THREAD_STATE, speculation),
 	CHANGE("io-flusher", THREAD_STATE, io_flusher),
 	CHANGE("machine-checks", THREAD_STATE, machine_checks),

@@ -84,6 +84,8 @@ struct rf_drop_field {
 	X(io_flusher)                                                                              \
 	X(machine_checks)                                                                          \
 	X(personality)                                                                             \
+	X(components)                                                                              \
+	X(barriers)                                                                                \
 	X(memory_policy)                                                                           \
 	X(dumpable)                                                                                \
 	X(time_stamps)

@@ -196,7 +196,11 @@ struct rf_image_limit {
 #define RF_STATE_DEATH_SIGNAL 2048u
 #define RF_STATE_AUTOGROUP 4096u
 #define RF_STATE_COMPONENTS 8192u
-#define RF_STATE_ALL 16383u
+#define RF_STATE_BARRIERS 16384u
+#define RF_STATE_ALL 32767u
+
+/* All registrations for membarrier(2) that there are, by their commands. */
+#define RF_STATE_ALL_BARRIERS (4u | 16u | 64u | 256u)
 
 /* What a process has chosen, or was given, for itself; of members that are no part of this
  * structure by the names of the calls that tell them, see doc/image-format.txt. */
@@ -213,7 +217,7 @@ struct rf_image_state {
 	uint32_t memory_deny; /* PR_GET_MDWE */
 	uint32_t death_signal;
 	int32_t autogroup_nice;
-	uint32_t reserved;
+	uint32_t barriers;   /* membarrier(2): what it has registered for */
 	uint64_t components; /* of XSAVE, that must be asked for: ARCH_GET_XCOMP_PERM */
 };
 

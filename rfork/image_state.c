@@ -26,9 +26,11 @@ static const char *find_state_fault(const struct rf_image_state *state)
 {
 	uint32_t known = state->known;
 
-	if (known & ~RF_STATE_ALL || state->reserved ||
+	if (known & ~RF_STATE_ALL ||
 	    state->flags & ~(known & (RF_STATE_MERGE | RF_STATE_NO_NEW_PRIVS | RF_STATE_SUBREAPER)))
 		return "STATE has an unknown property";
+	if (state->barriers & ~(known & RF_STATE_BARRIERS ? RF_STATE_ALL_BARRIERS : 0))
+		return "STATE has an unknown registration";
 	for (size_t i = 0; i < RF_IMAGE_LIMITS; i++)
 		if (state->limits[i].soft > state->limits[i].hard)
 			return "a limit is above its hard limit";

@@ -221,6 +221,18 @@ static void restore_components(const struct rf_image_state *image, const struct 
 			       rf_syscall(SYS_arch_prctl, RF_ASK_FOR_COMPONENT, TILES));
 }
 
+/* A program that has registered aborts, or is wrong, where it cannot use what it has registered
+ * for. */
+static void restore_barriers(const struct rf_image_state *image, const struct rf_image_state *own,
+			     struct rf_warnings *warnings)
+{
+	uint32_t lacking = image->barriers & ~own->barriers;
+
+	for (; lacking; lacking &= lacking - 1)
+		warn_of_option(warnings, "a registration for membarrier(2)",
+			       rf_syscall(SYS_membarrier, lacking & -lacking, 0, 0));
+}
+
 /* Not before the image is in its place: that some memory may be executed is decided then. */
 static void look_at_memory_deny(const struct rf_image_state *image,
 				const struct rf_image_state *own, struct rf_warnings *warnings)
@@ -499,6 +511,7 @@ void rf_restore_attributes(const struct rf_image *image, const struct rf_attribu
 	restore_files(&image->state, &own->state, is_alone, warnings);
 	restore_huge_pages(&image->state, &own->state, warnings);
 	restore_components(&image->state, &own->state, warnings);
+	restore_barriers(&image->state, &own->state, warnings);
 	restore_relations(&image->state, &own->state, is_alone, warnings);
 	restore_rights(&image->state, &own->state, warnings);
 	look_at_memory_deny(&image->state, &own->state, warnings);

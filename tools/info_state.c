@@ -84,6 +84,10 @@ static void print_options(const struct rf_image_state *state)
 		printf(", no huge pages");
 	if (state->memory_deny)
 		printf(", no memory that was written is executed");
+	if (state->barriers)
+		printf(", membarrier %#x", state->barriers);
+	if (state->components)
+		printf(", may use AMX");
 	if (state->death_signal)
 		printf(", %s when its parent dies", describe_signal(state->death_signal));
 	putchar('\n');
@@ -167,6 +171,8 @@ void undump_info_json_state(struct json *json, const struct rf_image_state *stat
 	json_number(json, "memory_deny", state->memory_deny);
 	json_number(json, "death_signal", state->death_signal);
 	json_signed(json, "autogroup_nice", state->autogroup_nice);
+	json_number(json, "membarrier", state->barriers);
+	json_number(json, "components", state->components);
 	json_close(json, '{');
 }
 

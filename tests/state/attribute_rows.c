@@ -65,6 +65,8 @@ FUNCTIONS(death_signal, NULL)
 FUNCTIONS(huge_pages, NULL)
 FUNCTIONS(merging, NULL)
 FUNCTIONS(memory_deny, NULL)
+FUNCTIONS(barriers, NULL)
+FUNCTIONS(tiles, NULL)
 FUNCTIONS(store_bypass, NULL)
 FUNCTIONS(io_flusher, NULL)
 FUNCTIONS(machine_checks, NULL)
@@ -95,6 +97,8 @@ const struct state_row state_attribute_rows[] = {
 	ROW("huge-page-disable", huge_pages, STATE_ALL),
 	ROW("memory-merging", merging, STATE_ALL),
 	ROW("memory-deny", memory_deny, STATE_ALL),
+	ROW("memory-barriers", barriers, STATE_ALL),
+	ROW("tile-registers", tiles, STATE_ALL),
 	ROW("speculation", store_bypass, STATE_ALL),
 	ROW("io-flusher", io_flusher, STATE_ALL),
 	ROW("machine-checks", machine_checks, STATE_ALL),

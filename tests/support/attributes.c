@@ -3,6 +3,7 @@
 #include "tests/support/attributes.h"
 
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -317,6 +318,43 @@ static void tell_memory_policy(char *text, size_t bytes)
 	snprintf(text, bytes, "%d of %lx", policy, nodes[0]);
 }
 
+/* Missing in older headers, and before Linux 6.3: MEMBARRIER_CMD_GET_REGISTRATIONS. */
+#define GET_REGISTRATIONS 512
+
+static bool set_barriers(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+	       syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+}
+
+/* What is registered for, or on an older kernel, what can be used. */
+static void tell_barriers(char *text, size_t bytes)
+{
+	long registered = syscall(SYS_membarrier, GET_REGISTRATIONS, 0, 0);
+
+	if (registered < 0)
+		registered = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	tell_number(text, bytes, registered);
+}
+
+#define GET_COMPONENTS 0x1022
+#define ASK_FOR_COMPONENT 0x1023
+#define TILES 18
+
+/* Of AMX, where the processor has them. */
+static bool set_tiles(void)
+{
+	return syscall(SYS_arch_prctl, ASK_FOR_COMPONENT, TILES) == 0;
+}
+
+static void tell_tiles(char *text, size_t bytes)
+{
+	uint64_t components = 0;
+
+	syscall(SYS_arch_prctl, GET_COMPONENTS, &components);
+	tell_number(text, bytes, components >> TILES & 1);
+}
+
 static bool set_name(void)
 {
 	return prctl(PR_SET_NAME, "of-its-own") == 0;
@@ -364,6 +402,8 @@ const struct attribute attributes[] = {
 	ATTRIBUTE(machine_checks, 0),
 	ATTRIBUTE(personality, 0),
 	ATTRIBUTE(memory_policy, 0),
+	ATTRIBUTE(barriers, 0),
+	ATTRIBUTE(tiles, 0),
 	ATTRIBUTE(name, 0),
 	ATTRIBUTE(dumpable, ATTRIBUTE_HIDES),
 };

@@ -260,7 +260,8 @@ static void append_state(struct sample *sample)
 					.oom_score_adj = -1000,
 					.core_filter = 0x33,
 					.death_signal = 64,
-					.autogroup_nice = 19 };
+					.autogroup_nice = 19,
+					.barriers = 20 };
 
 	for (unsigned i = 0; i < RF_IMAGE_LIMITS; i++)
 		state.limits[i] =
@@ -942,9 +943,9 @@ static const char *judge_state(const struct rf_image *image)
 	for (unsigned i = 0; i < RF_IMAGE_LIMITS; i++)
 		if (state->limits[i].soft > state->limits[i].hard)
 			return "a limit is wrong";
-	if (state->known > 16383 || state->flags & ~(state->known & 1792) || state->dumpable > 2 ||
+	if (state->known > 32767 || state->flags & ~(state->known & 1792) || state->dumpable > 2 ||
 	    state->huge_pages > 3 || state->memory_deny > 3 || state->death_signal > 64 ||
-	    state->autogroup_nice < -20 || state->autogroup_nice > 19 || state->reserved ||
+	    state->autogroup_nice < -20 || state->autogroup_nice > 19 || state->barriers & ~340u ||
 	    state->oom_score_adj < -1000 || state->oom_score_adj > 1000)
 		return "a state has a field out of range";
 	if (!thread)

@@ -47,9 +47,10 @@ state = info["state"]
 expect("limits", [state["limits"][name] for name in ("NOFILE", "MEMLOCK")],
        [{"soft": 1007, "hard": "unlimited"}, {"soft": 1008, "hard": 1008}])
 expect("state", pick(state, "oom_score_adj", "coredump_filter", "personality", "dumpable",
-                     "no_new_privs", "subreaper", "death_signal", "autogroup_nice"),
+                     "no_new_privs", "subreaper", "death_signal", "autogroup_nice", "membarrier"),
        {"oom_score_adj": -1000, "coredump_filter": 0x33, "personality": 0x40000, "dumpable": 1,
-        "no_new_privs": False, "subreaper": True, "death_signal": 64, "autogroup_nice": 19})
+        "no_new_privs": False, "subreaper": True, "death_signal": 64, "autogroup_nice": 19,
+        "membarrier": 20})
 expect("thread's state", pick(info["threads"][0], "name", "policy", "nice", "timer_slack_ns",
                               "cpus", "numa_nodes", "time_stamp_counter"),
        {"name": "sample", "policy": "SCHED_OTHER", "nice": -20, "timer_slack_ns": 50000,
