@@ -111,6 +111,14 @@ void rf_arch_leave_call(struct rf_image_registers *registers, bool is_signalled)
 /* Clears the flags of a trap that are in what a core says. */
 void rf_arch_leave_trap(struct rf_image_registers *registers);
 
+/* -- what cannot go (uncarried.c) ---------------------------------------------------- */
+
+struct rf_attribute_source;
+
+/* State of a process that only this architecture has and no image can hold, in words; NULL = there
+ * is none.  A few system calls. */
+const char *rf_arch_name_uncarried(const struct rf_attribute_source *source);
+
 /* -- facts of the machine (cpu.c) -------------------------------------------------- */
 
 /* Where the addresses that a program can have end. */

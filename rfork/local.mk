@@ -136,7 +136,8 @@ rf_capture_sources = \
 	%D%/x86_64/registers.c \
 	%D%/x86_64/resolver.c \
 	%D%/x86_64/signal_return.S \
-	%D%/x86_64/thread.S
+	%D%/x86_64/thread.S \
+	%D%/x86_64/uncarried.c
 
 # Images at rest, as undump and what restarts them read them.
 rf_undump_sources = \

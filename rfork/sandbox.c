@@ -10,6 +10,8 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
+#include "rfork/arch.h"
+#include "rfork/attributes.h"
 #include "rfork/landlock.h"
 #include "rfork/sys.h"
 
@@ -51,6 +53,14 @@ static void refuse_domain(struct rf_refusals *refusals)
 			  layers);
 }
 
+static void refuse_machine_state(struct rf_refusals *refusals)
+{
+	const char *words = rf_arch_name_uncarried(&rf_attributes_own);
+
+	if (words)
+		rf_refuse(refusals, "%s", words);
+}
+
 void rf_sandbox_refuse(struct rf_refusals *refusals)
 {
 	refuse_seccomp(refusals);
@@ -58,4 +68,5 @@ void rf_sandbox_refuse(struct rf_refusals *refusals)
 		return; /* it may end the process for the next question */
 	refuse_domain(refusals);
 	refuse_registered_rings(refusals);
+	refuse_machine_state(refusals);
 }

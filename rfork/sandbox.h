@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * State of the calling thread that has neither a descriptor nor memory and cannot go: sandboxes,
- * which would not confine the child on a node, so that it would get out by leaving; and rings of
- * io_uring that only the kernel knows.
+ * which would not confine the child on a node, so that it would get out by leaving; rings of
+ * io_uring that only the kernel knows; and what only the architecture has.
  */
 #ifndef RF_SANDBOX_H
 #define RF_SANDBOX_H

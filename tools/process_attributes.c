@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rfork/arch.h"
 #include "tools/process_internal.h"
 
 /* Whom a call is made by. */
@@ -52,6 +53,15 @@ static void read_name(const struct rf_process *process, size_t index,
 	memcpy(state->comm, name, sizeof(state->comm) - 1);
 }
 
+static int refuse_machine_state(const struct rf_attribute_source *source, struct rf_report *report)
+{
+	const char *words = rf_arch_name_uncarried(source);
+
+	return words && !report->error
+		       ? rf_report(report, ENOTSUP, "process %d: %s", (int)source->pid, words)
+		       : 0;
+}
+
 int rf_process_ask_attributes(struct rf_process *process, size_t index, struct rf_report *report)
 {
 	struct rf_reader_thread *thread = &process->source->image.threads[index];
@@ -71,7 +81,9 @@ int rf_process_ask_attributes(struct rf_process *process, size_t index, struct r
 		return rf_report(report, ENOMEM, "no memory for the threads");
 	rf_attributes_collect_thread(thread->attributes, &source);
 	read_name(process, index, &thread->attributes->image);
-	if (index == 0)
+	if (index == 0) {
 		rf_attributes_collect_process(&process->source->image.state, &source);
+		refuse_machine_state(&source, report);
+	}
 	return -report->error;
 }

@@ -237,6 +237,7 @@ rf_integration_tests = \
 	%D%/sched_getcpu_follows_the_child \
 	%D%/second_sigterm_ends_everything \
 	%D%/segment_bases_are_kept \
+	%D%/segments_of_its_own_are_refused \
 	%D%/sent_descriptors_are_refused \
 	%D%/seqpacket_socket_works \
 	%D%/server_needs_explicit_trust \
@@ -661,6 +662,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_sched_getcpu_follows_the_child_LDADD = $(rf_integration_ldadd)
 %C%_second_sigterm_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
+%C%_segments_of_its_own_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_sent_descriptors_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_seqpacket_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)

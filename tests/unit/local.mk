@@ -48,6 +48,7 @@ rf_unit_tests = \
 	%D%/test_statefile_reader \
 	%D%/test_statefile_writer \
 	%D%/test_transport \
+	%D%/test_uncarried \
 	%D%/test_vdso \
 	%D%/test_write_tracker \
 	%D%/test_writer \
@@ -263,6 +264,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_transport_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_transport_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_transport_LDADD = $(rf_unit_ldadd)
+
+%C%_test_uncarried_SOURCES = %D%/test_uncarried.c
+%C%_test_uncarried_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_uncarried_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_uncarried_LDADD = $(rf_unit_ldadd)
 
 %C%_test_vdso_SOURCES = %D%/test_vdso.c
 %C%_test_vdso_CPPFLAGS = $(rf_unit_cppflags)
