@@ -53,6 +53,12 @@ static long take_descriptors(const struct rf_ghost_helper *helper)
 	return 0;
 }
 
+/* What exec(2) keeps, and with which its libraries do not run: PR_TSC_SIGSEGV. */
+static void drop_attributes(void)
+{
+	rf_sys_prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
+}
+
 /* Its parent waits until it has executed, or returned. */
 static void become_helper(void *argument)
 {
@@ -68,6 +74,7 @@ static void become_helper(void *argument)
 		error = -ECANCELED;
 	if (error == 0)
 		error = take_descriptors(helper);
+	drop_attributes();
 	if (error == 0)
 		error = rf_syscall(SYS_execve, helper->path, arguments, environment);
 	helper->error = error;
