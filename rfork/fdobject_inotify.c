@@ -410,11 +410,12 @@ static void refuse(struct rf_fdobject *object, const struct wanted *wanted,
 	object->forgotten++;
 	if (!refusals)
 		return;
-	rf_refuse(refusals,
-		  "descriptor %u (%s): watch %d is of inode %lu of device %u:%u, which is neither "
-		  "around what the process has open nor to be opened without CAP_DAC_READ_SEARCH",
-		  object->number, object->path, wanted->watched.number, wanted->inode,
-		  (unsigned)(wanted->device >> 20), (unsigned)(wanted->device & 0xfffff));
+	rf_refuse(
+		refusals,
+		"descriptor %u (%s): watch %d is of inode %lu of device %u:%u, which is neither "
+		"around what the process has open nor to be opened by a handle (CAP_DAC_READ_SEARCH)",
+		object->number, object->path, wanted->watched.number, wanted->inode,
+		(unsigned)(wanted->device >> 20), (unsigned)(wanted->device & 0xfffff));
 	refusals->closable++;
 }
 
