@@ -143,16 +143,16 @@ static void verify_named(void)
 
 static void refuse_one_by_one(void)
 {
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, "descriptor 20 (");
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, "descriptor 20 (");
 	CHECK(strstr(rfork_error(), "RFORK_COPY_FILES"));
 	for (int number = DELETED; number <= UNNAMED; number++)
 		close(number);
 	munmap(mapped, BYTES);
 	CHECK_CALL(munmap(mapped_hidden, BYTES));
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, hidden_path);
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, hidden_path);
 	CHECK(strstr(rfork_error(), "RFORK_COPY_FILES"));
 	close(HIDDEN);
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, changed_path);
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, changed_path);
 	CHECK(strstr(rfork_error(), "RFORK_COPY_FILES"));
 }
 
@@ -176,9 +176,8 @@ int main(void)
 	make_file(hidden_path, hidden, "hidden");
 	snprintf(changed_path, sizeof(changed_path), "/tmp/rfork-test-changed-%d", getpid());
 	make_file(changed_path, "/tmp", strrchr(changed_path, '/') + 1);
-	foreign_node_start(&node, (struct foreign_change){ .path = changed_path,
-							    .offset = 1000,
-							    .hidden = hidden });
+	foreign_node_start(&node, (struct foreign_change){
+					  .path = changed_path, .offset = 1000, .hidden = hidden });
 	make_file(present_path, node.directory, "present");
 	open_deleted();
 	open_unnamed();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: /proc/self/exe of a child, and of a process that has moved, names the node's rfork-shell,
- * as rfork(7) says; the program that it runs is mapped nevertheless.
+ * Claim: /proc/self/exe of a child, and of a process that has moved, names the node's rfork-shell
+ * (or rfork-shell-rdma), as rfork(7) says; the program that it runs is mapped nevertheless.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +19,8 @@ static void expect_shell(void)
 	CHECK(CHECK_CALL(readlink("/proc/self/exe", path, sizeof(path) - 1)) > 0);
 	name = strrchr(path, '/');
 	CHECK(name);
-	CHECK_TEXT(name + 1, "rfork-shell");
+	if (strcmp(name + 1, "rfork-shell-rdma"))
+		CHECK_TEXT(name + 1, "rfork-shell");
 	CHECK_TEXT(program_invocation_short_name, "link_to_the_program_is_the_nodes");
 }
 

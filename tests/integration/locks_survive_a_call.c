@@ -33,7 +33,7 @@ static void check(const struct node *node, int fd)
 {
 	char list[4096];
 
-	CHECK_EQUAL(rfork_check(node->host, NULL, list, sizeof(list)), 0);
+	CHECK_EQUAL(rfork_check(node->host, &foreign_node_options, list, sizeof(list)), 0);
 	expect_locked(fd);
 	node_expect_service(node);
 	expect_locked(fd);

@@ -85,7 +85,7 @@ static void verify(void)
 static void expect_refusal(const char *path, int flags, const char *names)
 {
 	place(path, flags, NUMBER);
-	footprint_expect_refusal(node.host, NULL, ENOTSUP, names);
+	footprint_expect_refusal(node.host, &foreign_node_options, ENOTSUP, names);
 	close(NUMBER);
 }
 
