@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Claim: see visitor.c.  Processes go from this machine's release of Debian to another, and from there
-# to this one.
+# Claim: see visitor.c.  Processes go from this machine's release of Debian to another, from there to
+# this one, and home again; and so do processes at rest, by each of visitor.c's ways.  What a statefile
+# only refers to is not taken from another release.
+# RFORK_TEST_SCHEME may say by what they go, as for other programs.
 set -euo pipefail
 # shellcheck source=tests/support/server.sh
 . "$RFORK_SOURCE/tests/support/server.sh"
@@ -11,39 +13,90 @@ set -euo pipefail
 
 release_prepare
 
+limit_s=$((100 * ${RFORK_TEST_PATIENCE:-1}))
 server_here=$RFORK_SERVER
 server_there() {
-	release_run "$release_directory/rfork-server" "$@"
+	release_run "$release_directory/server/rfork-server" "$@"
 }
-visitor_here() {
-	timeout 100 "$RFORK_BUILD/tests/libraries/visitor" "$@" </dev/null ||
-		fail "the visitor from here ended with $?"
+
+# run PLACE PROGRAM ARGUMENT...: in this release, or in the other; one of the build has no slash before it.
+run() {
+	local place=$1 program=$2 build=$RFORK_BUILD
+	shift 2
+	[[ $place == here ]] || build=$release_directory
+	[[ $program == /* ]] || program=$build/$program
+	case $place in
+	here) timeout "$limit_s" "$program" "$@" ;;
+	there) (release_run timeout "$limit_s" "$program" "$@") ;;
+	esac </dev/null || fail "$program $place ended with $?"
 }
-visitor_there() {
-	(release_run timeout 100 "$release_directory/visitor" "$@") </dev/null ||
-		fail "the visitor from there ended with $?"
+
+# visitor PLACE WAY WHERE...: begins there.
+visitor() {
+	local relation=later
+	[[ $1 == here ]] || relation=earlier
+	run "$1" tests/libraries/visitor "$relation" "${@:2}"
+}
+
+# travel FROM TO: there is a node in TO, and another one at home.
+travel() {
+	echo "-- from $1 to $2, and home again"
+	visitor "$1" go "$to_host"
+	visitor "$1" return "$to_host" "$home_host"
+}
+
+# start FROM TO WAY
+start() {
+	echo "-- an executable ($3) from $1 starts $2"
+	visitor "$1" "$3" "$directory/app"
+	run "$2" "$directory/app"
+	rm "$directory/app"
+}
+
+# Sent from where it was written, a statefile has its libraries there.
+restart() {
+	echo "-- a statefile from $1 is restarted $2"
+	visitor "$1" statefile "$directory/state"
+	run "$1" tools/undump --to "$to_host" --insecure-plaintext "$directory/state"
+	(run "$2" tools/undump -o "$directory/app" "$directory/state") 2>"$directory/refused" &&
+		fail "undump has taken what is in another release for what a statefile refers to"
+	grep -E "^undump: /.*, which the process had mapped: " "$directory/refused" ||
+		fail "undump said: $(<"$directory/refused")"
+	rm "$directory/state"
+}
+
+restart_whole() {
+	echo "-- a statefile that is whole, from $1, is restarted $2, and becomes an executable there"
+	visitor "$1" whole "$directory/state"
+	run "$2" tools/undump --to "$to_host" --insecure-plaintext "$directory/state"
+	run "$2" tools/undump -o "$directory/app" --no-core "$directory/state"
+	run "$2" "$directory/app"
+	rm "$directory/state" "$directory/app"
+}
+
+# The helper of RDMA is looked for where it was at home.
+share_helper() {
+	[[ -e $RFORK_BUILD/rdma/rfork-pages ]] || return 0
+	cp "$RFORK_BUILD/rdma/rfork-pages" "$directory"
+	export RFORK_PAGES_HELPER=$directory/rfork-pages
 }
 
 # A directory that both have.
 cd /
-
-echo "from here to $release_name"
-RFORK_SERVER=server_there
-start_server
-visitor_here later "$host"
-stop_server
-
-echo "an executable from here in $release_name"
-visitor_here later "$directory/executable"
-(release_run "$directory/executable") </dev/null || fail "it ended with $?"
-rm -rf "$directory"
-
-echo "from $release_name to here"
-RFORK_SERVER=$server_here
-start_server
-visitor_there earlier "$host"
-stop_server
-
-echo "an executable from $release_name here"
-visitor_there earlier "$directory/executable"
-"$directory/executable" </dev/null || fail "it ended with $?"
+for from in here there; do
+	case $from in
+	here) to=there RFORK_SERVER=server_there home_server=$server_here ;;
+	there) to=here RFORK_SERVER=$server_here home_server=server_there ;;
+	esac
+	start_server
+	start_another_server "$home_server"
+	share_helper
+	to_host=${RFORK_TEST_SCHEME-}$host home_host=${RFORK_TEST_SCHEME-}$other_host
+	travel "$from" "$to"
+	start "$from" "$to" executable
+	start "$from" "$to" process
+	restart "$from" "$to"
+	restart_whole "$from" "$to"
+	stop_server
+	rm -rf -- "$directory"
+done

@@ -6,12 +6,12 @@
 # from which this machine has its own packages.
 #
 #   $release_root         the files: with a user, a group and a host that no other machine has
-#   $release_directory    where programs of the build are there, $release_programs
+#   $release_directory    where the programs of the build that are named in $release_programs are there
 
 release_cache=${RFORK_LIBRARIES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/rfork-libraries}
 release_directory=/mnt
-release_programs=("$RFORK_BUILD/server/rfork-server" "$RFORK_BUILD/server/rfork-shell"
-	"$RFORK_BUILD/tests/libraries/visitor" "$RFORK_BUILD/.libs/librfork.so."?)
+release_programs=(server/rfork-server server/rfork-shell tools/undump tests/libraries/visitor)
+[[ ! -e $RFORK_BUILD/server/rfork-shell-rdma ]] || release_programs+=(server/rfork-shell-rdma)
 release_boot_id=00000000-1111-2222-3333-444444444444
 
 # What the visitor finds there, and only there.
@@ -35,6 +35,12 @@ release_choose() {
 	*) release_skip "no later release of Debian is known than this system (${release_here:-without a name})" ;;
 	esac
 	release_root=$release_cache/$release_name
+	# what programs of the build need there, by the names that it has in that release
+	release_packages=libsodium23,libunwind8,ibverbs-providers,liblz4-1,libzstd1
+	case $release_name in
+	bookworm) release_packages+=,libelf1,librdmacm1 ;;
+	*) release_packages+=,libelf1t64,librdmacm1t64 ;;
+	esac
 }
 
 # release_mirror: where this machine has its packages from.
@@ -62,7 +68,8 @@ release_make() {
 	}
 	echo "making $release_root, which takes minutes"
 	timeout 900 unshare --mount --propagation private \
-		debootstrap --variant=minbase --include=libsodium23 "$release_name" "$1" "$mirror" >"$1.log" 2>&1 &&
+		debootstrap --variant=minbase --include="$release_packages" "$release_name" "$1" "$mirror" \
+		>"$1.log" 2>&1 &&
 		release_furnish "$1"
 }
 
@@ -99,17 +106,19 @@ release_prepare() {
 release_enter() {
 	mount --bind "$release_root" "$release_root"
 	mount --rbind /proc "$release_root/proc"
+	mount --rbind /sys "$release_root/sys"
 	mount --rbind /dev "$release_root/dev"
 	mount -t tmpfs none "$release_root$release_directory"
 	mount -t tmpfs none "$release_root/tmp"
-	cp "${release_programs[@]}" "$release_root$release_directory"
+	(cd "$RFORK_BUILD" && cp --parents "${release_programs[@]}" .libs/librfork.so.? \
+		"$release_root$release_directory")
 	mkdir -p "$release_root$directory"
 	mount --bind "$directory" "$release_root$directory"
 	echo "$release_boot_id" >"$release_root$release_directory/boot_id"
 	mount --bind "$release_root$release_directory/boot_id" \
 		"$release_root/proc/sys/kernel/random/boot_id"
 	cd "$release_root" || exit
-	export LD_LIBRARY_PATH=$release_directory
+	export RFORK_BUILD=$release_directory LD_LIBRARY_PATH=$release_directory/.libs
 	exec chroot "$release_root" "$@"
 }
 

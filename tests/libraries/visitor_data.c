@@ -77,7 +77,7 @@ void visit_load_later_module(void)
 	CHECK(!visit_has_mapped("/libnss_hesiod.so.2"));
 }
 
-static void check_locale(void)
+void visit_check_locale(void)
 {
 	wchar_t wide[8];
 
@@ -89,13 +89,13 @@ static void check_locale(void)
 void visit_set_locale(void)
 {
 	CHECK(setlocale(LC_CTYPE, LOCALE));
-	check_locale();
+	visit_check_locale();
 }
 
 void visit_use_locale(void)
 {
 	CHECK_TEXT(setlocale(LC_CTYPE, NULL), LOCALE);
-	check_locale();
+	visit_check_locale();
 }
 
 /* All of it but what the next claim has loaded before, in an executable. */
@@ -106,7 +106,7 @@ void visit_load_locale(void)
 	CHECK(locale);
 	CHECK(uselocale(locale));
 	CHECK(visit_has_mapped(LOCALE_FILE));
-	check_locale();
+	visit_check_locale();
 }
 
 static void convert(const char *from, const char *to)
@@ -138,6 +138,13 @@ void visit_load_conversion(void)
 	conversion = CHECK_CALL(iconv_open("UTF-8", "ISO-8859-15"));
 	CHECK(visit_has_mapped("/gconv/ISO8859-15.so"));
 	convert("\xa4", "\xe2\x82\xac");
+}
+
+/* By a module that came along from there. */
+void visit_end_conversion(void)
+{
+	CHECK(!visit_has_mapped("/gconv/ISO8859-15.so"));
+	convert("\xbd", "\xc5\x93");
 	CHECK_EQUAL(iconv_close(conversion), 0);
 }
 
@@ -167,8 +174,18 @@ void visit_find_host(void)
 }
 
 /* A shell and another program, each with the C library of the node. */
-void visit_run_program(void)
+static bool is_in_the_users_file(void)
 {
 	CHECK_EQUAL(unsetenv("LD_LIBRARY_PATH"), 0);
-	CHECK_EQUAL(system("grep -q ^" VISITED ": /etc/passwd") == 0, visit_is_later);
+	return system("grep -q ^" VISITED ": /etc/passwd") == 0;
+}
+
+void visit_run_program(void)
+{
+	CHECK_EQUAL(is_in_the_users_file(), visit_is_later);
+}
+
+void visit_run_home_program(void)
+{
+	CHECK_EQUAL(is_in_the_users_file(), !visit_is_later);
 }

@@ -82,14 +82,27 @@ void visit_find_libraries(void)
 	fflush(stdout);
 }
 
-/* There must be another C library of that path, or all this shows nothing.  No library is the file
- * that it came from: that of an executable is the executable. */
+/* None is the file that it came from: that of an executable is the executable. */
+static void expect_no_names(void)
+{
+	footprint_read_maps(&maps);
+	for (unsigned i = 0; i < maps.map_count; i++)
+		CHECK(!strstr(maps.maps[i].name, ".so"));
+}
+
+/* There must be another C library of that path, or all this shows nothing. */
 void visit_check_libraries(void)
 {
 	CHECK(digest_of_file(here.path) != here.file_digest);
 	CHECK(digest_of_text() == here.text_digest);
-	for (unsigned i = 0; i < maps.map_count; i++)
-		CHECK(!strstr(maps.maps[i].name, ".so"));
+	expect_no_names();
+}
+
+/* It has the C library that it began with, and finds that of its path again. */
+void visit_recheck_libraries(void)
+{
+	CHECK(digest_of_file(here.path) == here.file_digest);
+	CHECK(digest_of_text() == here.text_digest);
 }
 
 static int compare(const void *a, const void *b)
@@ -149,19 +162,31 @@ void visit_start_threads(void)
 	CHECK(result == PTHREAD_CANCELED);
 }
 
+static unsigned long (*checksum)(unsigned long, const unsigned char *, unsigned);
+
+static void check_checksum(void)
+{
+	CHECK_EQUAL(checksum(0, (const unsigned char *)"123456789", 9), 0xcbf43926);
+}
+
 /* One that is no part of the C library, and asks no more of it than it has long had. */
 void visit_open_library(void)
 {
 	void *module = dlopen("libz.so.1", RTLD_NOW);
-	unsigned long (*checksum)(unsigned long, const unsigned char *, unsigned);
 
 	if (!module)
 		test_fail(__FILE__, __LINE__, "%s", dlerror());
 	*(void **)&checksum = dlsym(module, "crc32");
 	CHECK(checksum);
-	CHECK_EQUAL(checksum(0, (const unsigned char *)"123456789", 9), 0xcbf43926);
+	check_checksum();
 	CHECK(strstr(map_of(*(void **)&checksum)->name, "/libz.so."));
-	CHECK_EQUAL(dlclose(module), 0);
+}
+
+/* It comes along from there: at home there is another. */
+void visit_keep_library(void)
+{
+	expect_no_names();
+	check_checksum();
 }
 
 /* Each release's C++ library is built with, and for, its C library. */
@@ -177,23 +202,30 @@ void visit_open_later(void)
 		CHECK(module);
 }
 
+static double (*power)(double);
+static int (*encode)(const unsigned char *, size_t, char *, size_t);
+
+void visit_use_parts(void)
+{
+	char text[8];
+
+	CHECK(power(10) == 1024);
+	CHECK_EQUAL(encode((const unsigned char *)"abc", 3, text, sizeof(text)), 4);
+	CHECK_TEXT(text, "YWJj");
+}
+
 /* The C library consists of several, which know each other's insides: no symbol version keeps
  * those of different builds apart.  So what opens is no promise; but it is to work here. */
 void visit_open_parts(void)
 {
 	static const char *const parts[] = { "libm.so.6", "libresolv.so.2", "librt.so.1",
 					     "libpthread.so.0", "libutil.so.1" };
-	double (*power)(double);
-	int (*encode)(const unsigned char *, size_t, char *, size_t);
-	char text[8];
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (!dlopen(parts[i], RTLD_NOW | RTLD_GLOBAL))
 			test_fail(__FILE__, __LINE__, "%s", dlerror());
 	*(void **)&power = dlsym(RTLD_DEFAULT, "exp2");
-	CHECK(power && power(10) == 1024);
 	*(void **)&encode = dlsym(RTLD_DEFAULT, "__b64_ntop");
-	CHECK(encode);
-	CHECK_EQUAL(encode((const unsigned char *)"abc", 3, text, sizeof(text)), 4);
-	CHECK_TEXT(text, "YWJj");
+	CHECK(power && encode);
+	visit_use_parts();
 }

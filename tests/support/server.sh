@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
 # A server for a test that is a script: sourced, and then `start_server` sets $host, $directory (which is
-# removed at the end) and RFORK_KEY_FILE, and `stop_server` expects a good end.  The script has
-# RFORK_BUILD, RFORK_SOURCE and RFORK_SERVER from `make check`, or from whoever runs it by hand.
+# removed at the end) and RFORK_KEY_FILE, and `stop_server` expects a good end.  Then there may be another
+# one with the same key: `start_another_server COMMAND...` sets $other_host; stop_server ends it as well.
+# The script has RFORK_BUILD, RFORK_SOURCE and RFORK_SERVER from `make check`, or from whoever runs it by
+# hand.
 # shellcheck shell=bash
-server_pid=
+server_pids=()
 
 # What whoever runs the test has open is none of the test's, and must not travel: make's job
 # server, a lock.  255 is the script itself.
@@ -22,42 +24,55 @@ fail() {
 clean_up() {
 	local status=$?
 	trap - EXIT
-	[[ -z $server_pid ]] || kill -KILL "$server_pid" 2>/dev/null || true
+	kill -KILL "${server_pids[@]}" 2>/dev/null || true
 	rm -rf -- "$directory"
 	exit "$status"
 }
 
-# The server's log comes through a FIFO: each line is an occasion to look for the port file, and
-# the log's end says that the server has died.
-start_server() {
-	local line tries port
-	directory=$(mktemp -d)
-	trap clean_up EXIT
-	export RFORK_KEY_FILE=$directory/key
-	mkfifo "$directory/fifo"
-	"$RFORK_SERVER" --listen 127.0.0.1:0 --key-file "$RFORK_KEY_FILE" \
-		--port-file "$directory/port" </dev/null >"$directory/fifo" 2>&1 &
-	server_pid=$!
-	exec {log_fd}<"$directory/fifo"
+# run_server NAME COMMAND...: sets $server_port.  The server's log comes through a FIFO: each line is an
+# occasion to look for the port file, and the log's end says that the server has died.
+run_server() {
+	local files=$directory/$1 line tries log_fd
+	shift
+	mkfifo "$files.fifo"
+	"$@" --listen 127.0.0.1:0 --key-file "$RFORK_KEY_FILE" --port-file "$files.port" \
+		</dev/null >"$files.fifo" 2>&1 &
+	server_pids+=($!)
+	exec {log_fd}<"$files.fifo"
 	for ((tries = 0; tries < 20; tries++)); do
-		[[ ! -s $directory/port ]] || break
+		[[ ! -s $files.port ]] || break
 		if read -r -t 1 -u "$log_fd" line; then
 			printf '%s\n' "$line" >>"$directory/log"
 		elif (($? <= 128)); then
 			fail "the server ended at once"
 		fi
 	done
-	[[ -s $directory/port ]] || fail "the server is not ready after 20 s"
+	[[ -s $files.port ]] || fail "the server is not ready after 20 s"
 	cat <&"$log_fd" >>"$directory/log" &
 	exec {log_fd}<&-
-	read -r port <"$directory/port"
-	export host=127.0.0.1:$port
+	read -r server_port <"$files.port"
+}
+
+start_server() {
+	directory=$(mktemp -d)
+	trap clean_up EXIT
+	export RFORK_KEY_FILE=$directory/key
+	run_server one "$RFORK_SERVER"
+	export host=127.0.0.1:$server_port
+}
+
+start_another_server() {
+	run_server other "$@"
+	export other_host=127.0.0.1:$server_port
 }
 
 stop_server() {
-	local status=0
-	kill -TERM "$server_pid"
-	wait "$server_pid" || status=$?
-	server_pid=
-	((status == 0)) || fail "the server ended with $status"
+	local pid status
+	for pid in "${server_pids[@]}"; do
+		status=0
+		kill -TERM "$pid"
+		wait "$pid" || status=$?
+		((status == 0)) || fail "the server ended with $status"
+	done
+	server_pids=()
 }
