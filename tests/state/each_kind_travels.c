@@ -4,8 +4,9 @@
  * the test that tells: when the kind is left out of the image (RFORK_TEST_DROP), its row fails.
  *
  * With RFORK_TEST_MATRIX=1 each kind is left out of each row, and only its own may fail, and those
- * that say that they need it.  With arguments, each_kind_travels KIND WAY [DROPPED-KIND], one row
- * goes one way; each_kind_travels list shows the ways of all, as doc/state.md has them.
+ * that say that they need it.  With arguments, each_kind_travels KIND [WAY [DROPPED-KIND]], one row
+ * goes all its ways, or one; with KIND `all` each row goes one way; each_kind_travels list shows the
+ * ways of all, as doc/state.md has them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -215,16 +216,36 @@ static int list(void)
 	return 0;
 }
 
+/* By one way, as a whole: where the rest takes too long. */
+static void try_way(enum state_way way)
+{
+	for (size_t group = 0; group < GROUPS; group++)
+		for (const struct state_row *row = groups[group]; row->kind; row++)
+			if (!row->program && row->ways & (1u << way))
+				try(row, way, NULL);
+}
+
+/* A kind, its way, and what is left out; or the kind by all ways, with it and without. */
 static void try_one(char **arguments)
 {
-	const struct state_row *row = find(arguments[1]);
-	enum state_way way = state_way_find(arguments[2]);
+	const struct state_row *row = find(arguments[0]);
+	enum state_way way = arguments[1] ? state_way_find(arguments[1]) : STATE_FORK;
+	bool is_all = strcmp(arguments[0], "all") == 0 && arguments[1];
 
-	if (!row || way == STATE_WAYS)
-		test_skip("there is no kind %s, or no way %s", arguments[1], arguments[2]);
+	if ((!row && !is_all) || way == STATE_WAYS)
+		test_skip("there is no kind %s, or no way %s", arguments[0], arguments[1]);
+	if (is_all) {
+		try_way(way);
+		return;
+	}
+	if (!arguments[1]) {
+		try_ways(row, NULL);
+		try_ways(row, row->kind);
+		return;
+	}
 	try(row, way, NULL);
-	if (arguments[3])
-		try(row, way, arguments[3]);
+	if (arguments[2])
+		try(row, way, arguments[2]);
 }
 
 int main(int count, char **arguments)
@@ -237,8 +258,8 @@ int main(int count, char **arguments)
 	alarm(0); /* each run has a limit */
 	make_file();
 	node_start(&node, NULL);
-	if (count > 2)
-		try_one(arguments);
+	if (count > 1)
+		try_one(arguments + 1);
 	else {
 		check_tables();
 		check_misspelt();
