@@ -3,9 +3,10 @@
 // Claim: a C++ program goes on on a node as after fork(): it throws and catches there, through frames
 // that were entered before and with exceptions that were in flight before; thread-local objects, static
 // objects and streams are copies, whose destructors run once at home and once there; it starts threads,
-// knows its types, and has its locale.  It also moves, and an executable of it restarts.
+// knows its types, and has its locale.  It also moves, an executable of it restarts, and a node
+// restarts its checkpoint.
 //
-// Run by cplusplus_goes_on_on_nodes.sh: HOST, and a path for the executable.
+// Run by cplusplus_goes_on_on_nodes.sh: HOST, a path for executable and checkpoint, and undump(1).
 #include <rfork.h>
 
 #include <fcntl.h>
@@ -185,9 +186,36 @@ void check_all(State &state)
 
 // -- the ways -------------------------------------------------------------------------------------
 
-enum class Ways { child, moved, restarted };
+enum class Ways { child, moved, executable, checkpoint };
 
-// True in the process that goes on; its pid at home, or 0 for an executable, otherwise.
+// 0 in a process that is restarted from the statefile, 1 in the one that has written it.
+int checkpoint(const char *path)
+{
+	rfork_crid_t crid = rfork_checkpoint(0);
+	int fd, result = -1;
+
+	if (crid <= 0)
+		return crid < 0 ? -1 : 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && rfork_commit(crid, fd) == 0 && rfork_commit_wait(crid, -1) == 0)
+		result = 1;
+	close(fd);
+	return result;
+}
+
+int leave_itself(Ways way, const char *where)
+{
+	switch (way) {
+	case Ways::moved:
+		return rfork_move(where);
+	case Ways::executable:
+		return rfork_undump(where);
+	default:
+		return checkpoint(where);
+	}
+}
+
+// True in the process that goes on.  Otherwise *pid is that of it, or of who writes it, at home.
 bool leave(Ways way, const char *where, pid_t *pid)
 {
 	int result = 0;
@@ -198,7 +226,7 @@ bool leave(Ways way, const char *where, pid_t *pid)
 	} else {
 		*pid = fork();
 		if (*pid == 0)
-			result = way == Ways::moved ? rfork_move(where) : rfork_undump(where);
+			result = leave_itself(way, where);
 		else
 			result = 1;
 		if (*pid == 0 && result == 1)
@@ -259,21 +287,23 @@ std::string visit(Ways way, const char *where, State &state)
 	return ended;
 }
 
-void restart(const char *path, State &state)
+void restart(Ways way, const char *path, std::vector<const char *> command, State &state)
 {
 	pid_t pid;
 
-	if (leave_in_handler(Ways::restarted, path, &pid, state))
+	if (leave_in_handler(way, path, &pid, state))
 		std::exit(right);
 	expect_exit(pid, 0);
 	for (int i = 0; i < 2; i++) {
 		pid = fork();
 		if (pid == 0) {
-			execl(path, path, nullptr);
+			command.push_back(nullptr);
+			execv(command[0], const_cast<char **>(command.data()));
 			_exit(127);
 		}
 		expect_exit(pid, right);
 	}
+	unlink(path);
 }
 
 } // namespace
@@ -286,7 +316,8 @@ int main(int, char **argv)
 		// thread-local objects end before static ones
 		require(visit(Ways::child, argv[1], state) == "ts", "destructors in the child");
 		require(visit(Ways::moved, argv[1], state) == "ts", "destructors after a move");
-		restart(argv[2], state);
+		restart(Ways::executable, argv[2], { argv[2] }, state);
+		restart(Ways::checkpoint, argv[2], { argv[3], "--to", argv[1], argv[2] }, state);
 		require(state.total == 40 && state.stream.str() == "begun here, ", "state at home");
 	} catch (const std::exception &error) {
 		std::cerr << error.what() << "\n";

@@ -11,6 +11,7 @@ set -euo pipefail
 	exit 77
 }
 start_server
-timeout 100 "$RFORK_BUILD/tests/support/cplusplus" "$host" "$directory/app" </dev/null ||
+timeout 100 "$RFORK_BUILD/tests/support/cplusplus" "$host" "$directory/app" \
+	"$RFORK_BUILD/tools/undump" </dev/null ||
 	fail "it ended with $?"
 stop_server

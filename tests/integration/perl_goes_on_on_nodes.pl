@@ -2,18 +2,20 @@
 #
 # Claim: Perl forks to a node by FFI::Platypus alone and goes on there as after fork(): data, closures,
 # compiled patterns, exceptions, destructors, signal handlers, streams, XS modules that are loaded there,
-# children of its own; $$ is the new one, and rand() goes on as a copy does.  It also moves, and an
-# executable of it restarts.
+# children of its own; $$ is the new one, and rand() goes on as a copy does.  It also moves, an
+# executable of it restarts, and a node restarts its checkpoint.
 #
-# Run by perl_goes_on_on_nodes.sh: HOST, and a path for the executable.
+# Run by perl_goes_on_on_nodes.sh: HOST, a path for executable and checkpoint, and undump(1).
 use strict;
 use warnings;
 use FFI::Platypus 2.00;
 use POSIX qw(_exit SIGUSR1);
 
-my ($host, $executable) = @ARGV;
+my ($host, $path, $undump) = @ARGV;
 my $ffi = FFI::Platypus->new(api => 2, lib => 'librfork.so.0');
 $ffi->attach($_ => ['string'] => 'sint32') for qw(rfork rfork_move rfork_undump);
+$ffi->attach(rfork_checkpoint => ['uint32'] => 'sint64');
+$ffi->attach($_ => [qw(sint64 sint32)] => 'sint32') for qw(rfork_commit rfork_commit_wait);
 $ffi->attach(rfork_error => [] => 'string');
 $ffi->attach(rfork_atfork => [qw(opaque opaque ()->void)] => 'sint32');
 
@@ -115,24 +117,44 @@ sub move {
 	expect_child('process that has moved', $pid);
 }
 
+# True where the executable has been written, false in a process that it is.
+sub undump_itself {
+	my $written = rfork_undump($path);
+	die 'rfork_undump: ', rfork_error(), "\n" if $written < 0;
+	return $written;
+}
+
+# The same by a statefile.
+sub checkpoint {
+	my $crid = rfork_checkpoint(0);
+	die 'rfork_checkpoint: ', rfork_error(), "\n" if $crid < 0;
+	return 0 if $crid == 0;
+	open(my $file, '>', $path) or die "$path: $!\n";
+	die 'rfork_commit: ', rfork_error(), "\n"
+		if rfork_commit($crid, fileno($file)) < 0 || rfork_commit_wait($crid, -1) < 0;
+	return 1;
+}
+
 sub restart {
+	my ($write, @command) = @_;
+
 	my $pid = fork() // die "fork: $!\n";
 	if ($pid == 0) {
-		my $written = rfork_undump($executable);
-		die 'rfork_undump: ', rfork_error(), "\n" if $written < 0;
-		_exit(0) if $written;
+		_exit(0) if $write->();
 		end_child();
 	}
 	waitpid($pid, 0);
 	expect('writing', $?, 0);
 	for (1 .. 2) {
-		expect('restarted', system($executable), 42 << 8);
+		expect('restarted', system(@command), 42 << 8);
 	}
+	unlink($path);
 }
 
 die rfork_error() if rfork_atfork(undef, undef, $note) < 0;
 expect('nobody listens', rfork('127.0.0.1:1'), -1);
 fork_two();
 move();
-restart();
+restart(\&undump_itself, $path);
+restart(\&checkpoint, $undump, '--to', $host, $path);
 expect('closure at home', $adder->(0), 40);

@@ -12,6 +12,7 @@ perl -MFFI::Platypus=2.00 -e 1 2>/dev/null || {
 }
 start_server
 LD_LIBRARY_PATH=$RFORK_BUILD/.libs timeout 100 perl \
-	"$RFORK_SOURCE/tests/integration/perl_goes_on_on_nodes.pl" "$host" "$directory/app" </dev/null ||
+	"$RFORK_SOURCE/tests/integration/perl_goes_on_on_nodes.pl" "$host" "$directory/app" \
+	"$RFORK_BUILD/tools/undump" </dev/null ||
 	fail "it ended with $?"
 stop_server

@@ -3,9 +3,10 @@
 there as after os.fork(): objects, collector, locks, threads, signals, generators, coroutines, modules in C
 that were loaded before and that are loaded there, children of its own; os.getpid() is the new
 one, and random numbers differ.  The caller goes on as well, also after a call that has failed.
-It also moves, and an executable of it restarts.
+It also moves, an executable of it restarts, and a node restarts its checkpoint,
+also one that was taken beside other threads.
 
-Run by python_goes_on_on_nodes.sh: HOST, and a path for the executable."""
+Run by python_goes_on_on_nodes.sh: HOST, a path for executable and checkpoint, and undump(1)."""
 import asyncio
 import ctypes
 import decimal
@@ -25,9 +26,13 @@ import weakref
 librfork = ctypes.PyDLL("librfork.so.0", use_errno=True)
 librfork.rfork.argtypes = librfork.rfork_move.argtypes = [ctypes.c_char_p]
 librfork.rfork_undump.argtypes = [ctypes.c_char_p]
+librfork.rfork_checkpoint.restype = ctypes.c_int64
+librfork.rfork_commit.argtypes = [ctypes.c_int64, ctypes.c_int]
+librfork.rfork_commit_wait.argtypes = [ctypes.c_int64, ctypes.c_int]
 librfork.rfork_error.restype = ctypes.c_char_p
 librfork.rfork_atfork.argtypes = [ctypes.c_void_p] * 3
-host, executable = sys.argv[1], sys.argv[2]
+host, path, undump = sys.argv[1:]
+RFORK_THIS_THREAD = 1 << 7
 
 
 class Node:
@@ -194,22 +199,52 @@ def move():
     expect("moved", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 42)
 
 
-def restart():
+def undump_itself():
+    """True where the executable has been written, False in a process that it is."""
+    written = librfork.rfork_undump(path.encode())
+    if written < 0:
+        fail("rfork_undump")
+    return written == 1
+
+
+def checkpoint(flags=0):
+    """The same by a statefile."""
+    crid = librfork.rfork_checkpoint(flags)
+    if crid < 0:
+        fail("rfork_checkpoint")
+    if crid == 0:
+        return False
+    with open(path, "wb") as file:
+        if librfork.rfork_commit(crid, file.fileno()) < 0:
+            fail("rfork_commit")
+    if librfork.rfork_commit_wait(crid, -1) < 0:
+        fail("rfork_commit_wait")
+    return True
+
+
+def restart(write, command):
     state = State()
     pid = os.fork()
     if pid == 0:
-        written = librfork.rfork_undump(executable.encode())
-        if written == 1:
+        if write():
             os._exit(0)
-        if written < 0:
-            fail("rfork_undump")
         print(draw(), flush=True)
         exit_status(lambda: check_all(state))
     expect("written", os.waitpid(pid, 0)[1], 0)
-    runs = [subprocess.run([executable], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+    runs = [subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
                            check=False) for _ in range(2)]
     expect("restarted", [run.returncode for run in runs], [42, 42])
     expect("draws of restarts differ", runs[0].stdout != runs[1].stdout, True)
+    os.unlink(path)
+
+
+def restart_without_threads(state):
+    """Of a program that has others, and goes on with them."""
+    if not checkpoint(RFORK_THIS_THREAD):
+        exit_status(lambda: check_all(state))
+    run = subprocess.run([undump, "--to", host, path], stdin=subprocess.DEVNULL, check=False)
+    expect("restarted without other threads", run.returncode, 42)
+    os.unlink(path)
 
 
 def main():
@@ -226,13 +261,15 @@ def main():
     draws = [ask_child(state) for _ in range(3)]
     for number in range(3):
         expect("draws differ", len({one[number] for one in draws}), 3)
+    restart_without_threads(state)
     stop.set()
     for thread in threads:
         thread.join()
     expect("generator at home", next(state.numbers), 2)
     state.database.close()
     move()
-    restart()
+    restart(undump_itself, [path])
+    restart(checkpoint, [undump, "--to", host, path])
 
 
 main()

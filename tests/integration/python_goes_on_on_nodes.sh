@@ -17,6 +17,7 @@ python=/usr/bin/python3
 }
 start_server
 LD_LIBRARY_PATH=$RFORK_BUILD/.libs timeout 100 "$python" \
-	"$RFORK_SOURCE/tests/integration/python_goes_on_on_nodes.py" "$host" "$directory/app" </dev/null ||
+	"$RFORK_SOURCE/tests/integration/python_goes_on_on_nodes.py" "$host" "$directory/app" \
+	"$RFORK_BUILD/tools/undump" </dev/null ||
 	fail "it ended with $?"
 stop_server
