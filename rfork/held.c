@@ -12,6 +12,9 @@
 #include "rfork/sys.h"
 
 static struct rf_held table[RF_HELD_MAX];
+/* The places from here on have never been taken.  They are not looked at: the table is long, and in
+ * a process that was just restored each of its pages would be a fault. */
+static size_t used;
 static int64_t last_crid; /* survives restarts: what an older crid meant is never another's */
 
 static pid_t self(void)
@@ -44,6 +47,8 @@ struct rf_held *rf_held_add(void)
 			.is_claimed = true,
 			.increment = RF_INCREMENT_NONE,
 		};
+		if (i == used)
+			used++;
 		return held;
 	}
 	return NULL;
@@ -51,7 +56,7 @@ struct rf_held *rf_held_add(void)
 
 struct rf_held *rf_held_find(int64_t crid)
 {
-	for (size_t i = 0; crid > 0 && i < RF_HELD_MAX; i++)
+	for (size_t i = 0; crid > 0 && i < used; i++)
 		if (table[i].crid == crid)
 			return &table[i];
 	return NULL;
@@ -66,7 +71,7 @@ void rf_held_drop(struct rf_held *held)
 
 bool rf_held_owns(int fd)
 {
-	for (size_t i = 0; i < RF_HELD_MAX; i++)
+	for (size_t i = 0; i < used; i++)
 		if (table[i].crid && (rf_kept_fd_is(&table[i].control, fd) ||
 				      rf_increment_owns(&table[i].increment, fd)))
 			return true;
@@ -77,7 +82,7 @@ bool rf_held_has(pid_t pid)
 {
 	pid_t owner = self();
 
-	for (size_t i = 0; i < RF_HELD_MAX; i++)
+	for (size_t i = 0; i < used; i++)
 		if (table[i].crid && table[i].owner == owner && table[i].holder &&
 		    (!pid || table[i].holder == pid))
 			return true;
@@ -86,7 +91,7 @@ bool rf_held_has(pid_t pid)
 
 void rf_held_leave(void)
 {
-	for (size_t i = 0; i < RF_HELD_MAX; i++)
+	for (size_t i = 0; i < used; i++)
 		if (table[i].crid) {
 			rf_kept_fd_close(&table[i].control);
 			rf_increment_drop(&table[i].increment);
@@ -96,9 +101,10 @@ void rf_held_leave(void)
 
 void rf_held_forget(void)
 {
-	for (size_t i = 0; i < RF_HELD_MAX; i++)
+	for (size_t i = 0; i < used; i++)
 		if (table[i].crid)
 			table[i] = (struct rf_held){ 0 };
+	used = 0;
 	rf_increment_forget();
 }
 
@@ -106,7 +112,7 @@ void rf_held_end(void)
 {
 	pid_t owner = self();
 
-	for (size_t i = 0; i < RF_HELD_MAX; i++) {
+	for (size_t i = 0; i < used; i++) {
 		struct rf_held *held = &table[i];
 
 		if (!held->crid || held->owner != owner || !held->holder)
