@@ -154,10 +154,14 @@ static int fit_stack(const struct stack *stack, const struct rf_machine_facts *h
 		return 0;
 	last -= sizeof(struct kernel_ucontext);
 	for (uint64_t i = 0; i <= last && error == 0; i += UCONTEXT_ALIGNMENT) {
-		struct frame frame = { .ucontext = (struct kernel_ucontext *)(bytes + i) };
+		struct kernel_ucontext *ucontext = (struct kernel_ucontext *)(bytes + i);
+		struct frame frame;
 		uint64_t pointer;
 
-		if (!is_user_context(frame.ucontext) || !has_marks(&frame, memory))
+		if (!is_user_context(ucontext))
+			continue;
+		frame = (struct frame){ .ucontext = ucontext };
+		if (!has_marks(&frame, memory))
 			continue;
 		pointer = frame.ucontext->context.rsp;
 		if (pointer < stack->start || pointer > stack->end)
