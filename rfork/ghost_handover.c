@@ -214,10 +214,21 @@ static int send_pages(struct rf_ghost *ghost)
 {
 	int error = ghost->cargo.write_pages(ghost->cargo.context, ghost->writer);
 
-	/* which takes its time, while the node has pages to put in place */
-	if (error >= 0 && ghost->snapshot)
-		error = rf_snapshot_write_marks(ghost->snapshot, ghost->writer);
 	return error < 0 ? sending_failed(ghost, error) : 0;
+}
+
+/* The kernel takes its time to tell of marks.  The node has all else by then, and goes on with
+ * that. */
+static int send_marks(struct rf_ghost *ghost)
+{
+	int error;
+
+	if (!ghost->snapshot)
+		return 0;
+	error = rf_image_write(ghost->writer, RF_RECORD_FILLED, NULL, 0);
+	if (error >= 0)
+		error = rf_image_writer_flush(ghost->writer);
+	return error < 0 ? error : rf_snapshot_write_marks(ghost->snapshot, ghost->writer);
 }
 
 /* All up to LAYOUT, and where else pages are to be had.  The node maps what the layout says while
@@ -256,6 +267,8 @@ int rf_ghost_send_image(struct rf_ghost *ghost)
 		error = rf_image_writer_flush(ghost->writer);
 	if (error == 0)
 		error = rf_ghost_road_settle(ghost);
+	if (error == 0)
+		error = send_marks(ghost);
 	/* before END: a child of a changed image must not start */
 	if (error == 0)
 		error = rf_ghost_check_frozen(ghost);

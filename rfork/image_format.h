@@ -57,9 +57,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define RF_IMAGE_MAX_CLOCK_NS ((uint64_t)1 << 62)     /* 146 years */
 #define RF_IMAGE_HOST_NAME_BYTES 64u
 #define RF_IMAGE_MAX_CONNECTION_BYTES 255u
-#define RF_IMAGE_LIMITS 16			  /* RLIMIT_* of Linux */
-#define RF_IMAGE_MAX_CPU_BYTES 1024u		  /* of a set of CPUs */
-#define RF_IMAGE_MAX_NODE_BYTES 128u		  /* of a set of NUMA nodes */
+#define RF_IMAGE_LIMITS 16	     /* RLIMIT_* of Linux */
+#define RF_IMAGE_MAX_CPU_BYTES 1024u /* of a set of CPUs */
+#define RF_IMAGE_MAX_NODE_BYTES 128u /* of a set of NUMA nodes */
 #define RF_ROAD_TOKEN_BYTES 32u
 #define RF_ROAD_MAX_CONNECTIONS 16u
 #define RF_FORECAST_MAX_FILES 128u
@@ -100,10 +100,11 @@ enum rf_record_type {
 	RF_RECORD_THREAD_STATE = 30,
 	RF_RECORD_IDENTITY = 31,
 	RF_RECORD_RIGHTS = 32,
-	RF_RECORD_MARKS = 33, /* how mappings are marked */
+	RF_RECORD_MARKS = 33,  /* how mappings are marked */
+	RF_RECORD_FILLED = 34, /* all pages and contents have come */
 };
 
-#define RF_RECORD_LAST RF_RECORD_MARKS
+#define RF_RECORD_LAST RF_RECORD_FILLED
 
 #define RF_RECORD_OPTIONAL 1u
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second half of the image reader: PAGES records to END.  Page data go from the stream to
+ * The second half of the image reader: PAGES records to FILLED and END.  Page data go from the stream to
  * where the caller says, and are digested there.
  */
 #define _GNU_SOURCE
@@ -212,13 +212,14 @@ static int take_end(struct rf_reader *reader, const struct rf_record_header *hea
 	if (header->length_bytes != sizeof(end))
 		return rf_record_corrupt(reader, "END has another length");
 	error = rf_record_read_payload(reader, header, 0);
-	if (error == 0)
+	if (error == 0 && !reader->is_filled)
 		error = rf_record_finish_road(reader);
 	if (error < 0)
 		return error;
 	memcpy(&end, reader->payload, sizeof(end));
 	if (end.records != reader->sequence + 1 || end.data_pages != reader->data_pages)
 		return rf_record_corrupt(reader, "END counts otherwise");
+	reader->has_ended = true;
 	return 0;
 }
 
@@ -230,11 +231,35 @@ static int take_marks(struct rf_reader *reader, struct rf_image *image,
 	return error < 0 ? error : rf_record_take_marks(reader, image, header->length_bytes);
 }
 
+/* FILLED: the road has no more to bring, and nothing but marks may follow. */
+static int take_filled(struct rf_reader *reader, const struct rf_record_header *header)
+{
+	int error;
+
+	if (header->length_bytes)
+		return rf_record_corrupt(reader, "FILLED has another length");
+	error = rf_record_read_payload(reader, header, RF_RECORD_END_BYTES);
+	if (error == 0)
+		error = rf_record_finish_road(reader);
+	if (error == 0)
+		reader->is_filled = true;
+	return error;
+}
+
+static bool is_filling(const struct rf_record_header *header)
+{
+	return header->type == RF_RECORD_PAGES || header->type == RF_RECORD_CONTENT ||
+	       header->type == RF_RECORD_ROAD || header->type == RF_RECORD_REMOTE_PAGES ||
+	       header->type == RF_RECORD_FILLED;
+}
+
 /* Reads one record that is not END. */
 static int take_record(struct rf_reader *reader, struct rf_image *image,
 		       const struct rf_record_header *header, struct rf_page_record *record,
 		       rf_reader_locate locate, void *context)
 {
+	if (reader->is_filled && is_filling(header))
+		return rf_record_corrupt(reader, "it is out of order");
 	switch (header->type) {
 	case RF_RECORD_PAGES:
 		return read_pages(reader, image, header, record, locate, context);
@@ -246,32 +271,53 @@ static int take_record(struct rf_reader *reader, struct rf_image *image,
 		return rf_record_take_road(reader, header);
 	case RF_RECORD_REMOTE_PAGES:
 		return rf_record_take_remote_pages(reader, image, header, record, locate, context);
+	case RF_RECORD_FILLED:
+		return take_filled(reader, header);
 	}
 	if (header->type && header->type <= RF_RECORD_LAST)
 		return rf_record_corrupt(reader, "it is out of order");
 	return rf_record_skip(reader, header);
 }
 
-int rf_reader_pages(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
-		    void *context)
+/* Reads the next record. */
+static int take_next(struct rf_reader *reader, struct rf_image *image,
+		     struct rf_page_record *record, rf_reader_locate locate, void *context)
+{
+	struct rf_record_header header;
+	int error = rf_record_await(reader);
+
+	if (error == 0)
+		error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
+	if (error == 0 && header.type == RF_RECORD_END)
+		return take_end(reader, &header);
+	if (error == 0)
+		error = take_record(reader, image, &header, record, locate, context);
+	reader->sequence += error == 0;
+	return error;
+}
+
+int rf_reader_fill(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
+		   void *context)
 {
 	struct rf_page_record record;
-	struct rf_record_header header;
+	int error = 0;
 
 	if (image->parent_path)
 		return rf_report(reader->report, ENOTSUP,
 				 "the image is incremental, and its parent (%s) is not in it",
 				 image->parent_path);
-	for (;; reader->sequence++) {
-		int error = rf_record_await(reader);
+	while (error == 0 && !reader->is_filled && !reader->has_ended)
+		error = take_next(reader, image, &record, locate, context);
+	return error;
+}
 
-		if (error == 0)
-			error = rf_record_read_header(reader, &header, RF_RECORD_END_BYTES);
-		if (error == 0 && header.type == RF_RECORD_END)
-			return take_end(reader, &header);
-		if (error == 0)
-			error = take_record(reader, image, &header, &record, locate, context);
-		if (error < 0)
-			return error;
-	}
+int rf_reader_pages(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
+		    void *context)
+{
+	struct rf_page_record record;
+	int error = rf_reader_fill(reader, image, locate, context);
+
+	while (error == 0 && !reader->has_ended)
+		error = take_next(reader, image, &record, locate, context);
+	return error;
 }

@@ -313,7 +313,7 @@ static bool is_out_of_place(uint16_t type)
 	return type == RF_RECORD_PAGES || type == RF_RECORD_END || type == RF_RECORD_FORECAST ||
 	       type == RF_RECORD_SEGMENTS || type == RF_RECORD_CHUNKS || type == RF_RECORD_ROAD ||
 	       type == RF_RECORD_REMOTE_PAGES || type == RF_RECORD_CONTENT ||
-	       type == RF_RECORD_MARKS;
+	       type == RF_RECORD_MARKS || type == RF_RECORD_FILLED;
 }
 
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image)

@@ -129,6 +129,8 @@ struct rf_reader {
 	uint16_t last_place; /* of the last record's type in the order of types */
 	bool has_pages;	     /* a record of pages has been read */
 	bool has_road;	     /* ROAD has been read */
+	bool is_filled;	     /* FILLED has been read */
+	bool has_ended;	     /* END has been read */
 	const struct rf_page_road
 		*road; /* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
 	const struct rf_content_sink *contents;	 /* NULL: such images are not supported */
@@ -169,10 +171,15 @@ int rf_reader_forecast(struct rf_reader *reader, struct rf_reader_forecast *fore
 int rf_reader_layout(struct rf_reader *reader, struct rf_image *image);
 
 /*
- * Reads PAGES records to END, putting data where `locate` says, and has those of REMOTE_PAGES put
- * there by reader->road, which is closed on success.  Guard runs are only announced.
- * 0 or a negative errno with a report, as above.
+ * Reads PAGES records to FILLED, or to END if there is none, putting data where `locate` says, and
+ * has those of REMOTE_PAGES put there by reader->road, which is closed on success.  Guard runs are
+ * only announced.  0 or a negative errno with a report, as above.
  */
+int rf_reader_fill(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
+		   void *context);
+
+/* Reads what is left to END: no pages behind FILLED; without a call of rf_reader_fill() before, all
+ * that would read.  Results as above. */
 int rf_reader_pages(struct rf_reader *reader, struct rf_image *image, rf_reader_locate locate,
 		    void *context);
 

@@ -71,7 +71,8 @@ int rf_record_take_remote_pages(struct rf_reader *reader, const struct rf_image 
 
 int rf_record_await(struct rf_reader *reader)
 {
-	if (!reader->has_road || reader->filled - reader->next >= RF_RECORD_HEADER_BYTES)
+	if (!reader->has_road || reader->is_filled ||
+	    reader->filled - reader->next >= RF_RECORD_HEADER_BYTES)
 		return 0;
 	return reader->road->await_stream(reader->road->context);
 }

@@ -368,16 +368,18 @@ static void restore_actions(struct writer *writer, const struct rf_image *image,
 	}
 }
 
-/* Last: what is sealed can be moved and protected no more. */
-static void seal_memory(struct writer *writer, const struct rf_image *image)
+size_t rf_plan_build_seals(struct rf_step *steps, const struct rf_image *image)
 {
+	struct writer writer = { .steps = steps };
+
 	for (uint32_t i = 0; i < image->mark_count; i++) {
 		const struct rf_image_mark *mark = &image->marks[i];
 
 		if (mark->flags & RF_MAPPING_SEALED)
-			add_step(writer, RF_SYS_MSEAL, mark->start, mark->end - mark->start, 0, 0,
+			add_step(&writer, RF_SYS_MSEAL, mark->start, mark->end - mark->start, 0, 0,
 				 0);
 	}
+	return writer.count;
 }
 
 size_t rf_plan_max_steps(const struct rf_image *image)
@@ -401,7 +403,6 @@ size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		add_step(&writer, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, shell->mm_map_address,
 			 shell->mm_map_bytes, 0);
 	restore_actions(&writer, image, shell->actions_address);
-	seal_memory(&writer, image);
 	return writer.count;
 }
 

@@ -68,7 +68,7 @@ struct rf_plan_shell {
 	uint64_t mm_map_bytes;
 };
 
-/* How many steps rf_plan_build() writes at most. */
+/* How many steps rf_plan_build() and rf_plan_build_seals() write at most. */
 size_t rf_plan_max_steps(const struct rf_image *image);
 
 /*
@@ -77,6 +77,10 @@ size_t rf_plan_max_steps(const struct rf_image *image);
  */
 size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		     const struct rf_places *places, const struct rf_plan_shell *shell);
+
+/* Writes the steps that seal memory: the last ones, for what is sealed can be moved and protected no
+ * more; returns their number. */
+size_t rf_plan_build_seals(struct rf_step *steps, const struct rf_image *image);
 
 #define RF_PLAN_THREAD_STEPS 5u
 

@@ -388,7 +388,8 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	head->plan.steps = steps;
 	head->plan.count = rf_plan_build(steps, restore->image, restore->places, &shell);
 	head->plan.count += build_thread(restore, steps + head->plan.count, 0);
-	next = (unsigned char *)(steps + head->plan.count);
+	/* behind the room for seals */
+	next = (unsigned char *)(steps + rf_plan_max_steps(restore->image) + RF_PLAN_THREAD_STEPS);
 	fill_threads(restore, head, &next);
 	head->plan.stack = build_frame(restore, &next, 0, &head->arrival);
 	head->arrival.arguments = (uintptr_t)next;
@@ -399,6 +400,14 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	memcpy(next, restore->warnings->text, restore->warnings->bytes);
 	error = (int)rf_syscall(SYS_mprotect, code, code_bytes(), PROT_READ | PROT_EXEC);
 	return error < 0 ? rf_report(report, -error, "the restorer's code: %m") : 0;
+}
+
+void rf_restore_seal(const struct rf_restore *restore)
+{
+	struct rf_plan *plan = &find_head(restore)->plan;
+	struct rf_step *steps = (struct rf_step *)(uintptr_t)plan->steps;
+
+	plan->count += rf_plan_build_seals(steps + plan->count, restore->image);
 }
 
 void rf_restore_leave(const struct rf_restore *restore)

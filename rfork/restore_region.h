@@ -25,9 +25,9 @@ struct rf_restore {
 	/* NULL: a session hears from report_fd, also that the process runs.  Else nobody waits
 	 * for a word, and report_fd is closed at the end. */
 	const char *failure;
-	int64_t since_ns;	/* see rf_restore_under_way() */
-	uint32_t transport;	/* RFORK_TRANSPORT_* */
-	const char *connection; /* by which it came; NULL = as the image says */
+	int64_t since_ns;		 /* see rf_restore_under_way() */
+	uint32_t transport;		 /* RFORK_TRANSPORT_* */
+	const char *connection;		 /* by which it came; NULL = as the image says */
 	const struct rf_attributes *own; /* what is left of these the plan changes */
 	const struct rf_warnings *warnings;
 	/* see struct rf_arrival; region_bytes must have room for them, too */
@@ -72,8 +72,11 @@ int rf_restore_locked(const struct rf_image *image, const struct rf_places *plac
 		      struct rf_report *report);
 
 /* Fills the region, when all memory of the image is in its place; 0 or a negative errno with a
- * report. */
+ * report.  How that is marked need not be known. */
 int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report);
+
+/* Adds what seals memory to a filled region, when marks are known; called once. */
+void rf_restore_seal(const struct rf_restore *restore);
 
 /* Leaves for the region.  All signals must be blocked: rt_sigreturn sets the image's mask. */
 _Noreturn void rf_restore_leave(const struct rf_restore *restore);

@@ -162,10 +162,18 @@ int rf_shell_map_image(struct rf_shell *shell);
 /* Receives all pages into place. */
 int rf_shell_receive_pages(struct rf_shell *shell);
 
+/* Receives how they are marked, which is the rest of the image, and marks them.  0 or a negative
+ * errno with a report. */
+int rf_shell_receive_marks(struct rf_shell *shell);
+
+/* Protects what is at home and complete as the image has it; what fails is left to the restorer,
+ * which tells why. */
+void rf_shell_protect_at_home(struct rf_shell *shell);
+
 /* shell_descriptors.c */
 
-/* Replaces the shell's descriptors by the image's; shell->report_fd moves to a number above
- * them. */
+/* Replaces the shell's descriptors by the image's; shell->report_fd and the connection move to
+ * numbers above them. */
 int rf_shell_make_descriptors(struct rf_shell *shell);
 
 /* The flags with which a file is opened again. */

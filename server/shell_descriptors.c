@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Gives the shell the image's descriptors, and no others but the one that carries the
- * report.  Runs after the pages have arrived: the connection is closed here.
+ * report and the connection.  Runs after the pages have arrived.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,8 +34,8 @@
 struct high_fds {
 	unsigned first;
 	int report, standard[RF_CHANNELS_STANDARD];
-	int terminal;	/* -1 = none */
-	int connection; /* of a shell that is only to look; else -1 */
+	int terminal; /* -1 = none */
+	int connection;
 };
 
 int rf_shell_open_flags(const struct rf_image_descriptor *descriptor)
@@ -75,9 +75,7 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 	const struct rf_image *image = &shell->image;
 	int lowest;
 
-	*high = (struct high_fds){ .first = rf_shell_first_free_fd(image),
-				   .terminal = -1,
-				   .connection = -1 };
+	*high = (struct high_fds){ .first = rf_shell_first_free_fd(image), .terminal = -1 };
 	rf_shell_raise_limit(shell,
 			     image->pipe_count + (shell->contents ? image->head.objects : 0));
 	high->report = lowest = duplicate(shell->report_fd, high->first);
@@ -89,16 +87,14 @@ static int move_up(struct rf_shell *shell, struct high_fds *high)
 		high->terminal = duplicate(RF_SHELL_TERMINAL_FD, high->first);
 		lowest = high->terminal < lowest ? high->terminal : lowest;
 	}
-	if (shell->is_check) {
-		high->connection = duplicate(shell->connection, high->first);
-		lowest = high->connection < lowest ? high->connection : lowest;
-	}
+	high->connection = duplicate(shell->connection, high->first);
+	lowest = high->connection < lowest ? high->connection : lowest;
 	if (lowest < 0)
 		return rf_report(&shell->report, ENOTSUP,
 				 "descriptor %u is above the node's limit of open files",
 				 high->first - 1);
 	shell->report_fd = high->report;
-	shell->connection = high->connection;
+	shell->connection = shell->reader.fd = high->connection;
 	return 0;
 }
 

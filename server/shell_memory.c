@@ -22,6 +22,9 @@
 /* A run that is worth a huge page, though it may fill no more than an eighth of it. */
 #define DENSE_RUN_PAGES 64u
 
+/* Within this time the kernel has told of the marks of a small process. */
+#define MARKS_NS 300000
+
 /* Files stay open between the decision about them and their mapping, but not without limit. */
 #define OPEN_FILES_KEPT 128u
 
@@ -341,9 +344,37 @@ static int locate(void *context, size_t index, const struct rf_image_run *run, u
 
 int rf_shell_receive_pages(struct rf_shell *shell)
 {
-	int error = rf_reader_pages(&shell->reader, &shell->image, locate, shell);
+	int error = rf_reader_fill(&shell->reader, &shell->image, locate, shell);
 
 	if (error == 0)
 		error = rf_shell_insist(shell);
 	return error < 0 ? error : switch_huge_pages(shell, false);
+}
+
+/* -- marks ------------------------------------------------------------------------------------- */
+
+int rf_shell_receive_marks(struct rf_shell *shell)
+{
+	int error;
+
+	if (!shell->reader.has_ended)
+		rf_io_spin(shell->connection, MARKS_NS);
+	error = rf_reader_pages(&shell->reader, &shell->image, locate, shell);
+	if (error == 0)
+		error = rf_restore_marks(&shell->image, &shell->places, &shell->report);
+	return error < 0 ? rf_shell_object(shell) : 0;
+}
+
+void rf_shell_protect_at_home(struct rf_shell *shell)
+{
+	for (size_t i = 0; i < shell->image.head.mappings; i++) {
+		const struct rf_image_mapping *mapping = &shell->image.mappings[i];
+		struct rf_place *place = &shell->places.mappings[i];
+
+		if (place->address == mapping->start && place->protection != mapping->protection &&
+		    mapping->protection & RF_PROTECTION_READ &&
+		    rf_syscall(SYS_mprotect, mapping->start, mapping->end - mapping->start,
+			       mapping->protection) == 0)
+			place->protection = mapping->protection;
+	}
 }

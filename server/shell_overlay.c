@@ -80,6 +80,27 @@ static int restore_attributes(struct rf_shell *shell)
 	return error < 0 ? rf_report(&shell->report, -error, "the session: %m") : 0;
 }
 
+/* All that needs no marks: the ghost finds them meanwhile. */
+static int prepare_image(struct rf_shell *shell, const struct rf_restore *restore)
+{
+	int error = rf_restore_locks(&shell->image, &shell->report);
+
+	if (error < 0)
+		error = rf_shell_object(shell);
+	if (error == 0)
+		error = rf_restore_process(&shell->image, &shell->report);
+	if (error == 0)
+		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
+	if (error < 0)
+		error = rf_shell_object(shell);
+	if (error == 0)
+		error = restore_attributes(shell);
+	if (error < 0)
+		return error;
+	rf_shell_protect_at_home(shell);
+	return rf_restore_fill(restore, &shell->report);
+}
+
 int rf_shell_become_image(struct rf_shell *shell)
 {
 	const struct rf_restore restore = {
@@ -94,28 +115,16 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.warnings = &shell->warnings,
 	};
 	const uint64_t every_signal = UINT64_MAX;
-	int error = rf_restore_locks(&shell->image, &shell->report);
+	int error = prepare_image(shell, &restore);
 
-	if (error < 0)
-		error = rf_shell_object(shell);
 	if (error == 0)
-		error = rf_restore_process(&shell->image, &shell->report);
-	if (error < 0)
-		error = rf_shell_object(shell);
-	if (error == 0)
-		error = rf_restore_marks(&shell->image, &shell->places, &shell->report);
-	if (error == 0)
-		error = rf_restore_locked(&shell->image, &shell->places, &shell->report);
-	if (error < 0)
-		error = rf_shell_object(shell);
-	if (error == 0)
-		error = restore_attributes(shell);
-	if (error == 0)
-		error = rf_restore_fill(&restore, &shell->report);
+		error = rf_shell_receive_marks(shell);
 	if (error == 0)
 		error = rf_shell_insist(shell);
 	if (error < 0 || shell->is_check)
 		return error;
+	rf_sys_close(shell->connection);
+	rf_restore_seal(&restore);
 	error = rf_restore_rights(&shell->image, &shell->report);
 	if (error < 0)
 		return error;

@@ -292,6 +292,7 @@ static int become_image(struct rf_start *start, const char *failure)
 		rf_restore_attributes(&start->file.image, &start->own, true, &start->warnings);
 		show_warnings(start);
 		error = rf_restore_fill(&restore, &start->report);
+		rf_restore_seal(&restore);
 	}
 	if (error == 0)
 		error = rf_restore_under_way(&start->file.image, start->started_ns, &start->report);

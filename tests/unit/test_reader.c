@@ -305,6 +305,46 @@ static void read_dribbled(size_t at_once)
 	free(stream);
 }
 
+/* The reader does not ask for a byte behind FILLED before it is told to. */
+START_TEST(image_is_filled_before_its_end_comes)
+{
+	static unsigned char pages[SAMPLE_MAPPINGS][2 * PAGE];
+	static struct rf_reader_forecast forecast;
+	static struct rf_reader reader;
+	static struct rf_image image;
+	struct rf_report report = { 0 };
+	unsigned char *stream;
+	size_t bytes, before_end;
+	int ends[2];
+
+	sample_insert(&sample, sample.count - 1, RF_RECORD_FILLED, 0, "", 0);
+	sample_recount(&sample);
+	stream = sample_encode(&sample, &bytes);
+	before_end = bytes - sizeof(struct rf_record_header) - sizeof(struct rf_image_end);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	ck_assert_int_eq(rf_reader_init(&reader, ends[1], SAMPLE_MIN_ADDRESS, SAMPLE_MAX_ADDRESS,
+					&report),
+			 0);
+	ck_assert_int_eq(write(ends[0], stream, before_end), before_end);
+	ck_assert_int_eq(rf_reader_forecast(&reader, &forecast), 0);
+	ck_assert_int_eq(rf_reader_layout(&reader, &image), 0);
+	ck_assert_msg(rf_reader_fill(&reader, &image, put_in_place, pages) == 0, "%s",
+		      report.sentence);
+	ck_assert(reader.is_filled && !reader.has_ended);
+	ck_assert_int_eq(write(ends[0], stream + before_end, bytes - before_end),
+			 bytes - before_end);
+	ck_assert_msg(rf_reader_pages(&reader, &image, put_in_place, pages) == 0, "%s",
+		      report.sentence);
+	ck_assert(reader.has_ended);
+	rf_image_release(&image);
+	rf_reader_release(&reader);
+	rf_reader_release_forecast(&forecast);
+	close(ends[0]);
+	close(ends[1]);
+	free(stream);
+}
+END_TEST
+
 START_TEST(image_may_come_in_pieces_of_any_size)
 {
 	static const size_t sizes[] = { 1, 7, 31, 32, 33, 1000, 4096, 20000 };
@@ -913,6 +953,12 @@ static struct rf_image_mark *mark(uint32_t flags)
 	return sample_payload(&sample, RF_RECORD_MARKS, 0);
 }
 
+static void insert_filled(unsigned index, uint32_t bytes)
+{
+	sample_insert(&sample, index, RF_RECORD_FILLED, 0, "filled!", bytes);
+	sample_recount(&sample);
+}
+
 #define REFUSED(error, name, ...)                                                                  \
 	static void name(void)                                                                     \
 	{                                                                                          \
@@ -1320,6 +1366,10 @@ CORRUPT(mark_of_nothing, mark(RF_MAPPING_DONTDUMP)[1].end += PAGE)
 CORRUPT(cut_mark, mark(RF_MAPPING_DONTDUMP); resize(RF_RECORD_MARKS, -1))
 CORRUPT(marks_in_the_layout, sample_insert(&sample, sample_index(&sample, RF_RECORD_LAYOUT, 0),
 					   RF_RECORD_MARKS, 0, "", 1))
+CORRUPT(filled_with_payload, insert_filled(sample.count - 1, 8))
+CORRUPT(second_filled, insert_filled(sample.count - 1, 0); insert_filled(sample.count - 1, 0))
+CORRUPT(pages_behind_filled, insert_filled(sample_index(&sample, RF_RECORD_PAGES, 0), 0))
+CORRUPT(filled_in_the_layout, insert_filled(sample_index(&sample, RF_RECORD_LAYOUT, 0), 0))
 CORRUPT(shared_anonymous_without_number, HEAP->flags = RF_MAPPING_SHARED)
 CORRUPT(shared_memory_out_of_order, share(HEAP, 1, 0))
 CORRUPT(shared_memory_unaligned, share(HEAP, 0, 512))
@@ -1433,6 +1483,7 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, witness_is_accepted);
 	tcase_add_test(tcase, what_an_image_says_besides_is_read);
 	tcase_add_test(tcase, marks_are_accepted);
+	tcase_add_test(tcase, image_is_filled_before_its_end_comes);
 	tcase_add_test(tcase, shared_memory_is_accepted);
 	tcase_add_test(tcase, kinds_of_images_at_rest_are_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);
