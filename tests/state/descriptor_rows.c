@@ -240,6 +240,7 @@ const struct state_row state_descriptor_rows[] = {
 	{ "listening-socket", listen_and_connect, accept_and_answer, hear, .ways = STATE_CHILDREN },
 	{ "own-pipe", make_own_pipe, use_own_pipe, .ways = STATE_ITSELF },
 	{ "pipe-contents", fill_pipe, read_pipe, .ways = STATE_ITSELF, .needs = { "own-pipe" } },
+	/* its program looks at the flags of descriptors of one terminal */
 	{ "terminal", .needs = { "status-flags" }, .ways = STATE_BY(RFORK),
 	  .program = "tests/integration/terminal_is_a_terminal_on_the_node" },
 	{ .kind = NULL },

@@ -4,9 +4,10 @@
  * the test that tells: when the kind is left out of the image (RFORK_TEST_DROP), its row fails.
  *
  * With RFORK_TEST_MATRIX=1 each kind is left out of each row, and only its own may fail, and those
- * that say that they need it.  With arguments, each_kind_travels KIND [WAY [DROPPED-KIND]], one row
- * goes all its ways, or one; with KIND `all` each row goes one way; each_kind_travels list shows the
- * ways of all, as doc/state.md has them.
+ * that say that they need it; of the others each pair goes one of the ways, in turn, and with
+ * RFORK_TEST_MATRIX=all every one.  With arguments, each_kind_travels KIND [WAY [DROPPED-KIND]], one
+ * row goes all its ways, or one; with KIND `all` each row goes one way; each_kind_travels list shows
+ * the ways of all, as doc/state.md has them.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -126,6 +127,12 @@ static const char *const words[] = { "is there", "is missing", "cannot be had" }
 /* What the row has found by each way with all that there is. */
 static enum state_result whole[STATE_WAYS];
 
+/* What cannot be had with all is not asked for without some of it. */
+static bool has_gone(enum state_way way)
+{
+	return whole[way] != STATE_SKIPPED;
+}
+
 static void try(const struct state_row *row, enum state_way way, const char *drop)
 {
 	enum state_result expected = expect(row, way, drop);
@@ -136,7 +143,7 @@ static void try(const struct state_row *row, enum state_way way, const char *dro
 	if (!drop)
 		whole[way] = found;
 	/* what there is must not be skipped for the lack of what is left out */
-	if (found == expected || (found == STATE_SKIPPED && whole[way] == STATE_SKIPPED))
+	if (found == expected || (found == STATE_SKIPPED && !has_gone(way)))
 		return;
 	wrong++;
 	dprintf(2, "%s by %s%s%s: %s\n", row->kind,
@@ -146,25 +153,56 @@ static void try(const struct state_row *row, enum state_way way, const char *dro
 
 static void try_ways(const struct state_row *row, const char *drop)
 {
-	if (row->program) {
-		try(row, STATE_RFORK, drop);
-		return;
-	}
 	for (enum state_way way = STATE_FORK; way < STATE_WAYS; way++)
-		if (row->ways & (1u << way) && (!drop || way != STATE_FORK))
+		if (row->ways & (1u << way) && (!drop || (way != STATE_FORK && has_gone(way))))
 			try(row, way, drop);
 }
 
-static void try_all(bool is_matrix)
+/* One of the ways, for each turn another. */
+static void try_turn(const struct state_row *row, const char *drop, size_t turn)
 {
+	enum state_way gone[STATE_WAYS];
+	size_t count = 0;
+
+	for (enum state_way way = STATE_FORK + 1; way < STATE_WAYS; way++)
+		if (row->ways & (1u << way) && has_gone(way))
+			gone[count++] = way;
+	if (count)
+		try(row, gone[turn % count], drop);
+}
+
+/* What is left out of which rows, and by which ways those go then. */
+enum extent { OWN_KIND, ALL_KINDS, ALL_WAYS };
+
+static void try_row(const struct state_row *row, size_t turn, enum extent extent)
+{
+	const char *drop;
+
+	try_ways(row, NULL);
+	for (size_t i = 0; (drop = rf_drop_name(i)); i++)
+		if (strcmp(drop, row->kind) == 0 ||
+		    (extent != OWN_KIND && (needs(row, drop) || extent == ALL_WAYS)))
+			try_ways(row, drop);
+		else if (extent != OWN_KIND)
+			try_turn(row, drop, turn + i);
+}
+
+static void try_all(enum extent extent)
+{
+	size_t turn = 0;
+
 	for (size_t group = 0; group < GROUPS; group++)
-		for (const struct state_row *row = groups[group]; row->kind; row++) {
-			try_ways(row, NULL);
-			if (!is_matrix)
-				try_ways(row, row->kind);
-			for (size_t i = 0; is_matrix && rf_drop_name(i); i++)
-				try_ways(row, rf_drop_name(i));
-		}
+		for (const struct state_row *row = groups[group]; row->kind; row++)
+			try_row(row, turn++, extent);
+}
+
+static enum extent find_extent(void)
+{
+	const char *matrix = getenv("RFORK_TEST_MATRIX");
+
+	if (!matrix || !*matrix)
+		return OWN_KIND;
+	return strcmp(matrix, "all") == 0 ? ALL_WAYS : ALL_KINDS;
 }
 
 /* -- that the tables agree --------------------------------------------------------------------- */
@@ -250,8 +288,6 @@ static void try_one(char **arguments)
 
 int main(int count, char **arguments)
 {
-	const char *matrix = getenv("RFORK_TEST_MATRIX");
-
 	if (count == 2 && strcmp(arguments[1], "list") == 0)
 		return list();
 	test_begin();
@@ -263,7 +299,7 @@ int main(int count, char **arguments)
 	else {
 		check_tables();
 		check_misspelt();
-		try_all(matrix && *matrix);
+		try_all(find_extent());
 	}
 	node_stop(&node);
 	CHECK_CALL(unlink(file_path));

@@ -155,6 +155,7 @@ const struct state_row state_object_rows[] = {
 	{ "eventfd", make_event, see_event, .ways = STATE_ALL },
 	{ "timerfd", make_timer, see_timer, .ways = STATE_ALL },
 	{ "signalfd", ask_for_signals, see_signal, .ways = STATE_ALL },
+	/* which it watches */
 	{ "epoll", watch, see_watched, .ways = STATE_ALL, .needs = { "eventfd" } },
 	/* in a child it would mean the parent */
 	{ "pidfd", open_oneself, see_oneself, .ways = STATE_ITSELF },

@@ -166,6 +166,7 @@ const struct state_row state_signal_rows[] = {
 	/* rfork_move() blocks all signals, and has the mask in a variable */
 	{ "signal-mask", block, see_blocked, .ways = STATE_ALL, .unseen = STATE_BY(MOVE) },
 	{ "alternate-stack", set_altstack, see_altstack, .ways = STATE_ALL },
+	/* what is not blocked does not stay pending */
 	{ "pending-signals", send_signals, see_signals, .ways = STATE_ALL, .unseen = STATE_CHILDREN,
 	  .needs = { "signal-mask" } },
 	{ "interval-timers", set_interval_timers, see_interval_timers, .ways = STATE_ALL,

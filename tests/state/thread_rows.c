@@ -236,6 +236,7 @@ const struct state_row state_thread_rows[] = {
 	{ "fs-base", note_fs, see_fs, .ways = STATE_ALL },
 	{ "gs-base", set_gs, see_gs, .ways = STATE_ALL },
 	{ "registers", see_that_it_runs, see_that_it_runs, .ways = STATE_ALL },
+	/* the C library has it in the word that the kernel clears when the thread ends */
 	{ "thread-id", see_thread_id, see_thread_id, .ways = STATE_ALL,
 	  .needs = { "tid-address" } },
 	{ "tid-address", note_tid_address, see_tid_address, .ways = STATE_ALL },
