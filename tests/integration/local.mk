@@ -40,6 +40,7 @@ rf_integration_tests = \
 	%D%/child_has_no_terminal_of_the_server \
 	%D%/child_has_offsets_of_its_own \
 	%D%/child_has_the_attributes_of_a_fork_child \
+	%D%/child_is_where_the_node_is \
 	%D%/child_sees_equal_memory \
 	%D%/children_may_move_on \
 	%D%/clocks_are_the_nodes_without_privilege \
@@ -75,12 +76,14 @@ rf_integration_tests = \
 	%D%/dead_spare_is_replaced \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
+	%D%/debuggers_stay_at_home \
 	%D%/deep_recursion_returns_after_the_move \
 	%D%/deleted_files_rest_with_their_bytes \
 	%D%/detached_child_keeps_an_ended_terminal \
 	%D%/detached_child_outlives_the_link \
 	%D%/devices_are_known_by_their_numbers \
 	%D%/directories_are_reopened \
+	%D%/dispatch_of_system_calls_ends \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
 	%D%/dontfork_memory_stays_home \
@@ -209,6 +212,7 @@ rf_integration_tests = \
 	%D%/pipe_to_the_parent_works \
 	%D%/pipes_inside_move_with_their_bytes \
 	%D%/plain_call_is_a_fork \
+	%D%/policies_of_mappings_are_not_kept \
 	%D%/poll_and_epoll_work_in_the_child \
 	%D%/proc_files_are_the_childs_own \
 	%D%/process_knows_where_it_is \
@@ -238,6 +242,7 @@ rf_integration_tests = \
 	%D%/second_sigterm_ends_everything \
 	%D%/segment_bases_are_kept \
 	%D%/segments_of_its_own_are_refused \
+	%D%/semaphore_adjustments_stay_at_home \
 	%D%/sent_descriptors_are_refused \
 	%D%/seqpacket_socket_works \
 	%D%/server_needs_explicit_trust \
@@ -254,6 +259,7 @@ rf_integration_tests = \
 	%D%/signalfds_travel \
 	%D%/signals_before_a_stop_come_first \
 	%D%/signals_keep_their_order_with_output \
+	%D%/signals_of_files_stay_at_home \
 	%D%/signals_of_short_lived_senders_come_home \
 	%D%/signals_reach_many_children \
 	%D%/signals_reach_the_child \
@@ -306,6 +312,7 @@ rf_integration_tests = \
 	%D%/unreadable_files_are_refused_by_name \
 	%D%/unsupported_descriptor_is_named \
 	%D%/untouched_memory_costs_nothing \
+	%D%/usage_begins_anew \
 	%D%/user_is_dropped_for_good \
 	%D%/vector_registers_survive_below_a_handler \
 	%D%/wait_for_any_child_meets_each_ghost_once \
@@ -464,6 +471,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_child_has_no_terminal_of_the_server_LDADD = $(rf_integration_ldadd)
 %C%_child_has_offsets_of_its_own_LDADD = $(rf_integration_ldadd)
 %C%_child_has_the_attributes_of_a_fork_child_LDADD = $(rf_integration_ldadd)
+%C%_child_is_where_the_node_is_LDADD = $(rf_integration_ldadd)
 %C%_child_sees_equal_memory_LDADD = $(rf_integration_ldadd)
 %C%_children_may_move_on_LDADD = $(rf_integration_ldadd)
 %C%_clocks_are_the_nodes_without_privilege_LDADD = $(rf_integration_ldadd)
@@ -499,12 +507,14 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
+%C%_debuggers_stay_at_home_LDADD = $(rf_integration_ldadd)
 %C%_deep_recursion_returns_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_deleted_files_rest_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_keeps_an_ended_terminal_LDADD = $(rf_integration_ldadd)
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
 %C%_devices_are_known_by_their_numbers_LDADD = $(rf_integration_ldadd)
 %C%_directories_are_reopened_LDADD = $(rf_integration_ldadd)
+%C%_dispatch_of_system_calls_ends_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_dontfork_memory_stays_home_LDADD = $(rf_integration_ldadd)
@@ -634,6 +644,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_pipe_to_the_parent_works_LDADD = $(rf_integration_ldadd)
 %C%_pipes_inside_move_with_their_bytes_LDADD = $(rf_integration_ldadd)
 %C%_plain_call_is_a_fork_LDADD = $(rf_integration_ldadd)
+%C%_policies_of_mappings_are_not_kept_LDADD = $(rf_integration_ldadd)
 %C%_poll_and_epoll_work_in_the_child_LDADD = $(rf_integration_ldadd)
 %C%_proc_files_are_the_childs_own_LDADD = $(rf_integration_ldadd)
 %C%_process_knows_where_it_is_LDADD = $(rf_integration_ldadd)
@@ -663,6 +674,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_second_sigterm_ends_everything_LDADD = $(rf_integration_ldadd)
 %C%_segment_bases_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_segments_of_its_own_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_semaphore_adjustments_stay_at_home_LDADD = $(rf_integration_ldadd)
 %C%_sent_descriptors_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_seqpacket_socket_works_LDADD = $(rf_integration_ldadd)
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
@@ -679,6 +691,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_signalfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_signals_before_a_stop_come_first_LDADD = $(rf_integration_ldadd)
 %C%_signals_keep_their_order_with_output_LDADD = $(rf_integration_ldadd)
+%C%_signals_of_files_stay_at_home_LDADD = $(rf_integration_ldadd)
 %C%_signals_of_short_lived_senders_come_home_LDADD = $(rf_integration_ldadd)
 %C%_signals_reach_many_children_LDADD = $(rf_integration_ldadd)
 %C%_signals_reach_the_child_LDADD = $(rf_integration_ldadd)
@@ -731,6 +744,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_unreadable_files_are_refused_by_name_LDADD = $(rf_integration_ldadd)
 %C%_unsupported_descriptor_is_named_LDADD = $(rf_integration_ldadd)
 %C%_untouched_memory_costs_nothing_LDADD = $(rf_integration_ldadd)
+%C%_usage_begins_anew_LDADD = $(rf_integration_ldadd)
 %C%_user_is_dropped_for_good_LDADD = $(rf_integration_ldadd)
 %C%_vector_registers_survive_below_a_handler_SOURCES = \
 	%D%/vector_registers_survive_below_a_handler.c tests/support/vectors.c tests/support/vectors.h
