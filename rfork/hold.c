@@ -23,6 +23,7 @@
 #include "rfork/map_proof.h"
 #include "rfork/other_threads.h"
 #include "rfork/refusals.h"
+#include "rfork/rights.h"
 #include "rfork/sandbox.h"
 #include "rfork/state.h"
 #include "rfork/sys.h"
@@ -332,6 +333,8 @@ static struct rf_holder_order *begin_order(int64_t crid, unsigned flags, uint64_
 	memcpy(order->request.boot_id, facts->boot_id, sizeof(order->request.boot_id));
 	rf_format(order->name, sizeof(order->name), "rfork:crid %ld", crid);
 	rf_identity_describe(&order->request.identity, rf_state_identity(), facts);
+	rf_rights_collect(&order->request.rights);
+	order->request.limits_rights = rf_rights_are_limited(&order->request.rights);
 	order->request.connection = "";
 	describe_origin(order);
 	return order;

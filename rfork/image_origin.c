@@ -131,6 +131,8 @@ int rf_record_take_rights(struct rf_reader *reader, struct rf_image *image, size
 	if (bytes != sizeof(image->rights))
 		return rf_record_corrupt(reader, "RIGHTS has another length");
 	memcpy(&image->rights, reader->payload, bytes);
+	if (image->rights.reserved)
+		return rf_record_corrupt(reader, "RIGHTS has a reserved field in use");
 	image->has_rights = true;
 	return 0;
 }

@@ -140,7 +140,8 @@ struct rf_machine_facts {
 struct rf_rights {
 	uint64_t root_device, root_inode; /* of its root directory */
 	uint64_t permitted, bounding;
-	uint64_t user_namespace; /* its inode, which they are of; 0 = unknown */
+	uint32_t user_namespace; /* its inode, which they are of; 0 = unknown */
+	uint32_t securebits;
 };
 
 /* As struct termios2 of the kernel. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Drops capabilities.  Called by rfork-shell, in the process that becomes the image.
+ * Drops capabilities.  Called by rfork-shell and by executables that restart themselves, in the
+ * process that becomes the image, while it has one thread.
  */
 #define _GNU_SOURCE
 #include "rfork/restore_rights.h"
@@ -9,6 +10,7 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 
+#include "rfork/rights.h"
 #include "rfork/sys.h"
 
 #define CAPABILITIES 64u
@@ -47,17 +49,44 @@ static int limit_permitted(uint64_t kept, uint64_t kept_inheritable)
 	return (int)rf_syscall(SYS_capset, &header, data);
 }
 
-int rf_restore_rights(const struct rf_image *image, struct rf_report *report)
+/* The attributes have been restored, as far as that is permitted. */
+static bool has_securebits(const struct rf_image *image)
 {
-	int error;
+	uint32_t wanted = image->state.securebits & RF_CONFINING_SECUREBITS;
 
-	if (!image->has_rights)
+	return !wanted || !(wanted & ~(uint32_t)rf_sys_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
+}
+
+/* Where the means to limit it are lacking, no program that it executes gives it anything. */
+static int gain_nothing(const char *what, struct rf_warnings *warnings)
+{
+	if (rf_sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return 0;
-	error = limit_bounding(image->rights.bounding);
-	if (error == 0)
-		error = limit_permitted(image->rights.permitted,
-					image->rights.permitted & image->rights.bounding);
-	return error < 0
-		       ? rf_report(report, -error, "capabilities that the caller does not have: %m")
-		       : 0;
+	rf_warn(warnings, 0, "%s, and so no_new_privs is set", what);
+	return (int)rf_sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int limit(const struct rf_image *image, struct rf_warnings *warnings)
+{
+	const struct rf_image_rights *kept = &image->rights;
+	int error = image->has_rights ? limit_bounding(kept->bounding) : 0;
+
+	if (error == -EPERM && warnings)
+		error = gain_nothing("bounding set: it cannot be limited to what it was", warnings);
+	if (error == 0 && !has_securebits(image))
+		error = warnings ? gain_nothing("securebits: those that confine it cannot be set",
+						warnings)
+				 : -EPERM;
+	if (error == 0 && image->has_rights)
+		error = limit_permitted(kept->permitted, kept->permitted & kept->bounding);
+	return error;
+}
+
+int rf_restore_rights(const struct rf_image *image, struct rf_warnings *warnings,
+		      struct rf_report *report)
+{
+	int error = limit(image, warnings);
+
+	return error < 0 ? rf_report(report, -error, "rights that the process did not have: %m")
+			 : 0;
 }

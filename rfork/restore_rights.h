@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes from the process that becomes an image the capabilities that the image is not to have.
+ * Takes from the process that becomes an image what the image's process could not do.
  */
 #ifndef RF_RESTORE_RIGHTS_H
 #define RF_RESTORE_RIGHTS_H
 
 #include "rfork/image_reader.h"
+#include "rfork/warnings.h"
 
-/* Last of what may need them.  0, or a negative errno with a report. */
-int rf_restore_rights(const struct rf_image *image, struct rf_report *report);
+/*
+ * Last of what may need them, but behind the attributes.  warnings: where the process may not take
+ * from itself what a program that it executes could get, it sets no_new_privs, and says so there;
+ * NULL: that is a failure.  0, or a negative errno with a report.
+ */
+int rf_restore_rights(const struct rf_image *image, struct rf_warnings *warnings,
+		      struct rf_report *report);
 
 #endif

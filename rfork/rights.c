@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -31,23 +32,43 @@ static uint64_t read_permitted(void)
 	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
-/* Those of `asked` that the bounding set has; each is a question of its own. */
-static uint64_t read_bounding(uint64_t asked)
+static uint64_t bit(unsigned capability)
+{
+	return UINT64_C(1) << capability;
+}
+
+/* Each is a question of its own; the kernel answers EINVAL beyond the last that it knows. */
+static long ask_bounding(unsigned capability)
+{
+	return capability < CAPABILITIES ? rf_sys_prctl(PR_CAPBSET_READ, capability, 0, 0, 0)
+					 : -EINVAL;
+}
+
+/* *unknown: those that this kernel does not know yet. */
+static uint64_t read_bounding(uint64_t *unknown)
 {
 	uint64_t bounding = 0;
+	unsigned next = 0;
+	long has;
 
-	for (unsigned capability = 0; capability < CAPABILITIES; capability++)
-		if (asked >> capability & 1 &&
-		    rf_sys_prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1)
-			bounding |= UINT64_C(1) << capability;
+	for (; (has = ask_bounding(next)) >= 0; next++)
+		bounding |= has ? bit(next) : 0;
+	*unknown = next < CAPABILITIES ? ~(bit(next) - 1) : 0;
 	return bounding;
 }
 
-static uint64_t read_user_namespace(void)
+static uint32_t read_user_namespace(void)
 {
 	struct stat status;
 
-	return rf_sys_stat("/proc/self/ns/user", &status) == 0 ? status.st_ino : 0;
+	return rf_sys_stat("/proc/self/ns/user", &status) == 0 ? (uint32_t)status.st_ino : 0;
+}
+
+static uint32_t read_securebits(void)
+{
+	long securebits = rf_sys_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+
+	return securebits < 0 ? 0 : (uint32_t)securebits;
 }
 
 void rf_rights_read(struct rf_rights *rights)
@@ -58,8 +79,9 @@ void rf_rights_read(struct rf_rights *rights)
 	*rights = (struct rf_rights){ .root_device = root.st_dev,
 				      .root_inode = root.st_ino,
 				      .permitted = read_permitted(),
-				      .bounding = read_bounding(UINT64_MAX),
-				      .user_namespace = read_user_namespace() };
+				      .bounding = read_bounding(&(uint64_t){ 0 }),
+				      .user_namespace = read_user_namespace(),
+				      .securebits = read_securebits() };
 }
 
 void rf_rights_put(struct rf_machine_facts *welcome, const struct rf_rights *rights)
@@ -115,7 +137,7 @@ static const char *const names[] = {
 	"checkpoint_restore",
 };
 
-static void name_all(uint64_t capabilities, char *text, size_t bytes)
+void rf_rights_name(uint64_t capabilities, char *text, size_t bytes)
 {
 	size_t used = 0;
 
@@ -131,56 +153,69 @@ static void name_all(uint64_t capabilities, char *text, size_t bytes)
 	}
 }
 
-/* What root has dropped.  Of others the node decides as which user a child runs, and what that may
- * do. */
-static uint64_t find_gained(uint64_t node)
+/* What the kernel does not know nobody has dropped. */
+void rf_rights_bound(struct rf_image_rights *rights, bool is_root)
 {
-	return node && rf_syscall(SYS_geteuid) == 0 ? node & ~read_permitted() : 0;
+	uint64_t unknown;
+
+	read_bounding(&unknown);
+	rights->permitted = is_root ? rights->permitted | unknown : UINT64_MAX;
+	rights->bounding |= unknown;
 }
 
-/* What no program that the process executes can get, set-user-ID or not. */
-static uint64_t find_gained_bounding(uint64_t node)
+bool rf_rights_are_limited(const struct rf_image_rights *rights)
 {
-	return node & ~read_bounding(node);
+	return ~(rights->permitted & rights->bounding) || rights->root_inode;
 }
 
 /* In another user namespace capabilities mean something else, and neither have more of them. */
-static bool are_comparable(const struct rf_rights *node, bool same_boot)
+static bool are_comparable(const struct rf_image_rights *rights, const struct rf_rights *node,
+			   bool same_boot)
 {
-	uint64_t here = read_user_namespace();
-
-	return here == node->user_namespace &&
-	       (same_boot || here == INITIAL_USER_NAMESPACE || here == 0);
+	return rights->user_namespace == node->user_namespace &&
+	       (same_boot || rights->user_namespace == INITIAL_USER_NAMESPACE ||
+		rights->user_namespace == 0);
 }
 
-bool rf_rights_limit(struct rf_image_rights *limit, const struct rf_machine_facts *node,
+bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_facts *facts,
 		     bool same_boot)
 {
-	struct rf_rights rights;
-	uint64_t gained, bounding;
-
-	memcpy(&rights, node->program, sizeof(rights));
-	gained = find_gained(rights.permitted);
-	bounding = find_gained_bounding(rights.bounding);
-	if ((gained || bounding) && !are_comparable(&rights, same_boot))
-		gained = bounding = 0;
-	*limit = (struct rf_image_rights){ .permitted = ~gained, .bounding = ~bounding };
-	return gained || bounding;
-}
-
-/* The bounding set is only for those who have a capability for that. */
-static void refuse_bounding(const struct rf_rights *node, bool same_boot,
-			    struct rf_refusals *refusals)
-{
-	char text[RF_REPORT_BYTES / 2] = "";
+	struct rf_rights node;
 	uint64_t gained;
 
-	if (node->permitted >> CAP_SETPCAP & 1)
+	memcpy(&node, facts->program, sizeof(node));
+	gained = (node.permitted & ~rights->permitted) | (node.bounding & ~rights->bounding);
+	return gained && are_comparable(rights, &node, same_boot);
+}
+
+static bool may_limit(const struct rf_rights *node)
+{
+	return node->permitted >> CAP_SETPCAP & 1;
+}
+
+/* What no program that the child executes could get, set-user-ID or not; the set is only for those
+ * who have a capability for that. */
+static void refuse_bounding(const struct rf_image_rights *rights, const struct rf_rights *node,
+			    bool same_boot, struct rf_refusals *refusals)
+{
+	uint64_t gained = node->bounding & ~rights->bounding;
+	char text[RF_REPORT_BYTES / 2] = "";
+
+	if (!gained || may_limit(node) || !are_comparable(rights, node, same_boot))
 		return;
-	gained = find_gained_bounding(node->bounding);
-	name_all(gained, text, sizeof(text));
-	if (gained && are_comparable(node, same_boot))
-		rf_refuse(refusals, "bounding set: the child could get %s", text);
+	rf_rights_name(gained, text, sizeof(text));
+	rf_refuse(refusals, "bounding set: the child could get %s", text);
+}
+
+/* Locked bits stay as they are, whoever wants to change them. */
+static void refuse_securebits(uint32_t securebits, const struct rf_rights *node,
+			      struct rf_refusals *refusals)
+{
+	uint32_t lacking = securebits & RF_CONFINING_SECUREBITS & ~node->securebits;
+	uint32_t locked = (node->securebits & SECURE_ALL_LOCKS) >> 1;
+
+	if (lacking && (!may_limit(node) || lacking & locked))
+		rf_refuse(refusals, "securebits: the child would run without 0x%x", lacking);
 }
 
 /* -- the root directory ------------------------------------------------------------------------ */
@@ -196,23 +231,49 @@ static bool is_changed_root(void)
 	       !(root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-static void refuse_root(const struct rf_rights *node, bool same_boot, struct rf_refusals *refusals)
+static void read_root(struct rf_image_rights *rights)
 {
 	struct stat root = { 0 };
 
 	if (!is_changed_root())
 		return;
 	rf_sys_stat("/", &root);
-	if (!same_boot || root.st_dev != node->root_device || root.st_ino != node->root_inode)
+	rights->root_device = root.st_dev;
+	rights->root_inode = root.st_ino;
+}
+
+static void refuse_root(const struct rf_image_rights *rights, const struct rf_rights *node,
+			bool same_boot, struct rf_refusals *refusals)
+{
+	if (rights->root_inode && (!same_boot || rights->root_device != node->root_device ||
+				   rights->root_inode != node->root_inode))
 		rf_refuse(refusals, "root directory: chroot(2) would not confine the child");
 }
 
-void rf_rights_refuse(const struct rf_machine_facts *node, bool same_boot,
+/* -- the whole --------------------------------------------------------------------------------- */
+
+void rf_rights_collect(struct rf_image_rights *rights)
+{
+	uint64_t unknown;
+
+	*rights = (struct rf_image_rights){ .permitted = UINT64_MAX,
+					    .bounding = read_bounding(&unknown) };
+	rights->bounding |= unknown;
+	if (rf_syscall(SYS_geteuid) == 0)
+		rights->permitted = read_permitted() | unknown;
+	read_root(rights);
+	if (rf_rights_are_limited(rights))
+		rights->user_namespace = read_user_namespace();
+}
+
+void rf_rights_refuse(const struct rf_image_rights *rights, uint32_t securebits,
+		      const struct rf_machine_facts *facts, bool same_boot,
 		      struct rf_refusals *refusals)
 {
-	struct rf_rights rights;
+	struct rf_rights node;
 
-	memcpy(&rights, node->program, sizeof(rights));
-	refuse_bounding(&rights, same_boot, refusals);
-	refuse_root(&rights, same_boot, refusals);
+	memcpy(&node, facts->program, sizeof(node));
+	refuse_bounding(rights, &node, same_boot, refusals);
+	refuse_securebits(securebits, &node, refusals);
+	refuse_root(rights, &node, same_boot, refusals);
 }

@@ -126,6 +126,17 @@ static int send_forecast(struct rf_ghost_order *order, struct rf_report *report)
 	return rf_report(report, -error, "connection to %s: %m", order->host);
 }
 
+static void limit_rights(struct rf_ghost_order *order, const struct rf_machine_facts *node)
+{
+	struct rf_image_rights *rights = &order->request.rights;
+	const bool same_boot = order->request.same_boot;
+
+	rf_rights_collect(rights);
+	rf_rights_refuse(rights, order->attributes.state.securebits, node, same_boot,
+			 &order->refusals);
+	order->request.limits_rights = rf_rights_limit(rights, node, same_boot);
+}
+
 /* What a node has to do with it, once it has answered. */
 static int settle_with_node(struct rf_flight *flight, const struct rf_options *options,
 			    struct rf_ghost_order *order, struct rf_report *report)
@@ -144,9 +155,7 @@ static int settle_with_node(struct rf_flight *flight, const struct rf_options *o
 	error = complete_order(order, here, &node, report);
 	if (error < 0)
 		return error;
-	order->request.limits_rights =
-		rf_rights_limit(&order->request.rights, &node, order->request.same_boot);
-	rf_rights_refuse(&node, order->request.same_boot, &order->refusals);
+	limit_rights(order, &node);
 	return send_forecast(order, report);
 }
 

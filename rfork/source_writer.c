@@ -67,6 +67,9 @@ static int write_head(const struct rf_source *source, struct rf_image_writer *wr
 		error = write_two(writer, RF_RECORD_IDENTITY, &source->image.identity,
 				  sizeof(source->image.identity), source->image.connection,
 				  source->image.identity.connection_bytes);
+	if (error >= 0 && source->image.has_rights)
+		error = write_one(writer, RF_RECORD_RIGHTS, &source->image.rights,
+				  sizeof(source->image.rights));
 	return error;
 }
 

@@ -125,7 +125,7 @@ int rf_shell_become_image(struct rf_shell *shell)
 		return error;
 	rf_sys_close(shell->connection);
 	rf_restore_seal(&restore);
-	error = rf_restore_rights(&shell->image, &shell->report);
+	error = rf_restore_rights(&shell->image, NULL, &shell->report);
 	if (error < 0)
 		return error;
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */

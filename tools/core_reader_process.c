@@ -409,6 +409,10 @@ static int lose_the_rest(struct core *core)
 			core->source,
 			"alternate signal stacks, timers, signals pending for the process, locks, and the umask: %03o is taken",
 			DEFAULT_UMASK);
+	if (error == 0)
+		error = rf_source_lose(
+			core->source,
+			"limits, scheduling, capabilities that were dropped, and other options");
 	return error < 0 ? core_no_memory(core) : 0;
 }
 

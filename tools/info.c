@@ -515,6 +515,7 @@ static void print_source(const struct rf_source *source)
 	print_machine(source);
 	print_clocks(&source->image);
 	print_identity(&source->image);
+	undump_info_rights(&source->image);
 	undump_info_state(&source->image.state);
 	print_chain(source);
 	print_actions(&source->image, "Caught", 0);

@@ -406,6 +406,7 @@ void undump_info_json(const struct rf_source *source)
 	write_clocks(&json, &source->image);
 	write_identity(&json, &source->image);
 	write_process(&json, source);
+	undump_info_json_rights(&json, &source->image);
 	undump_info_json_state(&json, &source->image.state);
 	write_memory(&json, source);
 	write_files(&json, &source->image);

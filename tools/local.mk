@@ -43,6 +43,7 @@ noinst_LTLIBRARIES += %D%/libprocess.la
 	%D%/process_vdso.c \
 	%D%/process_reader.c %D%/process_reader.h \
 	%D%/process_attributes.c \
+	%D%/process_rights.c \
 	%D%/process_threads.c \
 	%D%/tracee.c %D%/tracee.h \
 	%D%/tracee_call.c
@@ -59,6 +60,7 @@ bin_PROGRAMS += %D%/undump
 	%D%/describe.c %D%/describe.h \
 	%D%/info.c %D%/info.h \
 	%D%/info_json.c \
+	%D%/info_rights.c \
 	%D%/info_state.c \
 	%D%/json.c %D%/json.h \
 	%D%/open.c \

@@ -63,6 +63,9 @@ uint64_t rf_process_answer_address(const struct rf_process *process, size_t thre
  * process_attributes.c. */
 int rf_process_ask_attributes(struct rf_process *process, size_t index, struct rf_report *report);
 
+/* Capabilities, and that its threads have the same; process_rights.c. */
+int rf_process_read_rights(struct rf_process *process, struct rf_report *report);
+
 /* Ranges, auxv, directory; process_reader.c.  Mappings, which may be of files that descriptors
  * lead to, and which memory holds data;
  * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */

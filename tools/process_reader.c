@@ -222,6 +222,8 @@ static int read_all(struct rf_process *process, struct rf_report *report)
 	if (error == 0)
 		error = rf_process_read_threads(process, report);
 	if (error == 0)
+		error = rf_process_read_rights(process, report);
+	if (error == 0)
 		error = read_process(process, report);
 	if (error == 0)
 		error = rf_process_read_descriptors(process, report);

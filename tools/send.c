@@ -13,10 +13,12 @@
 #include <rfork.h>
 
 #include "rfork/approach.h"
+#include "rfork/boot_id.h"
 #include "rfork/fdtable.h"
 #include "rfork/ghost.h"
 #include "rfork/ghost_signals.h"
 #include "rfork/machine_facts.h"
+#include "rfork/rights.h"
 #include "rfork/source_writer.h"
 #include "rfork/statefile_reader.h"
 #include "tools/undump.h"
@@ -262,6 +264,22 @@ static int collect_own(struct rf_flight *flight, struct rf_ghost_order *order,
 	return error;
 }
 
+/* The child gets no more than the process had that the image is of, whatever we may do. */
+static int limit_rights(struct rf_ghost_order *order, struct rf_source *source,
+			const struct rf_machine_facts *node, struct rf_report *report)
+{
+	struct rf_image *image = &source->image;
+	const struct rf_image_rights none = { .permitted = UINT64_MAX, .bounding = UINT64_MAX };
+	bool same_boot = rf_boot_id_is_same(node->boot_id, image->head.boot_id);
+
+	if (!image->has_rights)
+		image->rights = none;
+	rf_rights_refuse(&image->rights, image->state.securebits, node, same_boot,
+			 &order->refusals);
+	image->has_rights = rf_rights_limit(&image->rights, node, same_boot);
+	return rf_refusals_report(&order->refusals, "cannot travel", "", report);
+}
+
 /* Hears what the node is, and decides what the child has of ours. */
 static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 		  const struct rf_options *options, struct rf_source *source,
@@ -276,6 +294,8 @@ static int settle(struct rf_flight *flight, struct rf_ghost_order *order,
 		order->terminal.device = 0;
 		error = collect_own(flight, order, NULL, report);
 	}
+	if (error == 0)
+		error = limit_rights(order, source, &node, report);
 	return error < 0 ? error : take_standard_files(source, order, report);
 }
 

@@ -35,6 +35,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/restore_objects.c rfork/restore_objects.h \
 	rfork/restore_pipes.c rfork/restore_pipes.h \
 	rfork/restore_region.c rfork/restore_region.h \
+	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_marks.c \
 	rfork/restore_shared.c \
 	rfork/restore_timers.c rfork/restore_timers.h \

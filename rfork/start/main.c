@@ -22,6 +22,7 @@
 #include "rfork/restore_clocks.h"
 #include "rfork/restore_locks.h"
 #include "rfork/restore_region.h"
+#include "rfork/restore_rights.h"
 #include "rfork/restore_timers.h"
 #include "rfork/start/runtime.h"
 #include "rfork/start/start.h"
@@ -253,6 +254,20 @@ static int build_image(struct rf_start *start)
 	return error;
 }
 
+/* Who starts a file of his own decides where: a root that chroot(2) has set is no reason to refuse
+ * him, unlike a node. */
+static int limit_rights(struct rf_start *start)
+{
+	const struct rf_image_rights *rights = &start->file.image.rights;
+	struct stat root = { 0 };
+
+	if (rights->root_inode &&
+	    (!start->is_same_boot || rf_sys_stat("/", &root) < 0 ||
+	     root.st_dev != rights->root_device || root.st_ino != rights->root_inode))
+		rf_warn(&start->warnings, 0, "root directory: chroot(2) does not confine it here");
+	return rf_restore_rights(&start->file.image, &start->warnings, &start->report);
+}
+
 /* A program that went on from no call of ours has nobody to ask for them. */
 static void show_warnings(const struct rf_start *start)
 {
@@ -290,6 +305,9 @@ static int become_image(struct rf_start *start, const char *failure)
 
 	if (error == 0) {
 		rf_restore_attributes(&start->file.image, &start->own, true, &start->warnings);
+		error = limit_rights(start);
+	}
+	if (error == 0) {
 		show_warnings(start);
 		error = rf_restore_fill(&restore, &start->report);
 		rf_restore_seal(&restore);

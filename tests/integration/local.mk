@@ -235,6 +235,7 @@ rf_integration_tests = \
 	%D%/restarted_program_keeps_its_attributes \
 	%D%/restarted_program_may_rfork \
 	%D%/restarted_program_reopens_its_files \
+	%D%/rights_stay_dropped_at_rest \
 	%D%/roads_need_devices \
 	%D%/robust_list_is_kept \
 	%D%/sandboxes_are_not_left \
@@ -297,6 +298,7 @@ rf_integration_tests = \
 	%D%/threads_and_children_refuse_a_move \
 	%D%/threads_keep_their_connections_apart \
 	%D%/threads_start_after_the_move \
+	%D%/threads_with_other_rights_are_refused \
 	%D%/timerfds_travel \
 	%D%/timers_move_with_their_remaining_time \
 	%D%/two_pipes_make_a_coprocess \
@@ -350,6 +352,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/node.c tests/support/node.h \
 	tests/support/proxy.c tests/support/proxy.h \
 	tests/support/restart.c tests/support/restart.h \
+	tests/support/rights.c tests/support/rights.h \
 	tests/support/road_node.c tests/support/road_node.h \
 	tests/support/scripted_node.c tests/support/scripted_node.h \
 	tests/support/screen.c tests/support/screen.h \
@@ -667,6 +670,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_restarted_program_keeps_its_attributes_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
+%C%_rights_stay_dropped_at_rest_LDADD = $(rf_integration_ldadd)
 %C%_roads_need_devices_LDADD = $(rf_integration_ldadd)
 %C%_robust_list_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_sandboxes_are_not_left_LDADD = $(rf_integration_ldadd)
@@ -729,6 +733,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_threads_and_children_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
+%C%_threads_with_other_rights_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_timerfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_timers_move_with_their_remaining_time_LDADD = $(rf_integration_ldadd)
 %C%_two_pipes_make_a_coprocess_LDADD = $(rf_integration_ldadd)

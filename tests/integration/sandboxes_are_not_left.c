@@ -2,8 +2,9 @@
 /*
  * Claim: a process that is confined in a way in which its child on a node would not be is refused
  * by name, and rfork_check() says the same: a seccomp filter, a Landlock domain, a root directory
- * set by chroot(2).  Of the first two no checkpoint is taken, either.  Before it was confined it
- * could go, and no_new_privs alone confines nobody so.
+ * set by chroot(2).  Of the first two no checkpoint is taken, either; of the last one is, which no
+ * node restarts, and an executable that says so.  Before it was confined it could go, and
+ * no_new_privs alone confines nobody so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,8 +21,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/support/checkpoint.h"
 #include "tests/support/footprint.h"
 #include "tests/support/node.h"
+#include "tests/support/undump.h"
 
 #define LIST_BYTES 2048
 #define SKIPPED 77
@@ -132,6 +135,50 @@ static const struct sandbox {
 	{ "chroot", change_root, "root directory: ", true },
 };
 
+/* -- what is confined by a root directory rests, and remembers it ------------------------------ */
+
+static char state[48], app[48];
+
+/* The names are the same inside and outside. */
+static void name_files(void)
+{
+	snprintf(state, sizeof(state), "%s.state", root);
+	snprintf(app, sizeof(app), "%s.app", root);
+}
+
+static void rest(void)
+{
+	rfork_crid_t crid = checkpoint_hold(0);
+	int result;
+
+	if (!crid)
+		_exit(0);
+	checkpoint_write(crid, state);
+	result = rfork_undump(app);
+	if (!result)
+		_exit(strcmp(rfork_report(),
+			     "root directory: chroot(2) does not confine it here\n") == 0
+			      ? 0
+			      : 1);
+	CHECK_EQUAL(result, 1);
+}
+
+/* Who starts an executable decides where; a node is none of his. */
+static void expect_rest(void)
+{
+	static struct undump_result result;
+
+	undump_run(&result, test_build_path("tools/undump"), state, "--to", node.host, NULL);
+	if (result.status != 1 ||
+	    !strstr(result.text, "root directory: chroot(2) would not confine the child"))
+		test_fail(__FILE__, __LINE__, "exit status %d: %s", result.status, result.text);
+	undump_run(&result, app, NULL);
+	if (result.status != 0)
+		test_fail(__FILE__, __LINE__, "exit status %d: %s", result.status, result.text);
+	CHECK_CALL(unlink(state));
+	CHECK_CALL(unlink(app));
+}
+
 /* -- each of them ------------------------------------------------------------------------------ */
 
 static void expect_confined(const struct sandbox *sandbox)
@@ -146,8 +193,10 @@ static void expect_confined(const struct sandbox *sandbox)
 	CHECK(end && !end[1]);
 	*end = '\0';
 	footprint_expect_refusal(node.host, NULL, ENOTSUP, list);
-	if (sandbox->is_of_the_node)
+	if (sandbox->is_of_the_node) {
+		rest();
 		return;
+	}
 	/* an executable would be started anywhere */
 	CHECK_EQUAL(rfork_checkpoint(0), -1);
 	CHECK_EQUAL(errno, ENOTSUP);
@@ -183,6 +232,8 @@ static bool try_sandbox(const struct sandbox *sandbox)
 	if (status != 0 && status != SKIPPED << 8)
 		test_fail(__FILE__, __LINE__, "%s: wait status %#x", sandbox->name,
 			  (unsigned)status);
+	if (status == 0 && sandbox->is_of_the_node)
+		expect_rest();
 	return status == 0;
 }
 
@@ -194,6 +245,7 @@ int main(void)
 	node_start(&node, NULL);
 	node_expect_service(&node);
 	make_root();
+	name_files();
 	for (size_t i = 0; i < sizeof(sandboxes) / sizeof(sandboxes[0]); i++)
 		tried += try_sandbox(&sandboxes[i]);
 	remove_root();

@@ -212,8 +212,7 @@ const struct state_row state_process_rows[] = {
 	{ "code-ranges", note_ranges, see_ranges, .ways = STATE_ALL },
 	{ "clocks", .ways = STATE_BY(RFORK),
 	  .program = "tests/integration/clocks_go_on_with_privilege" },
-	{ "capabilities", drop_capability, see_capabilities,
-	  .ways = STATE_CHILDREN | STATE_BY(MOVE) },
+	{ "capabilities", drop_capability, see_capabilities, .ways = STATE_ALL },
 	/* undump -p takes a process without its knowledge */
 	{ "identity", NULL, see_identity, .ways = STATE_ALL & ~STATE_BY(PROCESS) },
 	{ .kind = NULL },

@@ -203,11 +203,17 @@ static void append_origin(struct sample *sample)
 			      .connection_bytes = sizeof(identity.connection) },
 		.connection = "tcp://n1",
 	};
+	const struct rf_image_rights rights = { .permitted = ~(UINT64_C(1) << 13),
+						.bounding = ~(UINT64_C(1) << 24),
+						.root_device = 64769,
+						.root_inode = 131073,
+						.user_namespace = 4026531837 };
 
 	append_optional(sample, RF_RECORD_ORIGIN, &origin, sizeof(origin));
 	append_optional(sample, RF_RECORD_MACHINE, &machine, sizeof(machine));
 	append_optional(sample, RF_RECORD_CLOCKS, &clocks, sizeof(clocks));
 	append_optional(sample, RF_RECORD_IDENTITY, &identity, sizeof(identity));
+	append(sample, RF_RECORD_RIGHTS, &rights, sizeof(rights));
 }
 
 static void append_locks(struct sample *sample)

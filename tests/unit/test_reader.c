@@ -129,6 +129,9 @@ START_TEST(what_an_image_says_besides_is_read)
 	ck_assert_str_eq(reading.image.identity.origin.host_name, "first");
 	ck_assert_uint_eq(reading.image.identity.home.pid, 4711);
 	ck_assert_str_eq(reading.image.connection, "tcp://n1");
+	ck_assert(reading.image.has_rights);
+	ck_assert_uint_eq(reading.image.rights.bounding, ~(UINT64_C(1) << 24));
+	ck_assert_uint_eq(reading.image.rights.root_inode, 131073);
 	ck_assert_uint_eq(reading.image.lock_count, 2);
 	ck_assert_uint_eq(reading.image.locks[0].start, 100);
 	ck_assert_str_eq(reading.image.lost, "descriptor 5: /dev/sample\nthe rest of it\n");
@@ -616,7 +619,7 @@ static bool may_be_missing(uint16_t type)
 	return type == RF_RECORD_VDSO || type == RF_RECORD_FORECAST || type == RF_RECORD_TIMERS ||
 	       type == RF_RECORD_PENDING || type == RF_RECORD_ORIGIN || type == RF_RECORD_MACHINE ||
 	       type == RF_RECORD_STATE || type == RF_RECORD_THREAD_STATE ||
-	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY ||
+	       type == RF_RECORD_CLOCKS || type == RF_RECORD_IDENTITY || type == RF_RECORD_RIGHTS ||
 	       type == RF_RECORD_WATCHES || type == RF_RECORD_LOCKS || type == RF_RECORD_LOST;
 }
 
@@ -705,6 +708,11 @@ static struct rf_machine_facts *machine(void)
 static struct rf_image_clocks *clocks(void)
 {
 	return sample_payload(&sample, RF_RECORD_CLOCKS, 0);
+}
+
+static struct rf_image_rights *rights(void)
+{
+	return sample_payload(&sample, RF_RECORD_RIGHTS, 0);
 }
 
 static struct rf_image_identity *identity(void)
@@ -1326,6 +1334,9 @@ CORRUPT(too_many_hops, identity()->hops = UINT32_MAX)
 CORRUPT(endless_connection, identity()->connection_bytes = UINT32_MAX)
 CORRUPT(long_connection, lengthen_connection(256))
 CORRUPT(zero_in_connection, *(char *)(identity() + 1) = 0)
+CORRUPT(cut_rights, resize(RF_RECORD_RIGHTS, -8))
+CORRUPT(longer_rights, resize(RF_RECORD_RIGHTS, 8))
+CORRUPT(rights_reserved, rights()->reserved = 1)
 CORRUPT(no_lock, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 0))
 CORRUPT(cut_locks, resize(RF_RECORD_LOCKS, -1))
 CORRUPT(too_many_locks, sample_resize(sample_find(&sample, RF_RECORD_LOCKS, 0), 32769 * 32))
