@@ -19,13 +19,19 @@ EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent 
 	%D%/nodes.sh %D%/programs.sh \
 	%D%/kernels_and_carriers.sh
 
-# What takes minutes: every integration program in a guest with Linux 6.12, some with 6.1, and all
-# directions between three kernels.
+# What takes minutes: every integration program in a guest with Linux 6.12, some with 6.1, each kind of state
+# in both, a node with other libraries, and all directions between three kernels.
+rf_guest_ways = '$(rf_state_test) all rfork' '$(rf_state_test) all move' '$(rf_state_test) all node'
+rf_guest_visits = $(abs_srcdir)/tests/libraries/processes_visit_another_release.sh
 .PHONY: check-rdma
 check-rdma: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 	@$(AM_TESTS_ENVIRONMENT) status=0; \
-	$(SH_LOG_COMPILER) $(srcdir)/%D%/programs_pass_in_a_guest.sh $(rf_integration_tests) || status=1; \
+	$(SH_LOG_COMPILER) $(srcdir)/%D%/programs_pass_in_a_guest.sh $(rf_integration_tests) \
+		$(rf_guest_ways) $(rf_guest_visits) || status=1; \
 	RFORK_TEST_KERNEL=6.1 $(SH_LOG_COMPILER) $(srcdir)/%D%/programs_pass_in_a_guest.sh || status=1; \
+	RFORK_TEST_KERNEL=6.1 RFORK_GUEST_PROGRAMS= \
+		$(SH_LOG_COMPILER) $(srcdir)/%D%/programs_pass_in_a_guest.sh $(rf_guest_ways) \
+		'$(rf_state_test) all process' '$(rf_state_test) all restart' || status=1; \
 	$(SH_LOG_COMPILER) $(srcdir)/%D%/kernels_and_carriers.sh || status=1; \
 	exit $$status
 

@@ -6,22 +6,23 @@
 #
 #   programs_run RANK PROGRAM...    false if any failed; says which at the end
 #
-# Programs are named from the build folder, as in TESTS.  One that skips itself does so for the same
-# reasons as elsewhere, which its line repeats.
+# Programs are named from the build folder, as in TESTS, and may have arguments behind blanks.  One that skips
+# itself does so for the same reasons as elsewhere, which its line repeats.
 
 program_limit_s=300
 program_environment=() # as of env(1)
 
 # What programs print is in no file: the guest is gone when somebody looks.
 programs_run() {
-	local rank=$1 program status result begun_s failed=()
+	local rank=$1 program command status result begun_s failed=()
 	# Not $(...): a shell that waits for another one's end does not see signals.
 	local output=${guests_run:?}/output
 	shift
 	for program in "$@"; do
 		status=0 begun_s=$SECONDS
+		IFS=' ' read -ra command <<<"$program"
 		guest_run "$rank" env "${program_environment[@]}" \
-			timeout -k 5 "$program_limit_s" "$program" >"$output" || status=$?
+			timeout -k 5 "$program_limit_s" "${command[@]}" >"$output" || status=$?
 		case $status in
 		0) result="PASS: $program" ;;
 		77) result="SKIP: $program: $(grep '^skipped:' "$output" || true)" ;;

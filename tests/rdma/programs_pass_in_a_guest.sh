@@ -3,7 +3,7 @@
 #
 # Claim: integration programs pass unchanged on a machine with another kernel, by RDMA, and those pass that
 # need a device, of which make tells in RFORK_GUEST_PROGRAMS.  With arguments it runs those and the
-# programs given, named as in TESTS, else some that move all kinds of memory.
+# programs given, named as in TESTS, some with arguments behind blanks, else some that move all kinds of memory.
 set -euo pipefail
 cd "$RFORK_BUILD"
 # shellcheck source-path=SCRIPTDIR source=guests.sh
@@ -43,7 +43,7 @@ elif (($# > 1)); then # one that is asked for by name runs
 fi
 export RFORK_TEST_PATIENCE=10
 IFS=' ' read -ra with_device <<<"${RFORK_GUEST_PROGRAMS-}"
-guests_limit_s=$((120 + 60 * $# + 120 * ${#with_device[@]}))
+guests_limit_s=$((program_limit_s + 60 * $# + 120 * ${#with_device[@]}))
 guests_boot "${RFORK_TEST_KERNEL:-6.12}"
 echo "a guest with Linux ${RFORK_TEST_KERNEL:-6.12} is up after $SECONDS s"
 status=0
