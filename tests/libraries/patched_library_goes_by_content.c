@@ -2,7 +2,8 @@
 /*
  * Claim: a library that patchelf(1) has changed keeps its build-id, and is not taken for what it
  * was: where the node's has another size nothing of it goes by reference, and where it has the same
- * size only what is equal; the child has the caller's bytes.
+ * size only what is equal; the child has the caller's bytes.  So does a process that moves there,
+ * and one that a node restarts from a statefile.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,8 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/checkpoint.h"
 #include "tests/support/footprint.h"
 #include "tests/support/foreign_node.h"
+#include "tests/support/undump.h"
 
 #define MAX_BYTES (1u << 20)
 #define MAX_PARTS 16
@@ -148,7 +151,7 @@ static unsigned count_references(void)
 	return count;
 }
 
-static void check_there(bool is_same_size)
+static _Noreturn void check_there(bool is_same_size)
 {
 	foreign_node_expect_here();
 	CHECK_EQUAL(look_at_theirs(), is_same_size);
@@ -163,17 +166,53 @@ static void check_there(bool is_same_size)
 	_exit(0);
 }
 
-static void move_to(const char *replacement, bool is_same_size)
+static void fork_to(const struct node *node, bool is_same_size)
 {
-	struct foreign_change change = { .path = path, .replacement = replacement };
-	struct node node;
-	pid_t pid;
+	pid_t pid = node_move_returns_twice(node, 0);
 
-	foreign_node_start(&node, change);
-	pid = node_move_returns_twice(&node, 0);
 	if (!pid)
 		check_there(is_same_size);
 	test_expect_exit(pid, 0);
+}
+
+static void move_to(const struct node *node, bool is_same_size)
+{
+	pid_t pid = CHECK_CALL(fork());
+
+	if (!pid) {
+		if (rfork_move_with(node->host, &foreign_node_options) < 0)
+			test_fail(__FILE__, __LINE__, "rfork_move: %s", rfork_error());
+		check_there(is_same_size);
+	}
+	test_expect_exit(pid, 0);
+}
+
+static void restart_on(const struct node *node, bool is_same_size)
+{
+	const char *statefile = checkpoint_path("state");
+	rfork_crid_t crid = checkpoint_hold(0);
+	struct undump_result result;
+
+	if (!crid)
+		check_there(is_same_size);
+	checkpoint_write(crid, statefile);
+	CHECK_CALL(rfork_discard(crid));
+	undump_run(&result, test_build_path("tools/undump"), "--to", node->host,
+		   "--insecure-plaintext", statefile, NULL);
+	if (result.status != 0)
+		test_fail(__FILE__, __LINE__, "exit %d: %s", result.status, result.text);
+	CHECK_CALL(unlink(statefile));
+}
+
+static void go_to(const char *replacement, bool is_same_size)
+{
+	struct foreign_change change = { .path = path, .replacement = replacement };
+	struct node node;
+
+	foreign_node_start(&node, change);
+	fork_to(&node, is_same_size);
+	move_to(&node, is_same_size);
+	restart_on(&node, is_same_size);
 	node_stop(&node);
 }
 
@@ -183,8 +222,9 @@ int main(void)
 	CHECK(mkdtemp(directory));
 	test_guard_directory(directory);
 	open_library();
-	move_to(make_library("otherwise.so", "/otherwise"), true);
-	move_to(make_library("unpatched.so", NULL), false);
+	go_to(make_library("otherwise.so", "/otherwise"), true);
+	go_to(make_library("unpatched.so", NULL), false);
+	checkpoint_clean(NULL, 0);
 	test_remove_directory(directory);
 	test_forget_directory(directory);
 	return test_end();
