@@ -333,6 +333,11 @@ static bool may_be_long(const struct rf_drop *drop, enum rf_record_type type)
 	       type != RF_RECORD_SEGMENTS && type != RF_RECORD_CHUNKS;
 }
 
+static bool is_left_out(const struct rf_drop *drop, enum rf_record_type type)
+{
+	return type == drop->kind->type && drop->kind->change == RF_DROP_CHANGE_all;
+}
+
 int rf_drop_record(struct rf_drop *drop, int file, enum rf_record_type type,
 		   const struct iovec *pieces, int count, struct iovec *payload)
 {
@@ -341,6 +346,8 @@ int rf_drop_record(struct rf_drop *drop, int file, enum rf_record_type type,
 
 	if (type == RF_RECORD_IMAGE)
 		begin(drop);
+	if (is_left_out(drop, type))
+		return 0; /* however long it is */
 	for (int i = 0; i < count; i++) {
 		if (pieces[i].iov_len > sizeof(drop->payload) - bytes)
 			return may_be_long(drop, type) ? RF_DROP_UNCHANGED : -EMSGSIZE;

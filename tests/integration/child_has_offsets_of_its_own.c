@@ -11,10 +11,10 @@
 
 static int file;
 
-static void change(off_t offset)
+static void change(off_t offset, int flag)
 {
 	CHECK_EQUAL(lseek(file, offset, SEEK_SET), offset);
-	CHECK_CALL(fcntl(file, F_SETFL, O_NONBLOCK));
+	CHECK_CALL(fcntl(file, F_SETFL, flag));
 }
 
 static void expect(off_t offset, int flag)
@@ -28,7 +28,7 @@ static void expect_shared(void)
 	pid_t pid = CHECK_CALL(fork());
 
 	if (!pid) {
-		change(7);
+		change(7, O_NONBLOCK);
 		_exit(0);
 	}
 	test_expect_exit(pid, 0);
@@ -39,17 +39,16 @@ static void expect_own(const struct node *node)
 {
 	pid_t pid;
 
-	CHECK_EQUAL(lseek(file, 3, SEEK_SET), 3);
-	CHECK_CALL(fcntl(file, F_SETFL, 0));
+	change(3, O_NONBLOCK);
 	pid = node_move_returns_twice(node, 0);
 	if (!pid) {
-		expect(3, 0);
-		change(9);
-		expect(9, O_NONBLOCK);
+		expect(3, O_NONBLOCK);
+		change(9, 0);
+		expect(9, 0);
 		_exit(0);
 	}
 	test_expect_exit(pid, 0);
-	expect(3, 0);
+	expect(3, O_NONBLOCK);
 }
 
 int main(void)
