@@ -128,6 +128,17 @@ struct sample_forecast *sample_forecast(struct sample *sample)
 	return sample_payload(sample, RF_RECORD_FORECAST, 0);
 }
 
+void sample_move(struct sample *sample, uint16_t type, unsigned index)
+{
+	unsigned from = sample_index(sample, type, 0);
+	struct sample_record record = sample->records[from];
+
+	/* a copy of it, and then not the first */
+	sample_insert(sample, index, record.type, record.flags, record.payload, record.bytes);
+	sample->records[index].remote_bytes = record.remote_bytes;
+	sample_remove(sample, index <= from ? from + 1 : from);
+}
+
 void sample_recount(struct sample *sample)
 {
 	struct rf_image_end *end = sample_payload(sample, RF_RECORD_END, 0);

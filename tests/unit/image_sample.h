@@ -84,6 +84,8 @@ void sample_resize(struct sample_record *record, uint32_t bytes);
 void sample_insert(struct sample *sample, unsigned index, uint16_t type, uint16_t flags,
 		   const void *payload, uint32_t bytes);
 void sample_remove(struct sample *sample, unsigned index);
+/* The first record of a type to another place, counted before. */
+void sample_move(struct sample *sample, uint16_t type, unsigned index);
 unsigned sample_index(struct sample *sample, uint16_t type, unsigned nth);
 
 /* Lets END count the records that there are now. */

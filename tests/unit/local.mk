@@ -128,13 +128,13 @@ endif
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
 
 %C%_test_image_contents_SOURCES = %D%/test_image_contents.c \
-	%D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
 %C%_test_image_contents_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_image_contents_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_image_contents_LDADD = $(rf_unit_ldadd)
 
 %C%_test_image_road_SOURCES = %D%/test_image_road.c \
-	%D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
 %C%_test_image_road_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_image_road_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_image_road_LDADD = $(rf_unit_ldadd)
@@ -174,6 +174,7 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_pack_choice_LDADD = $(rf_unit_ldadd)
 
 %C%_test_packed_pages_SOURCES = %D%/test_packed_pages.c rfork/unpacker.c rfork/unpacker.h \
+	%D%/image_changes.c %D%/image_changes.h \
 	%D%/image_packed.c %D%/image_packed.h %D%/image_sample.c %D%/image_sample.h
 %C%_test_packed_pages_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_packed_pages_CFLAGS = $(SANITIZED_CFLAGS)
@@ -195,7 +196,7 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_plan_LDADD = $(rf_unit_ldadd)
 
 %C%_test_reader_SOURCES = %D%/test_reader.c \
-	%D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
 %C%_test_reader_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_reader_LDADD = $(rf_unit_ldadd)

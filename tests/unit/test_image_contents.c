@@ -10,33 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/image_sample.h"
-
-static struct sample sample;
-static struct sample_reading reading;
+#include "tests/unit/image_changes.h"
 
 static void set_up(void)
 {
 	sample_make(&sample);
 	sample_add_contents(&sample);
-}
-
-static void tear_down(void)
-{
-	sample_forget(&reading);
-	sample_free(&sample);
-}
-
-static int read_sample(void)
-{
-	const char *fault;
-	size_t bytes;
-	unsigned char *stream = sample_encode(&sample, &bytes);
-	int answer = sample_read(&reading, stream, bytes, &fault);
-
-	free(stream);
-	ck_assert_msg(!fault, "%s (answer %d, %s)", fault, answer, reading.report.sentence);
-	return answer;
 }
 
 static struct rf_object_content *object(unsigned nth)
@@ -69,16 +48,6 @@ static void resize(uint16_t type, unsigned nth, int32_t more)
 	sample_resize(record, record->bytes + (uint32_t)more);
 }
 
-static void move(uint16_t type, unsigned index)
-{
-	unsigned from = sample_index(&sample, type, 0);
-	struct sample_record record = sample.records[from];
-
-	/* a copy of it, and then not the first */
-	sample_insert(&sample, index, record.type, record.flags, record.payload, record.bytes);
-	sample_remove(&sample, index <= from ? from + 1 : from);
-}
-
 START_TEST(contents_are_read)
 {
 	const struct rf_object_state *memory, *file;
@@ -97,7 +66,7 @@ END_TEST
 
 START_TEST(contents_may_come_between_pages)
 {
-	move(RF_RECORD_CONTENT, sample_index(&sample, RF_RECORD_PAGES, 0) + 1);
+	sample_move(&sample, RF_RECORD_CONTENT, sample_index(&sample, RF_RECORD_PAGES, 0) + 1);
 	ck_assert_msg(read_sample() == 0, "%s", reading.report.sentence);
 	ck_assert_uint_eq(reading.content_bytes, 6);
 }
@@ -112,28 +81,6 @@ START_TEST(who_places_them_may_refuse)
 END_TEST
 
 /* -- changes, and the reader's answers --------------------------------------------------------- */
-
-struct change {
-	const char *name;
-	void (*make)(void);
-	int answer;
-};
-
-static struct change changes[64];
-static int change_count;
-
-#define CHANGE(change_answer, name, ...)                                                           \
-	static void name(void)                                                                     \
-	{                                                                                          \
-		__VA_ARGS__;                                                                       \
-	}                                                                                          \
-	__attribute__((constructor)) static void add_##name(void)                                  \
-	{                                                                                          \
-		changes[change_count++] = (struct change){ #name, name, change_answer };           \
-	}
-
-#define CORRUPT(name, ...) CHANGE(-EBADMSG, name, __VA_ARGS__)
-#define ACCEPTED(name, ...) CHANGE(0, name, __VA_ARGS__)
 
 /* clang-format off: one line for each change */
 CORRUPT(size_over_all_limits, object(0)->size_bytes = UINT64_C(1) << 63)
@@ -186,18 +133,13 @@ CORRUPT(cut_content, resize(RF_RECORD_CONTENT, 0, -8))
 CORRUPT(too_many_bytes, object(0)->size_bytes = UINT64_C(1) << 30; content()->offset = 0;
 	resize(RF_RECORD_CONTENT, 0, 1048576 - 5))
 CORRUPT(bytes_before_the_layout,
-	move(RF_RECORD_CONTENT, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
+	sample_move(&sample, RF_RECORD_CONTENT, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
 
 /* clang-format on */
 
 START_TEST(change_is_answered)
 {
-	int answer;
-
-	changes[_i].make();
-	answer = read_sample();
-	ck_assert_msg(answer == changes[_i].answer, "%s: answer %d: %s", changes[_i].name, answer,
-		      reading.report.sentence);
+	try_change(_i);
 }
 END_TEST
 

@@ -10,36 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_changes.h"
 
 #define PAGE SAMPLE_PAGE
-
-static struct sample sample;
-static struct sample_reading reading;
 
 static void set_up(void)
 {
 	sample_has_road = true;
 	sample_make(&sample);
 	sample_add_road(&sample);
-}
-
-static void tear_down(void)
-{
-	sample_forget(&reading);
-	sample_free(&sample);
-}
-
-static int read_sample(void)
-{
-	const char *fault;
-	size_t bytes;
-	unsigned char *stream = sample_encode(&sample, &bytes);
-	int answer = sample_read(&reading, stream, bytes, &fault);
-
-	free(stream);
-	ck_assert_msg(!fault, "%s (answer %d, %s)", fault, answer, reading.report.sentence);
-	return answer;
 }
 
 static struct rf_image_run *run(unsigned nth)
@@ -50,17 +29,6 @@ static struct rf_image_run *run(unsigned nth)
 static struct rf_image_end *end(void)
 {
 	return sample_payload(&sample, RF_RECORD_END, 0);
-}
-
-static void move(uint16_t type, unsigned index)
-{
-	unsigned from = sample_index(&sample, type, 0);
-	struct sample_record record = sample.records[from];
-
-	/* a copy of it, and then not the first */
-	sample_insert(&sample, index, record.type, record.flags, record.payload, record.bytes);
-	sample.records[index].remote_bytes = record.remote_bytes;
-	sample_remove(&sample, index <= from ? from + 1 : from);
 }
 
 START_TEST(remote_pages_are_placed)
@@ -140,24 +108,6 @@ END_TEST
 
 /* -- one change, one answer ---------------------------------------------------------------- */
 
-struct change {
-	const char *name;
-	void (*make)(void);
-};
-
-static struct change changes[64];
-static int change_count;
-
-#define CORRUPT(name, ...)                                                                         \
-	static void name(void)                                                                     \
-	{                                                                                          \
-		__VA_ARGS__;                                                                       \
-	}                                                                                          \
-	__attribute__((constructor)) static void add_##name(void)                                  \
-	{                                                                                          \
-		changes[change_count++] = (struct change){ #name, name };                          \
-	}
-
 static void resize(uint16_t type, int by)
 {
 	struct sample_record *record = sample_find(&sample, type, 0);
@@ -185,10 +135,10 @@ CORRUPT(longer_road, resize(RF_RECORD_ROAD, 1))
 CORRUPT(two_roads, sample_insert(&sample, sample_index(&sample, RF_RECORD_ROAD, 0), RF_RECORD_ROAD,
 				 0, sample_road(&sample), sizeof(struct rf_image_road));
 	sample_recount(&sample))
-CORRUPT(road_behind_pages, move(RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_PAGES, 0) + 1))
-CORRUPT(road_before_the_layout, move(RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
+CORRUPT(road_behind_pages, sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_PAGES, 0) + 1))
+CORRUPT(road_before_the_layout, sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
 CORRUPT(pages_before_the_road,
-	move(RF_RECORD_REMOTE_PAGES, sample_index(&sample, RF_RECORD_ROAD, 0)))
+	sample_move(&sample, RF_RECORD_REMOTE_PAGES, sample_index(&sample, RF_RECORD_ROAD, 0)))
 CORRUPT(no_road, sample_remove(&sample, sample_index(&sample, RF_RECORD_ROAD, 0));
 	sample_recount(&sample))
 CORRUPT(no_runs, sample_remote_pages(&sample)->runs = 0)
@@ -216,12 +166,7 @@ CORRUPT(uncounted_pages, end()->data_pages -= 2)
 
 START_TEST(change_is_refused)
 {
-	int answer;
-
-	changes[_i].make();
-	answer = read_sample();
-	ck_assert_msg(answer == -EBADMSG, "%s: answer %d: %s", changes[_i].name, answer,
-		      reading.report.sentence);
+	try_change(_i);
 }
 END_TEST
 

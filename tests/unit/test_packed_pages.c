@@ -15,6 +15,7 @@
 
 #include "rfork/packer.h"
 #include "rfork/unpacker.h"
+#include "tests/unit/image_changes.h"
 #include "tests/unit/image_packed.h"
 
 #define PAGE SAMPLE_PAGE
@@ -25,38 +26,10 @@
 static const enum rf_codec codecs[] = { RF_CODEC_LZ4, RF_CODEC_ZSTD };
 static const unsigned compressions[] = { RFORK_COMPRESS_LZ4, RFORK_COMPRESS_ZSTD };
 
-static struct sample sample;
-static struct sample_reading reading;
-
 static void set_up(void)
 {
 	sample_make(&sample);
 	packed_agree(UINT32_MAX);
-}
-
-static void tear_down(void)
-{
-	sample_forget(&reading);
-	sample_free(&sample);
-}
-
-static int read_stream(const unsigned char *stream, size_t bytes)
-{
-	const char *fault;
-	int answer = sample_read(&reading, stream, bytes, &fault);
-
-	ck_assert_msg(!fault, "%s (answer %d, %s)", fault, answer, reading.report.sentence);
-	return answer;
-}
-
-static int read_sample(void)
-{
-	size_t bytes;
-	unsigned char *stream = sample_encode(&sample, &bytes);
-	int answer = read_stream(stream, bytes);
-
-	free(stream);
-	return answer;
 }
 
 static void expect_refusal(const char *what)

@@ -16,43 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_changes.h"
 
 #define PAGE SAMPLE_PAGE
 /* Has neither a meaning in the format nor bits in common with what has. */
 #define UNKNOWN_TYPE 4000
 
-static struct sample sample;
-static struct sample_reading reading;
-
 static void set_up(void)
 {
 	sample_make(&sample);
-}
-
-static void tear_down(void)
-{
-	sample_forget(&reading);
-	sample_free(&sample);
-}
-
-static int read_bytes(const unsigned char *stream, size_t bytes)
-{
-	const char *fault;
-	int answer = sample_read(&reading, stream, bytes, &fault);
-
-	ck_assert_msg(!fault, "%s (answer %d, %s)", fault, answer, reading.report.sentence);
-	return answer;
-}
-
-static int read_sample(void)
-{
-	size_t bytes;
-	unsigned char *stream = sample_encode(&sample, &bytes);
-	int answer = read_bytes(stream, bytes);
-
-	free(stream);
-	return answer;
 }
 
 static void assert_accepted(void)
@@ -238,7 +210,7 @@ START_TEST(nothing_behind_the_end_is_read)
 	/* What follows are frames: they belong to the session. */
 	stream = realloc(stream, longer);
 	memset(stream + bytes, 0xee, longer - bytes);
-	ck_assert_int_eq(read_bytes(stream, longer), 0);
+	ck_assert_int_eq(read_stream(stream, longer), 0);
 	ck_assert_uint_eq(reading.consumed, bytes);
 	free(stream);
 }
@@ -516,7 +488,7 @@ START_TEST(every_flipped_byte_is_noticed)
 		int answer;
 
 		stream[at] ^= masks[_i];
-		answer = read_bytes(stream, bytes);
+		answer = read_stream(stream, bytes);
 		/* in a run table, lengths and addresses are used before the digest is known */
 		ck_assert_msg(answer == -EBADMSG || answer == -ECONNRESET, "byte %zu: answer %d",
 			      at, answer);
@@ -589,7 +561,7 @@ START_TEST(early_end_is_noticed_at_every_byte)
 	unsigned char *stream = sample_encode(&sample, &bytes);
 
 	for (size_t left = 0; left < bytes; left++)
-		ck_assert_msg(read_bytes(stream, left) == -ECONNRESET, "%zu bytes: %s", left,
+		ck_assert_msg(read_stream(stream, left) == -ECONNRESET, "%zu bytes: %s", left,
 			      reading.report.sentence);
 	free(stream);
 }
@@ -637,7 +609,7 @@ START_TEST(no_record_may_be_missing)
 		if (type != RF_RECORD_END)
 			sample_recount(&changed);
 		stream = sample_encode(&changed, &bytes);
-		answer = read_bytes(stream, bytes);
+		answer = read_stream(stream, bytes);
 		/* without END the stream ends early */
 		ck_assert_msg(answer == (may_be_missing(type)	 ? 0
 					 : type == RF_RECORD_END ? -ECONNRESET
@@ -938,16 +910,6 @@ static void two_runs(uint32_t first_pages, uint32_t second_pages)
 				       .pages = second_pages };
 }
 
-/* A change to the good image that the reader must answer with `error`. */
-struct change {
-	const char *name;
-	void (*make)(void);
-	int error;
-};
-
-static struct change changes[512];
-static int change_count;
-
 /* Marks before END, of the whole heap: two, the second of which is as the text. */
 static struct rf_image_mark *mark(uint32_t flags)
 {
@@ -966,18 +928,6 @@ static void insert_filled(unsigned index, uint32_t bytes)
 	sample_insert(&sample, index, RF_RECORD_FILLED, 0, "filled!", bytes);
 	sample_recount(&sample);
 }
-
-#define REFUSED(error, name, ...)                                                                  \
-	static void name(void)                                                                     \
-	{                                                                                          \
-		__VA_ARGS__;                                                                       \
-	}                                                                                          \
-	__attribute__((constructor)) static void add_##name(void)                                  \
-	{                                                                                          \
-		changes[change_count++] = (struct change){ #name, name, error };                   \
-	}
-
-#define CORRUPT(name, ...) REFUSED(EBADMSG, name, __VA_ARGS__)
 
 /* clang-format off: one line for each change */
 CORRUPT(cut_forecast, resize(RF_RECORD_FORECAST, -1))
@@ -1445,13 +1395,7 @@ CORRUPT(too_long, unsigned char *noise = calloc(1, RF_RECORD_MAX_BYTES + 1);
 
 START_TEST(change_is_refused)
 {
-	const struct change *change = &changes[_i];
-	int answer;
-
-	change->make();
-	answer = read_sample();
-	ck_assert_msg(answer == -change->error, "%s: answer %d, not %d: %s", change->name, answer,
-		      -change->error, reading.report.sentence);
+	try_change(_i);
 }
 END_TEST
 
