@@ -135,8 +135,10 @@ CORRUPT(longer_road, resize(RF_RECORD_ROAD, 1))
 CORRUPT(two_roads, sample_insert(&sample, sample_index(&sample, RF_RECORD_ROAD, 0), RF_RECORD_ROAD,
 				 0, sample_road(&sample), sizeof(struct rf_image_road));
 	sample_recount(&sample))
-CORRUPT(road_behind_pages, sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_PAGES, 0) + 1))
-CORRUPT(road_before_the_layout, sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
+CORRUPT(road_behind_pages,
+	sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_PAGES, 0) + 1))
+CORRUPT(road_before_the_layout,
+	sample_move(&sample, RF_RECORD_ROAD, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
 CORRUPT(pages_before_the_road,
 	sample_move(&sample, RF_RECORD_REMOTE_PAGES, sample_index(&sample, RF_RECORD_ROAD, 0)))
 CORRUPT(no_road, sample_remove(&sample, sample_index(&sample, RF_RECORD_ROAD, 0));
