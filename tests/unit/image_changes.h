@@ -6,7 +6,7 @@
 #ifndef TEST_UNIT_IMAGE_CHANGES_H
 #define TEST_UNIT_IMAGE_CHANGES_H
 
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_reading.h"
 
 /* Made by the fixture of each program, and given back by tear_down(). */
 extern struct sample sample;

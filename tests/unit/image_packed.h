@@ -6,7 +6,7 @@
 #ifndef TEST_UNIT_IMAGE_PACKED_H
 #define TEST_UNIT_IMAGE_PACKED_H
 
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_reading.h"
 
 #define PACKED_DATA_BYTES (3 * SAMPLE_PAGE) /* of the sample's PAGES record */
 

@@ -61,6 +61,12 @@ check_PROGRAMS += $(rf_unit_tests)
 TESTS += $(rf_unit_tests)
 endif
 
+# What makes, judges and reads images in memory.
+rf_image_sample = \
+	%D%/image_sample.c %D%/image_sample.h \
+	%D%/image_rules.c %D%/image_rules.h \
+	%D%/image_reading.c %D%/image_reading.h
+
 %C%_test_accept_SOURCES = %D%/test_accept.c
 %C%_test_accept_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_accept_CFLAGS = $(SANITIZED_CFLAGS)
@@ -128,13 +134,13 @@ endif
 %C%_test_frame_LDADD = $(rf_unit_ldadd)
 
 %C%_test_image_contents_SOURCES = %D%/test_image_contents.c \
-	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h $(rf_image_sample)
 %C%_test_image_contents_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_image_contents_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_image_contents_LDADD = $(rf_unit_ldadd)
 
 %C%_test_image_road_SOURCES = %D%/test_image_road.c \
-	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h $(rf_image_sample)
 %C%_test_image_road_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_image_road_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_image_road_LDADD = $(rf_unit_ldadd)
@@ -146,7 +152,7 @@ endif
 %C%_test_handler_frames_LDADD = $(rf_unit_ldadd)
 
 %C%_test_info_SOURCES = %D%/test_info.c \
-	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
+	%D%/statefile_sample.c %D%/statefile_sample.h $(rf_image_sample)
 %C%_test_info_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_info_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_info_LDADD = $(rf_unit_ldadd)
@@ -175,7 +181,7 @@ EXTRA_DIST += %D%/test_info.py
 
 %C%_test_packed_pages_SOURCES = %D%/test_packed_pages.c rfork/unpacker.c rfork/unpacker.h \
 	%D%/image_changes.c %D%/image_changes.h \
-	%D%/image_packed.c %D%/image_packed.h %D%/image_sample.c %D%/image_sample.h
+	%D%/image_packed.c %D%/image_packed.h $(rf_image_sample)
 %C%_test_packed_pages_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_packed_pages_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_packed_pages_LDADD = $(rf_unit_ldadd)
@@ -196,14 +202,14 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_plan_LDADD = $(rf_unit_ldadd)
 
 %C%_test_reader_SOURCES = %D%/test_reader.c \
-	%D%/image_changes.c %D%/image_changes.h %D%/image_sample.c %D%/image_sample.h
+	%D%/image_changes.c %D%/image_changes.h $(rf_image_sample)
 %C%_test_reader_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_reader_LDADD = $(rf_unit_ldadd)
 
 %C%_test_reader_fuzz_SOURCES = %D%/test_reader_fuzz.c rfork/unpacker.c rfork/unpacker.h \
 	%D%/image_packed.c %D%/image_packed.h %D%/image_mutation.c %D%/image_mutation.h \
-	%D%/image_sample.c %D%/image_sample.h
+	$(rf_image_sample)
 %C%_test_reader_fuzz_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_reader_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_reader_fuzz_LDADD = $(rf_unit_ldadd)
@@ -233,7 +239,7 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_signal_frame_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_signal_frame_LDADD = $(rf_unit_ldadd)
 
-%C%_test_source_SOURCES = %D%/test_source.c %D%/image_sample.c %D%/image_sample.h
+%C%_test_source_SOURCES = %D%/test_source.c $(rf_image_sample)
 %C%_test_source_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_source_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_source_LDADD = $(rf_unit_ldadd)
@@ -244,14 +250,14 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_statefile_LDADD = $(rf_unit_ldadd)
 
 %C%_test_statefile_fuzz_SOURCES = %D%/test_statefile_fuzz.c \
-	%D%/image_mutation.c %D%/image_mutation.h %D%/image_sample.c %D%/image_sample.h \
+	%D%/image_mutation.c %D%/image_mutation.h $(rf_image_sample) \
 	%D%/statefile_sample.c %D%/statefile_sample.h
 %C%_test_statefile_fuzz_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_statefile_fuzz_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_statefile_fuzz_LDADD = $(rf_unit_ldadd)
 
 %C%_test_statefile_reader_SOURCES = %D%/test_statefile_reader.c \
-	%D%/statefile_sample.c %D%/statefile_sample.h %D%/image_sample.c %D%/image_sample.h
+	%D%/statefile_sample.c %D%/statefile_sample.h $(rf_image_sample)
 %C%_test_statefile_reader_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_statefile_reader_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_statefile_reader_LDADD = $(rf_unit_ldadd)

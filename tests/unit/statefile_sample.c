@@ -13,6 +13,7 @@
 
 #include "rfork/digest.h"
 #include "rfork/statefile.h"
+#include "tests/unit/image_rules.h"
 
 #define PAGE ((uint64_t)SAMPLE_PAGE)
 #define RECORDS_OFFSET ((1 + STATEFILE_DATA_PAGES) * PAGE)

@@ -13,7 +13,7 @@
 
 #include "tests/unit/image_mutation.h"
 #include "tests/unit/image_packed.h"
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_reading.h"
 
 #define ROUNDS 20000
 

@@ -17,7 +17,7 @@
 #include "rfork/file_identity.h"
 #include "rfork/io.h"
 #include "rfork/source_writer.h"
-#include "tests/unit/image_sample.h"
+#include "tests/unit/image_reading.h"
 
 #define PAGE ((uint64_t)SAMPLE_PAGE)
 #define BASE UINT64_C(0x10000000)

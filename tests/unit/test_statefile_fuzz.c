@@ -17,6 +17,7 @@
 #include "rfork/statefile.h"
 #include "rfork/statefile_reader.h"
 #include "tests/unit/image_mutation.h"
+#include "tests/unit/image_reading.h"
 #include "tests/unit/statefile_sample.h"
 
 #define ROUNDS 10000
