@@ -244,7 +244,8 @@ struct rf_image_schedule {
 #define RF_THREAD_STATE_TSC 128u
 #define RF_THREAD_STATE_IO_FLUSHER 256u
 #define RF_THREAD_STATE_CORE_COOKIE 512u
-#define RF_THREAD_STATE_ALL 1023u
+#define RF_THREAD_STATE_NO_NEW_PRIVS 1024u
+#define RF_THREAD_STATE_ALL 2047u
 
 enum { RF_SPECULATIONS = 3 }; /* PR_SPEC_STORE_BYPASS and those after it */
 

@@ -58,7 +58,7 @@ int rf_record_take_state(struct rf_reader *reader, struct rf_image *image, size_
 static const char *find_thread_fault(const struct rf_image_thread_state *state)
 {
 	const uint32_t flags = RF_THREAD_STATE_TSC | RF_THREAD_STATE_IO_FLUSHER |
-			       RF_THREAD_STATE_CORE_COOKIE;
+			       RF_THREAD_STATE_CORE_COOKIE | RF_THREAD_STATE_NO_NEW_PRIVS;
 	const struct rf_image_schedule *schedule = &state->schedule;
 
 	if (state->known & ~RF_THREAD_STATE_ALL || state->flags & ~(state->known & flags) ||

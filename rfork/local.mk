@@ -176,6 +176,7 @@ rf_restore_sources = \
 	%D%/restore_clocks.c %D%/restore_clocks.h \
 	%D%/restore_frames.c %D%/restore_frames.h \
 	%D%/restore_plan.h \
+	%D%/restore_thread.c %D%/restore_thread.h \
 	%D%/restore_vdso.c %D%/restore_vdso.h \
 	%D%/vdso_redirect.c %D%/vdso_redirect.h \
 	%D%/vdso_symbols.c %D%/vdso_symbols.h \

@@ -9,19 +9,13 @@
 #include <errno.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
-#include <sched.h>
 #include <string.h>
 
 #include "rfork/io.h"
 #include "rfork/report.h"
+#include "rfork/restore_thread.h"
 #include "rfork/sys.h"
 
-#ifndef SCHED_DEADLINE
-#define SCHED_DEADLINE 6
-#endif
-#define RESET_ON_FORK UINT64_C(1)
-#define SET_UTIL_CLAMPS UINT64_C(0x60) /* SCHED_FLAG_UTIL_CLAMP */
-#define IO_PRIORITY_OF_PROCESS 1
 #define UNLIMITED UINT64_MAX
 #define TILES 18u /* the component of XSAVE that must be asked for */
 
@@ -181,7 +175,7 @@ static long set_securebits(uint32_t image, uint32_t own)
 }
 
 static void restore_rights(const struct rf_image_state *image, const struct rf_image_state *own,
-			   struct rf_warnings *warnings)
+			   bool has_threads, struct rf_warnings *warnings)
 {
 	long error = 0;
 
@@ -190,11 +184,13 @@ static void restore_rights(const struct rf_image_state *image, const struct rf_i
 	if (error < 0)
 		rf_warn(warnings, (int)-error, "securebits: they are 0x%x, not 0x%x: %m",
 			own->securebits, image->securebits);
-	if (image->flags & ~own->flags & RF_STATE_NO_NEW_PRIVS)
-		warn_of_option(warnings, "no_new_privs", set_option(PR_SET_NO_NEW_PRIVS, 1, 0));
-	else if (differs(image, own, RF_STATE_NO_NEW_PRIVS, image->flags & RF_STATE_NO_NEW_PRIVS,
-			 own->flags & RF_STATE_NO_NEW_PRIVS))
+	if (!differs(image, own, RF_STATE_NO_NEW_PRIVS, image->flags & RF_STATE_NO_NEW_PRIVS,
+		     own->flags & RF_STATE_NO_NEW_PRIVS))
+		return;
+	if (own->flags & RF_STATE_NO_NEW_PRIVS)
 		rf_warn(warnings, 0, "no_new_privs: it is set, and cannot be undone");
+	else if (!has_threads) /* others would inherit it */
+		warn_of_option(warnings, "no_new_privs", set_option(PR_SET_NO_NEW_PRIVS, 1, 0));
 }
 
 static void restore_relations(const struct rf_image_state *image, const struct rf_image_state *own,
@@ -250,259 +246,6 @@ static void restore_dumpable(const struct rf_image_state *image, const struct rf
 		set_option(PR_SET_DUMPABLE, image->dumpable == 1, 0);
 }
 
-/* -- the thread -------------------------------------------------------------------------------- */
-
-static bool thread_differs(const struct rf_image_thread_state *image,
-			   const struct rf_image_thread_state *own, uint32_t what,
-			   uint64_t image_value, uint64_t own_value)
-{
-	if (!(image->known & what))
-		return false;
-	return own->known & what ? image_value != own_value : image_value != 0;
-}
-
-/* How many of a set's bits another lacks. */
-static unsigned count_lacking(const uint8_t *set, const uint8_t *other, size_t bytes)
-{
-	unsigned count = 0;
-
-	for (size_t i = 0; i < 8 * bytes; i++)
-		count += (unsigned)(set[i / 8] & ~other[i / 8]) >> i % 8 & 1;
-	return count;
-}
-
-/* The kernel takes of a set of CPUs those that there are. */
-static void restore_cpus(const struct rf_thread_attributes *image,
-			 const struct rf_thread_attributes *own, struct rf_warnings *warnings)
-{
-	uint8_t got[RF_IMAGE_MAX_CPU_BYTES] = { 0 };
-	uint32_t bytes = image->image.cpu_bytes;
-	long error;
-	unsigned lacking;
-
-	/* one that may use any may use as many as there are here */
-	if (!bytes || (own->image.cpu_bytes == bytes &&
-		       memcmp(image->cpus, own->cpus, sizeof(image->cpus)) == 0))
-		return;
-	error = rf_syscall(SYS_sched_setaffinity, 0, bytes, image->cpus);
-	if (error < 0) {
-		rf_warn(warnings, (int)-error,
-			"CPU affinity: this machine gives none of the CPUs that it names: %m");
-		return;
-	}
-	rf_syscall(SYS_sched_getaffinity, 0, sizeof(got), got);
-	lacking = count_lacking(image->cpus, got, bytes);
-	if (lacking)
-		rf_warn(warnings, 0,
-			"CPU affinity: this machine does not give %u of the CPUs that it names",
-			lacking);
-}
-
-static void restore_memory_policy(const struct rf_thread_attributes *image,
-				  const struct rf_thread_attributes *own,
-				  struct rf_warnings *warnings)
-{
-	const uint64_t bits = 8 * image->image.node_bytes;
-	long error;
-
-	if (!thread_differs(&image->image, &own->image, RF_THREAD_STATE_MEMORY_POLICY,
-			    image->image.memory_policy, own->image.memory_policy) &&
-	    memcmp(image->nodes, own->nodes, sizeof(image->nodes)) == 0)
-		return;
-	/* the kernel counts one bit less */
-	error = rf_syscall(SYS_set_mempolicy, image->image.memory_policy,
-			   bits ? image->nodes : NULL, bits ? bits + 1 : 0);
-	if (error < 0)
-		rf_warn(warnings, (int)-error,
-			"NUMA memory policy: this machine does not give it: %m");
-}
-
-/* Whether a CPU that cannot be told what to do does not do what is wanted. */
-static bool is_speculation_missing(uint32_t which, uint32_t wanted, uint32_t own)
-{
-	uint32_t demand = which == PR_SPEC_L1D_FLUSH ? PR_SPEC_ENABLE
-						     : PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE |
-							       PR_SPEC_DISABLE_NOEXEC;
-
-	return wanted & demand && own && !(own & demand);
-}
-
-static void restore_speculation(const struct rf_image_thread_state *image,
-				const struct rf_image_thread_state *own,
-				struct rf_warnings *warnings)
-{
-	static const char *const names[RF_SPECULATIONS] = { "store bypass", "indirect branches",
-							    "flushes of the L1 cache" };
-	const uint32_t chosen = PR_SPEC_ENABLE | PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE |
-				PR_SPEC_DISABLE_NOEXEC;
-
-	for (uint32_t i = 0; i < RF_SPECULATIONS; i++) {
-		uint32_t wanted = image->speculation[i] & chosen;
-		long error;
-
-		if (!(image->speculation[i] & PR_SPEC_PRCTL) ||
-		    image->speculation[i] == own->speculation[i] ||
-		    (!(own->speculation[i] & PR_SPEC_PRCTL) &&
-		     !is_speculation_missing(i, wanted, own->speculation[i])))
-			continue;
-		error = set_option(PR_SET_SPECULATION_CTRL, i, wanted);
-		if (error < 0)
-			rf_warn(warnings, (int)-error,
-				"speculation control of %s cannot be set: %m", names[i]);
-	}
-}
-
-static void restore_options(const struct rf_image_thread_state *image,
-			    const struct rf_image_thread_state *own, struct rf_warnings *warnings)
-{
-	long error = 0;
-
-	/* 0, of a thread with a realtime policy, would be the default */
-	if (image->timer_slack_ns && thread_differs(image, own, RF_THREAD_STATE_TIMER_SLACK,
-						    image->timer_slack_ns, own->timer_slack_ns))
-		warn_of_option(warnings, "the timer slack",
-			       set_option(PR_SET_TIMERSLACK, image->timer_slack_ns, 0));
-	if (thread_differs(image, own, RF_THREAD_STATE_MACHINE_CHECKS, image->machine_checks,
-			   own->machine_checks))
-		warn_of_option(warnings, "what a machine check does (PR_MCE_KILL)",
-			       set_option(PR_MCE_KILL, PR_MCE_KILL_SET, image->machine_checks));
-	if (thread_differs(image, own, RF_THREAD_STATE_IO_FLUSHER,
-			   image->flags & RF_THREAD_STATE_IO_FLUSHER,
-			   own->flags & RF_THREAD_STATE_IO_FLUSHER))
-		warn_of_option(warnings, "PR_SET_IO_FLUSHER",
-			       set_option(PR_SET_IO_FLUSHER,
-					  !!(image->flags & RF_THREAD_STATE_IO_FLUSHER), 0));
-	if (thread_differs(image, own, RF_THREAD_STATE_IO_PRIORITY, image->io_priority,
-			   own->io_priority))
-		error = rf_syscall(SYS_ioprio_set, IO_PRIORITY_OF_PROCESS, 0, image->io_priority);
-	if (error < 0)
-		rf_warn(warnings, (int)-error, "I/O priority: it is 0x%x, not 0x%x: %m",
-			own->io_priority, image->io_priority);
-	if (image->flags & RF_THREAD_STATE_CORE_COOKIE)
-		rf_warn(warnings, 0,
-			"core scheduling: the cookie means nothing here, and there is none");
-}
-
-/* -- its schedule ------------------------------------------------------------------------------ */
-
-static const char *name_policy(char text[NUMBER_BYTES], uint32_t policy)
-{
-	static const char *const names[] = { "SCHED_OTHER",    "SCHED_FIFO", "SCHED_RR",
-					     "SCHED_BATCH",    "SCHED_ISO",  "SCHED_IDLE",
-					     "SCHED_DEADLINE", "SCHED_EXT" };
-
-	if (policy < sizeof(names) / sizeof(names[0]))
-		return names[policy];
-	rf_format(text, NUMBER_BYTES, "policy %u", policy);
-	return text;
-}
-
-static bool has_nice(uint32_t policy)
-{
-	return policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
-}
-
-static long set_schedule(struct rf_image_schedule schedule)
-{
-	schedule.flags &= ~SET_UTIL_CLAMPS;
-	return rf_syscall(SYS_sched_setattr, 0, &schedule, 0);
-}
-
-/* Without the policy there is still the nice value, and without that still the policy. */
-static void restore_policy(const struct rf_image_schedule *image,
-			   const struct rf_image_schedule *own, struct rf_warnings *warnings)
-{
-	struct rf_image_schedule schedule = *image;
-	char image_text[NUMBER_BYTES], own_text[NUMBER_BYTES];
-	long error = set_schedule(schedule);
-
-	if (error == 0)
-		return;
-	if (!has_nice(image->policy)) {
-		rf_warn(warnings, (int)-error, "scheduling policy: it is %s, not %s %u: %m",
-			name_policy(own_text, own->policy), name_policy(image_text, image->policy),
-			image->priority);
-		return;
-	}
-	if (image->nice < own->nice)
-		rf_warn(warnings, (int)-error, "nice value: it is %d, not %d: %m", own->nice,
-			image->nice);
-	schedule.nice = own->nice;
-	error = set_schedule(schedule);
-	if (error < 0)
-		rf_warn(warnings, (int)-error, "scheduling policy: it is %s, not %s: %m",
-			name_policy(own_text, own->policy), name_policy(image_text, image->policy));
-}
-
-static void restore_clamps(const struct rf_image_schedule *image,
-			   const struct rf_image_schedule *own, struct rf_warnings *warnings)
-{
-	/* keeps policy and parameters */
-	struct rf_image_schedule clamps = { .bytes = sizeof(clamps),
-					    .flags = SET_UTIL_CLAMPS | 0x18,
-					    .util_min = image->util_min,
-					    .util_max = image->util_max };
-	long error;
-
-	if (image->policy != own->policy ||
-	    (image->util_min == own->util_min && image->util_max == own->util_max))
-		return;
-	error = rf_syscall(SYS_sched_setattr, 0, &clamps, 0);
-	if (error < 0)
-		rf_warn(warnings, (int)-error,
-			"utilization clamps: they are %u to %u, not %u to %u: %m", own->util_min,
-			own->util_max, image->util_min, image->util_max);
-}
-
-static void restore_schedule(const struct rf_image_thread_state *image,
-			     const struct rf_image_thread_state *own, struct rf_warnings *warnings)
-{
-	struct rf_image_schedule wanted = image->schedule, had = own->schedule;
-
-	if (!(image->known & own->known & RF_THREAD_STATE_SCHEDULE))
-		return;
-	restore_clamps(&wanted, &had, warnings);
-	wanted.util_min = wanted.util_max = had.util_min = had.util_max = 0;
-	if (memcmp(&wanted, &had, sizeof(wanted)) != 0)
-		restore_policy(&wanted, &had, warnings);
-}
-
-static void restore_thread(const struct rf_thread_attributes *image,
-			   const struct rf_thread_attributes *own, struct rf_warnings *warnings)
-{
-	if (image->image.known & RF_THREAD_STATE_MEMORY_POLICY)
-		restore_memory_policy(image, own, warnings);
-	restore_speculation(&image->image, &own->image, warnings);
-	restore_options(&image->image, &own->image, warnings);
-	restore_cpus(image, own, warnings);
-	restore_schedule(&image->image, &own->image, warnings);
-}
-
-/* Threads beside the main one are made by it, and so have what it has. */
-static void look_at_other_threads(const struct rf_image *image, struct rf_warnings *warnings)
-{
-	const struct rf_thread_attributes *first = image->threads[0].attributes;
-
-	for (uint32_t i = 1; i < image->head.threads && first; i++) {
-		const struct rf_thread_attributes *thread = image->threads[i].attributes;
-
-		if (!thread)
-			continue;
-		if (memcmp(thread->image.comm, image->process.comm, sizeof(thread->image.comm)) !=
-		    0)
-			rf_warn(warnings, 0, "thread %u (%s): its name is the main thread's",
-				image->threads[i].image.tid, thread->image.comm);
-		if (memcmp(&thread->image.schedule, &first->image.schedule,
-			   sizeof(first->image.schedule)) != 0 ||
-		    thread->image.io_priority != first->image.io_priority ||
-		    thread->image.timer_slack_ns != first->image.timer_slack_ns ||
-		    memcmp(thread->cpus, first->cpus, sizeof(first->cpus)) != 0)
-			rf_warn(warnings, 0,
-				"thread %u (%s): its scheduling and CPUs are the main thread's",
-				image->threads[i].image.tid, thread->image.comm);
-	}
-}
-
 /* -- the whole --------------------------------------------------------------------------------- */
 
 void rf_restore_attributes(const struct rf_image *image, const struct rf_attributes *own,
@@ -513,12 +256,11 @@ void rf_restore_attributes(const struct rf_image *image, const struct rf_attribu
 	restore_components(&image->state, &own->state, warnings);
 	restore_barriers(&image->state, &own->state, warnings);
 	restore_relations(&image->state, &own->state, is_alone, warnings);
-	restore_rights(&image->state, &own->state, warnings);
+	restore_rights(&image->state, &own->state, image->head.threads > 1, warnings);
 	look_at_memory_deny(&image->state, &own->state, warnings);
 	restore_dumpable(&image->state, &own->state);
-	if (image->threads[0].attributes)
-		restore_thread(image->threads[0].attributes, &own->thread, warnings);
-	look_at_other_threads(image, warnings);
+	if (image->threads[0].attributes && image->head.threads == 1)
+		rf_restore_thread(image->threads[0].attributes, &own->thread, NULL, warnings);
 }
 
 static struct rf_step step(uint32_t number, uint64_t a, uint64_t b, uint64_t c)

@@ -22,8 +22,8 @@ void rf_restore_raise_limits(const struct rf_image *image, struct rf_attributes 
 			     struct rf_warnings *warnings);
 
 /*
- * Gives the calling process and thread all that does not hinder it on its way to the image; last,
- * before the plan is made.  is_alone: nobody looks after the process, so that even the signal of
+ * Gives the calling process, and its thread, if the image has one only, all that does not hinder it
+ * on its way to the image; last, before the plan is made.  is_alone: nobody looks after the process, so that even the signal of
  * its parent's death is its own.
  */
 void rf_restore_attributes(const struct rf_image *image, const struct rf_attributes *own,

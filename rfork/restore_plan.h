@@ -55,7 +55,10 @@ struct rf_plan {
 	uint64_t stack; /* as in rf_plan_thread */
 	const struct rf_plan_thread *threads;
 	uint64_t thread_count;
-	const struct rf_step *last; /* the main thread's, when all threads have done theirs */
+	/* when all threads have done theirs: what the main thread has of its own, and then the rest */
+	const struct rf_step *own;
+	uint64_t own_count;
+	const struct rf_step *last;
 	uint64_t last_count;
 	/* A failure goes to report_fd as a struct rf_shell_report; or, with a text, as a line
 	 * that begins with it. */

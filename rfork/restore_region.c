@@ -60,13 +60,27 @@ static uint64_t frame_bytes(const struct rf_image *image, const struct rf_machin
 	return align(rf_arch_signal_frame_bytes(facts, &image->threads[thread].image), ALIGNMENT);
 }
 
-/* Of a thread but the main one: steps, memory of its errands, stack. */
+/* What a thread does to get what it had chosen, where there are several. */
+static uint64_t script_steps(const struct rf_image *image, uint32_t thread)
+{
+	return image->threads[thread].attributes && image->head.threads > 1 ? RF_THREAD_SCRIPT_STEPS
+									    : 0;
+}
+
+static uint64_t script_bytes(const struct rf_image *image, uint32_t thread)
+{
+	return script_steps(image, thread) ? RF_THREAD_SCRIPT_BYTES : 0;
+}
+
+/* Of a thread but the main one: steps, memory of its errands and of its script, stack. */
 static uint64_t thread_bytes(const struct rf_image *image, uint32_t thread)
 {
 	size_t errands = rf_plan_count_errands(image, thread);
+	size_t steps =
+		RF_PLAN_THREAD_STEPS + errands * RF_PLAN_ERRAND_STEPS + script_steps(image, thread);
 
-	return (RF_PLAN_THREAD_STEPS + errands * RF_PLAN_ERRAND_STEPS) * sizeof(struct rf_step) +
-	       errands * sizeof(struct rf_plan_errand) + THREAD_STACK_BYTES;
+	return steps * sizeof(struct rf_step) + errands * sizeof(struct rf_plan_errand) +
+	       script_bytes(image, thread) + THREAD_STACK_BYTES;
 }
 
 static uint64_t spare_bytes(const struct rf_machine_facts *facts)
@@ -85,6 +99,7 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image, const struct rf_m
 {
 	uint64_t steps = rf_plan_max_steps(image) + RF_PLAN_THREAD_STEPS;
 	uint64_t bytes = align(sizeof(struct head), ALIGNMENT) + steps * sizeof(struct rf_step) +
+			 script_steps(image, 0) * sizeof(struct rf_step) + script_bytes(image, 0) +
 			 frame_bytes(image, facts, 0) + RF_WARNINGS_BYTES + STACK_BYTES;
 
 	for (uint32_t i = 1; i < image->head.threads; i++)
@@ -242,7 +257,8 @@ static struct rf_plan_thread fill_thread(const struct rf_restore *restore, uint3
 	size_t errands = rf_plan_count_errands(image, thread);
 	struct rf_step *steps = (struct rf_step *)*next;
 	struct rf_plan_errand *memory = (struct rf_plan_errand *)(steps + RF_PLAN_THREAD_STEPS +
-								  errands * RF_PLAN_ERRAND_STEPS);
+								  errands * RF_PLAN_ERRAND_STEPS +
+								  script_steps(image, thread));
 	struct rf_plan_thread plan = { .steps = steps };
 
 	*next += thread_bytes(image, thread);
@@ -251,8 +267,25 @@ static struct rf_plan_thread fill_thread(const struct rf_restore *restore, uint3
 	plan.count += rf_plan_build_errands(steps + plan.count, memory, image, thread,
 					    (uint64_t)(rf_io_now_ns() - restore->since_ns),
 					    (uint32_t)rf_syscall(SYS_getpid));
+	if (script_steps(image, thread))
+		plan.count += rf_restore_write_script(steps + plan.count,
+						      (unsigned char *)(memory + errands),
+						      &(*restore->scripts)[thread]);
 	plan.stack = build_frame(restore, next, thread, arrival);
 	return plan;
+}
+
+/* The main thread's: what others have from it before they have theirs is as they were tried. */
+static void fill_own(const struct rf_restore *restore, struct head *head, unsigned char **next)
+{
+	struct rf_step *steps = (struct rf_step *)*next;
+	unsigned char *memory = (unsigned char *)(steps + RF_THREAD_SCRIPT_STEPS);
+
+	if (!script_steps(restore->image, 0))
+		return;
+	head->plan.own = steps;
+	head->plan.own_count = rf_restore_write_script(steps, memory, &(*restore->scripts)[0]);
+	*next = memory + RF_THREAD_SCRIPT_BYTES;
 }
 
 static void fill_threads(const struct rf_restore *restore, struct head *head, unsigned char **next)
@@ -391,6 +424,7 @@ int rf_restore_fill(const struct rf_restore *restore, struct rf_report *report)
 	/* behind the room for seals */
 	next = (unsigned char *)(steps + rf_plan_max_steps(restore->image) + RF_PLAN_THREAD_STEPS);
 	fill_threads(restore, head, &next);
+	fill_own(restore, head, &next);
 	head->plan.stack = build_frame(restore, &next, 0, &head->arrival);
 	head->arrival.arguments = (uintptr_t)next;
 	memcpy(next, restore->arguments, restore->arguments_bytes);

@@ -14,6 +14,7 @@
 #include "rfork/plan_builder.h"
 #include "rfork/protocol.h"
 #include "rfork/report.h"
+#include "rfork/restore_thread.h"
 #include "rfork/warnings.h"
 
 struct rf_restore {
@@ -30,6 +31,8 @@ struct rf_restore {
 	const char *connection;		 /* by which it came; NULL = as the image says */
 	const struct rf_attributes *own; /* what is left of these the plan changes */
 	const struct rf_warnings *warnings;
+	/* Where they are, once they are known: one for each thread, if there are several. */
+	struct rf_thread_script *const *scripts;
 	/* see struct rf_arrival; region_bytes must have room for them, too */
 	const char *arguments;
 	uint64_t arguments_bytes;

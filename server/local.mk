@@ -91,6 +91,7 @@ rf_shell_sources = \
 	rfork/restore_region.c rfork/restore_region.h \
 	rfork/restore_marks.c \
 	rfork/restore_shared.c \
+	rfork/restore_threads.c \
 	rfork/restore_timers.c rfork/restore_timers.h \
 	rfork/restore_watches.c rfork/restore_watches.h \
 	rfork/unpacker.c rfork/unpacker.h \
@@ -98,6 +99,7 @@ rf_shell_sources = \
 	rfork/vdso_mark.c \
 	rfork/warnings.c \
 	rfork/x86_64/restore_jump.S \
+	rfork/x86_64/thread.S \
 	$(rf_restore_sources)
 %C%_rfork_shell_SOURCES = $(rf_shell_sources) %D%/shell_no_road.c
 %C%_rfork_shell_CPPFLAGS = $(AM_CPPFLAGS) $(LIBLZ4_CFLAGS) $(LIBZSTD_CFLAGS)

@@ -63,8 +63,9 @@ struct rf_shell {
 	bool huge_pages_are_always;	     /* any memory may get transparent huge pages here */
 	bool huge_pages_are_off;	     /* none does for now */
 	uint64_t time_namespace;
-	struct rf_attributes own;    /* before it becomes anything */
-	struct rf_warnings warnings; /* of what the image was not given */
+	struct rf_attributes own;	  /* before it becomes anything */
+	struct rf_warnings warnings;	  /* of what the image was not given */
+	struct rf_thread_script *scripts; /* of its threads, if there are several */
 	void *maps_buffer;
 	size_t maps_bytes;
 	struct rf_maps maps; /* of this shell, when it was ready */

@@ -73,9 +73,16 @@ static int tell_warnings(const struct rf_shell *shell)
 /* What is to be as the image had it when all else is done. */
 static int restore_attributes(struct rf_shell *shell)
 {
-	int error;
+	int error = 0;
 
 	rf_restore_attributes(&shell->image, &shell->own, false, &shell->warnings);
+	if (!shell->is_check) /* who asks knows what this can take from a child */
+		error = rf_restore_rights(&shell->image, NULL, &shell->report);
+	if (error == 0)
+		error = rf_restore_try_threads(&shell->scripts, &shell->image, &shell->own.thread,
+					       &shell->warnings, &shell->report);
+	if (error < 0)
+		return error;
 	error = tell_warnings(shell);
 	return error < 0 ? rf_report(&shell->report, -error, "the session: %m") : 0;
 }
@@ -113,6 +120,7 @@ int rf_shell_become_image(struct rf_shell *shell)
 		.transport = find_transport(shell),
 		.own = &shell->own,
 		.warnings = &shell->warnings,
+		.scripts = &shell->scripts,
 	};
 	const uint64_t every_signal = UINT64_MAX;
 	int error = prepare_image(shell, &restore);
@@ -125,9 +133,6 @@ int rf_shell_become_image(struct rf_shell *shell)
 		return error;
 	rf_sys_close(shell->connection);
 	rf_restore_seal(&restore);
-	error = rf_restore_rights(&shell->image, NULL, &shell->report);
-	if (error < 0)
-		return error;
 	/* The image's handlers must not run before its thread does; rt_sigreturn sets its mask. */
 	rf_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &every_signal, NULL, sizeof(every_signal));
 	error = rf_restore_under_way(&shell->image, shell->layout_ns, &shell->report);

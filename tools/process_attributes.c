@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "rfork/arch.h"
 #include "tools/process_internal.h"
@@ -62,6 +64,18 @@ static int refuse_machine_state(const struct rf_attribute_source *source, struct
 		       : 0;
 }
 
+/* Of the main thread it is among what the process has. */
+static void ask_for_gains(struct caller *caller, struct rf_image_thread_state *state)
+{
+	long answer =
+		call(caller, SYS_prctl, (const uint64_t[5]){ PR_GET_NO_NEW_PRIVS }, NULL, 0, 0);
+
+	if (answer < 0)
+		return;
+	state->known |= RF_THREAD_STATE_NO_NEW_PRIVS;
+	state->flags |= answer ? RF_THREAD_STATE_NO_NEW_PRIVS : 0;
+}
+
 int rf_process_ask_attributes(struct rf_process *process, size_t index, struct rf_report *report)
 {
 	struct rf_reader_thread *thread = &process->source->image.threads[index];
@@ -81,6 +95,8 @@ int rf_process_ask_attributes(struct rf_process *process, size_t index, struct r
 		return rf_report(report, ENOMEM, "no memory for the threads");
 	rf_attributes_collect_thread(thread->attributes, &source);
 	read_name(process, index, &thread->attributes->image);
+	if (index)
+		ask_for_gains(&caller, &thread->attributes->image);
 	if (index == 0) {
 		rf_attributes_collect_process(&process->source->image.state, &source);
 		refuse_machine_state(&source, report);

@@ -172,6 +172,7 @@ uint64_t rf_restorer_run(struct rf_plan *plan)
 	execute_all(plan, plan->steps, plan->count);
 	if (plan->thread_count)
 		start_threads(plan);
+	execute_all(plan, plan->own, plan->own_count);
 	execute_all(plan, plan->last, plan->last_count);
 	if (plan->thread_count) {
 		__atomic_store_n(&plan->gate, 1, __ATOMIC_RELEASE);

@@ -38,6 +38,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/restore_rights.c rfork/restore_rights.h \
 	rfork/restore_marks.c \
 	rfork/restore_shared.c \
+	rfork/restore_threads.c \
 	rfork/restore_timers.c rfork/restore_timers.h \
 	rfork/restore_watches.c rfork/restore_watches.h \
 	rfork/statefile.c \
@@ -47,6 +48,7 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/warnings.c \
 	rfork/x86_64/cpu.c \
 	rfork/x86_64/restore_jump.S \
+	rfork/x86_64/thread.S \
 	$(rf_restore_sources)
 %C%_start_elf_CPPFLAGS = $(AM_CPPFLAGS)
 %C%_start_elf_CFLAGS = $(rf_start_cflags) $(WERROR_CFLAGS)

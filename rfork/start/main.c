@@ -280,6 +280,7 @@ static void show_warnings(const struct rf_start *start)
 static int become_image(struct rf_start *start, const char *failure)
 {
 	unsigned mm_map_bytes = 0;
+	struct rf_thread_script *scripts = NULL;
 	const struct rf_restore restore = {
 		.image = &start->file.image,
 		.places = &start->places,
@@ -295,6 +296,7 @@ static int become_image(struct rf_start *start, const char *failure)
 		.since_ns = start->started_ns,
 		.own = &start->own,
 		.warnings = &start->warnings,
+		.scripts = &scripts,
 		.arguments = start->arguments.strings,
 		.arguments_bytes = start->arguments.strings_bytes,
 		.argc = (uint32_t)start->arguments.argc,
@@ -307,6 +309,9 @@ static int become_image(struct rf_start *start, const char *failure)
 		rf_restore_attributes(&start->file.image, &start->own, true, &start->warnings);
 		error = limit_rights(start);
 	}
+	if (error == 0)
+		error = rf_restore_try_threads(&scripts, &start->file.image, &start->own.thread,
+					       &start->warnings, &start->report);
 	if (error == 0) {
 		show_warnings(start);
 		error = rf_restore_fill(&restore, &start->report);

@@ -297,6 +297,7 @@ rf_integration_tests = \
 	%D%/thread_other_than_main_may_move \
 	%D%/threads_and_children_refuse_a_move \
 	%D%/threads_keep_their_connections_apart \
+	%D%/threads_keep_their_own_attributes \
 	%D%/threads_start_after_the_move \
 	%D%/threads_with_other_rights_are_refused \
 	%D%/timerfds_travel \
@@ -732,6 +733,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_thread_other_than_main_may_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_and_children_refuse_a_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_keep_their_connections_apart_LDADD = $(rf_integration_ldadd)
+%C%_threads_keep_their_own_attributes_LDADD = $(rf_integration_ldadd)
 %C%_threads_start_after_the_move_LDADD = $(rf_integration_ldadd)
 %C%_threads_with_other_rights_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_timerfds_travel_LDADD = $(rf_integration_ldadd)

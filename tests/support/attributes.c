@@ -165,7 +165,9 @@ static bool set_nice(void)
 
 static bool set_idle(void)
 {
-	return set_schedule((struct schedule){ .policy = SCHED_IDLE, .nice = 5 });
+	/* sched_setattr(2) takes no nice value for it, setpriority(2) does */
+	return set_schedule((struct schedule){ .policy = SCHED_IDLE }) &&
+	       setpriority(PRIO_PROCESS, 0, 5) == 0;
 }
 
 static bool set_realtime(void)

@@ -239,8 +239,8 @@ static const char *judge_state(const struct rf_image *image)
 		return "a state has a field out of range";
 	if (!thread)
 		return NULL;
-	if (thread->image.thread || thread->image.known > 1023 || thread->image.reserved ||
-	    thread->image.flags & ~(thread->image.known & 896) || thread->image.comm[15] ||
+	if (thread->image.thread || thread->image.known > 2047 || thread->image.reserved ||
+	    thread->image.flags & ~(thread->image.known & 1920) || thread->image.comm[15] ||
 	    thread->image.cpu_bytes > 1024 || thread->image.cpu_bytes % 8 ||
 	    thread->image.node_bytes > 128 || thread->image.node_bytes % 8 ||
 	    thread->image.schedule.nice < -20 || thread->image.schedule.nice > 19)
