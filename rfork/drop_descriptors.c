@@ -40,20 +40,15 @@ static size_t drop_file(struct rf_drop *drop, void *payload, size_t bytes, uint3
 	return bytes;
 }
 
-size_t rf_drop_file(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_file(drop, payload, bytes, S_IFREG);
-}
+#define FILES(name, type)                                                                          \
+	size_t rf_drop_##name(struct rf_drop *drop, void *payload, size_t bytes)                   \
+	{                                                                                          \
+		return drop_file(drop, payload, bytes, type);                                      \
+	}
 
-size_t rf_drop_open_directory(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_file(drop, payload, bytes, S_IFDIR);
-}
-
-size_t rf_drop_device(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_file(drop, payload, bytes, S_IFCHR);
-}
+FILES(file, S_IFREG)
+FILES(open_directory, S_IFDIR)
+FILES(device, S_IFCHR)
 
 /* The standard descriptors are what tests talk through, but for a terminal. */
 static size_t drop_stream(void *payload, size_t bytes, uint32_t type)
@@ -67,41 +62,19 @@ static size_t drop_stream(void *payload, size_t bytes, uint32_t type)
 	return bytes;
 }
 
-size_t rf_drop_pipe(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_PIPE);
-}
+#define STREAMS(name, type)                                                                        \
+	size_t rf_drop_##name(struct rf_drop *drop, void *payload, size_t bytes)                   \
+	{                                                                                          \
+		(void)drop;                                                                        \
+		return drop_stream(payload, bytes, type);                                          \
+	}
 
-size_t rf_drop_stream_socket(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_SOCKET);
-}
-
-size_t rf_drop_datagrams(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_DATAGRAM);
-}
-
-size_t rf_drop_seqpackets(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_SEQPACKET);
-}
-
-size_t rf_drop_listener(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_LISTENER);
-}
-
-size_t rf_drop_terminal(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	(void)drop;
-	return drop_stream(payload, bytes, RF_STREAM_TERMINAL);
-}
+STREAMS(pipe, RF_STREAM_PIPE)
+STREAMS(stream_socket, RF_STREAM_SOCKET)
+STREAMS(datagrams, RF_STREAM_DATAGRAM)
+STREAMS(seqpackets, RF_STREAM_SEQPACKET)
+STREAMS(listener, RF_STREAM_LISTENER)
+STREAMS(terminal, RF_STREAM_TERMINAL)
 
 static size_t drop_object(const struct rf_drop *drop, void *payload, size_t bytes, uint32_t kind)
 {
@@ -113,30 +86,18 @@ static size_t drop_object(const struct rf_drop *drop, void *payload, size_t byte
 	return bytes;
 }
 
-size_t rf_drop_eventfd(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_EVENT);
-}
+#define OBJECTS(name, type)                                                                        \
+	size_t rf_drop_##name(struct rf_drop *drop, void *payload, size_t bytes)                   \
+	{                                                                                          \
+		return drop_object(drop, payload, bytes, type);                                    \
+	}
 
-size_t rf_drop_timerfd(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_TIMER);
-}
-
-size_t rf_drop_signalfd(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_SIGNALS);
-}
-
-size_t rf_drop_inotify(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_INOTIFY);
-}
-
-size_t rf_drop_pidfd(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_PROCESS);
-}
+OBJECTS(eventfd, RF_OBJECT_EVENT)
+OBJECTS(timerfd, RF_OBJECT_TIMER)
+OBJECTS(signalfd, RF_OBJECT_SIGNALS)
+OBJECTS(pidfd, RF_OBJECT_PROCESS)
+OBJECTS(inotify, RF_OBJECT_INOTIFY)
+OBJECTS(memfd, RF_OBJECT_CONTENT)
 
 size_t rf_drop_own_pipe(struct rf_drop *drop, void *payload, size_t bytes)
 {
@@ -195,11 +156,6 @@ size_t rf_drop_duplicates(struct rf_drop *drop, void *payload, size_t bytes)
 				(descriptor->flags & RF_DESCRIPTOR_CLOEXEC));
 	*descriptor = twin;
 	return bytes;
-}
-
-size_t rf_drop_memfd(struct rf_drop *drop, void *payload, size_t bytes)
-{
-	return drop_object(drop, payload, bytes, RF_OBJECT_CONTENT);
 }
 
 size_t rf_drop_seals(struct rf_drop *drop, void *payload, size_t bytes)

@@ -136,11 +136,5 @@ static void verify(enum way way)
 
 int main(void)
 {
-	struct node node;
-
-	test_begin();
-	node_start(&node, NULL);
-	ways_check(&node, build, verify);
-	node_stop(&node);
-	return test_end();
+	return ways_three_beats(build, verify);
 }

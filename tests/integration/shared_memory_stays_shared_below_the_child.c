@@ -194,11 +194,5 @@ static void check(enum way way)
 
 int main(void)
 {
-	struct node node;
-
-	test_begin();
-	node_start(&node, NULL);
-	ways_check(&node, build, check);
-	node_stop(&node);
-	return test_end();
+	return ways_three_beats(build, check);
 }

@@ -119,3 +119,14 @@ void ways_check(const struct node *node, void (*build)(void), void (*verify)(enu
 	for (enum way way = 0; way < WAYS; way++)
 		ways_go(node, way, build, verify);
 }
+
+int ways_three_beats(void (*build)(void), void (*verify)(enum way way))
+{
+	struct node node;
+
+	test_begin();
+	node_start(&node, NULL);
+	ways_check(&node, build, verify);
+	node_stop(&node);
+	return test_end();
+}

@@ -24,4 +24,7 @@ void ways_go(const struct node *node, enum way way, void (*build)(void),
 /* The same for each way in turn. */
 void ways_check(const struct node *node, void (*build)(void), void (*verify)(enum way way));
 
+/* A whole test of that: returns main()'s exit status. */
+int ways_three_beats(void (*build)(void), void (*verify)(enum way way));
+
 #endif
