@@ -302,9 +302,14 @@ static int add_data(struct rf_image_writer *writer, uint64_t address, const void
 	return 0;
 }
 
+/* Pages are looked at one line each, too far apart for the CPU to foresee: it is told which are
+ * next.  Where no memory is, that does nothing. */
+#define PAGES_FORESEEN 16u
+
 /* Whether a page need not travel. */
 static bool is_left_out(const struct rf_image_writer *writer, const void *page)
 {
+	__builtin_prefetch((const char *)page + PAGES_FORESEEN * PAGE_BYTES);
 	return !writer->keeps_zeros && rf_is_zero_page(page);
 }
 
