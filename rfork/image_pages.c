@@ -134,7 +134,7 @@ static int read_data(struct rf_reader *reader, struct iovec *iov, int count)
 			break;
 		}
 	}
-	error = rf_io_readv_full(reader->fd, iov, count);
+	error = rf_io_readv_full(reader->fd, iov, count, &reader->is_trickling);
 	return error < 0 ? rf_record_read_failed(reader, error) : 0;
 }
 

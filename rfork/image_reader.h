@@ -131,6 +131,7 @@ struct rf_reader {
 	bool has_road;	     /* ROAD has been read */
 	bool is_filled;	     /* FILLED has been read */
 	bool has_ended;	     /* END has been read */
+	bool is_trickling;   /* page data are not waited for in large pieces */
 	const struct rf_page_road
 		*road; /* for REMOTE_PAGES, if the peers have agreed on it; or NULL */
 	const struct rf_content_sink *contents;	 /* NULL: such images are not supported */

@@ -105,13 +105,38 @@ static int advance(struct iovec *iov, int count, size_t bytes)
 	return done;
 }
 
-int rf_io_readv_full(int fd, struct iovec *iov, int count)
+/* So much is waited for at once where it will certainly come, but no longer than this. */
+#define GATHERED_BYTES ((size_t)256 << 10)
+#define GATHERED_US 50000
+
+/* How much must be there before a reader of fd wakes, and how long that may take; 0 if fd is a
+ * socket. */
+static int set_low_water(int fd, size_t bytes, long us)
+{
+	int low = bytes < GATHERED_BYTES ? (int)bytes : (int)GATHERED_BYTES;
+	const struct timeval most = { 0, us };
+	int error =
+		(int)rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+
+	return error < 0 ? error
+			 : (int)rf_syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &low,
+					   sizeof(low));
+}
+
+/* left: bytes of all of iov.  A receive buffer that is full of small packets holds less than is
+ * waited for, and lets no more in. */
+static int read_all(int fd, struct iovec *iov, int count, size_t left, bool *is_trickling)
 {
 	int done = advance(iov, count, 0);
 
 	while (done < count) {
 		ssize_t got = rf_sys_readv(fd, iov + done, count - done);
 
+		if (got == -EAGAIN && !*is_trickling) {
+			*is_trickling = true;
+			set_low_water(fd, 1, 0);
+			continue;
+		}
 		if (got == -EINTR)
 			continue;
 		if (got < 0)
@@ -119,8 +144,27 @@ int rf_io_readv_full(int fd, struct iovec *iov, int count)
 		if (got == 0)
 			return -ECONNRESET;
 		done += advance(iov + done, count - done, (size_t)got);
+		left -= (size_t)got;
+		if (!*is_trickling && left && left < GATHERED_BYTES)
+			set_low_water(fd, left, GATHERED_US);
 	}
 	return 0;
+}
+
+int rf_io_readv_full(int fd, struct iovec *iov, int count, bool *is_trickling)
+{
+	bool has_little = true;
+	size_t bytes = 0;
+	int error;
+
+	for (int i = 0; i < count; i++)
+		bytes += iov[i].iov_len;
+	if (*is_trickling || bytes < GATHERED_BYTES)
+		return read_all(fd, iov, count, bytes, &has_little);
+	*is_trickling = set_low_water(fd, bytes, GATHERED_US) < 0;
+	error = read_all(fd, iov, count, bytes, is_trickling);
+	set_low_water(fd, 1, 0);
+	return error;
 }
 
 int rf_io_writev_full(int fd, struct iovec *iov, int count, int64_t deadline_ns)

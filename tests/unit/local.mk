@@ -27,6 +27,7 @@ rf_unit_tests = \
 	%D%/test_image_road \
 	%D%/test_handler_frames \
 	%D%/test_info \
+	%D%/test_io \
 	%D%/test_job \
 	%D%/test_key \
 	%D%/test_maps \
@@ -168,6 +169,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_key_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_key_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_key_LDADD = $(rf_unit_ldadd)
+
+%C%_test_io_SOURCES = %D%/test_io.c
+%C%_test_io_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_io_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_io_LDADD = $(rf_unit_ldadd)
 
 %C%_test_maps_SOURCES = %D%/test_maps.c
 %C%_test_maps_CPPFLAGS = $(rf_unit_cppflags)
