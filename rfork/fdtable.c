@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <linux/kcmp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -19,6 +18,7 @@
 #include <rfork.h>
 
 #include "rfork/fdcontent.h"
+#include "rfork/fdduplicate.h"
 #include "rfork/fdname.h"
 #include "rfork/fdobject.h"
 #include "rfork/fdpath.h"
@@ -34,65 +34,6 @@
 #define UDP_MAX_BYTES 65507u
 #define UDP6_MAX_BYTES 65527u
 #define UNIX_OVERHEAD_BYTES 32u
-
-/* Linux 6.10, include/uapi/linux/fcntl.h; missing in older headers. */
-#define DUPFD_QUERY 1027
-
-/* Whether two descriptors share one open file description; false where it cannot be told. */
-static bool is_same_description(int a, int b)
-{
-	long pid = rf_syscall(SYS_getpid);
-	long order = rf_syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
-
-	if (order >= 0)
-		return order == 0;
-	return rf_syscall(SYS_fcntl, a, DUPFD_QUERY, b) == 1;
-}
-
-static void find_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
-			   const struct rf_image_file *identities)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const struct rf_fd *other = &table->entries[i];
-
-		if (other->image.kind == entry->image.kind &&
-		    other->image.stream == entry->image.stream && other->object == entry->object &&
-		    other->image.same_as == RF_IMAGE_NONE &&
-		    identities[i].device == identities[table->count].device &&
-		    identities[i].inode == identities[table->count].inode &&
-		    is_same_description(other->fd, entry->fd)) {
-			entry->image.same_as = other->image.number;
-			/* it is not opened */
-			entry->image.flags &=
-				(uint16_t) ~(RF_DESCRIPTOR_BY_PATH | RF_DESCRIPTOR_AT_END);
-			return;
-		}
-	}
-}
-
-/* A duplicate of a standard descriptor that goes through the original goes there too, whatever it
- * would be by itself: or a file would be opened anew, with another offset. */
-static bool find_standard_duplicate(const struct rf_fdtable *table, struct rf_fd *entry,
-				    const struct rf_image_file *identity,
-				    const struct rf_image_file *identities)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const struct rf_image_descriptor *other = &table->entries[i].image;
-
-		if ((int)other->number >= STDIO_COUNT)
-			break;
-		if (other->kind != RF_DESCRIPTOR_RELAY || other->same_as != RF_IMAGE_NONE ||
-		    identities[i].device != identity->device ||
-		    identities[i].inode != identity->inode ||
-		    !is_same_description(table->entries[i].fd, entry->fd))
-			continue;
-		entry->image.kind = RF_DESCRIPTOR_RELAY;
-		entry->image.stream = other->stream;
-		entry->image.same_as = other->number;
-		return true;
-	}
-	return false;
-}
 
 static const char *read_path(struct rf_arena *arena, int fd)
 {
@@ -309,7 +250,7 @@ static const char *name_refused(const struct rf_fdtable *table, const struct rf_
 }
 
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or -ENOMEM. */
-static int collect_one(struct rf_fdtable *table, struct rf_image_file *identities,
+static int collect_one(struct rf_fdtable *table, struct rf_fdduplicates *known,
 		       struct rf_arena *arena, const struct rf_fd_copy *copy,
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal)
 {
@@ -317,6 +258,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 	struct stat status;
 	long flags = rf_syscall(SYS_fcntl, copy->fd, F_GETFL);
 	int fd = copy->number;
+	size_t place;
 
 	if (flags < 0 || rf_sys_fstat(copy->fd, &status) < 0)
 		return 0; /* closed by another thread since the directory was read */
@@ -334,15 +276,15 @@ static int collect_one(struct rf_fdtable *table, struct rf_image_file *identitie
 				      status.st_mode & S_IFMT
 			      ? ""
 			      : read_path(arena, copy->fd);
-	identities[table->count] = rf_file_identity(&status);
-	if (fd >= STDIO_COUNT &&
-	    find_standard_duplicate(table, entry, &identities[table->count], identities))
+	known->identities[table->count] = rf_file_identity(&status);
+	if (fd >= STDIO_COUNT && rf_fdduplicates_find_standard(known, entry))
 		return 1;
 	if (classify(table, entry, &status, terminal, arena) < 0)
 		return refuse(entry, refusals, name_refused(table, entry, &status));
-	find_duplicate(table, entry, identities);
+	place = rf_fdduplicates_find(known, entry);
 	if (take_channel(table, entry) < 0)
 		return refuse(entry, refusals, "more streams than an image can have");
+	rf_fdduplicates_add(known, entry, place);
 	return rf_fdobject_add(table, entry, arena) < 0 ? -ENOMEM : 1;
 }
 
@@ -382,14 +324,14 @@ static long list_numbers(int *numbers, size_t capacity)
 	return got < 0 ? got : (long)count;
 }
 
-/* Begins a table for `count` descriptors; where to put their identities, or NULL. */
-static struct rf_image_file *begin_table(struct rf_fdtable *table, struct rf_arena *arena,
-					 size_t count)
+/* Begins a table for `count` descriptors; 0 or -ENOMEM with a report. */
+static int begin_table(struct rf_fdtable *table, struct rf_fdduplicates *known,
+		       struct rf_arena *arena, size_t count, struct rf_report *report)
 {
-	struct rf_image_file *identities = rf_arena_take(arena, (count + 1) * sizeof(*identities));
-
 	table->entries = rf_arena_take(arena, (count + 1) * sizeof(*table->entries));
-	return table->entries ? identities : NULL;
+	if (!table->entries || rf_fdduplicates_begin(known, table, arena, count) < 0)
+		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	return 0;
 }
 
 static void take_flags(struct rf_fdtable *table, uint32_t flags)
@@ -404,18 +346,19 @@ int rf_fdtable_collect_copies(struct rf_fdtable *table, struct rf_arena *arena, 
 			      struct rf_refusals *refusals, const struct rf_terminal *terminal,
 			      struct rf_report *report)
 {
-	struct rf_image_file *identities;
+	struct rf_fdduplicates known;
+	int error;
 
 	*table = (struct rf_fdtable){ .goes_itself = table->goes_itself,
 				      .process = process,
 				      .thread = process,
 				      .channels = RF_IMAGE_FIRST_CHANNEL };
 	take_flags(table, flags);
-	identities = begin_table(table, arena, count);
-	if (!identities)
-		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	error = begin_table(table, &known, arena, count, report);
+	if (error < 0)
+		return error;
 	for (size_t i = 0; i < count; i++) {
-		int taken = collect_one(table, identities, arena, &copies[i], refusals, terminal);
+		int taken = collect_one(table, &known, arena, &copies[i], refusals, terminal);
 
 		if (taken < 0)
 			return rf_report(report, -taken, "no room for the list of descriptors");
@@ -428,10 +371,11 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_
 		       struct rf_refusals *refusals, const struct rf_terminal *terminal,
 		       bool (*is_ours)(int fd), struct rf_report *report)
 {
-	struct rf_image_file *identities;
+	struct rf_fdduplicates known;
 	size_t capacity = RF_IMAGE_MAX_DESCRIPTORS;
 	int *numbers = rf_arena_take(arena, capacity * sizeof(*numbers));
 	long count;
+	int error;
 
 	*table = (struct rf_fdtable){ .goes_itself = table->goes_itself,
 				      .process = (pid_t)rf_syscall(SYS_getpid),
@@ -446,9 +390,9 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_
 		return rf_report(report, ENOTSUP, "more than %zu open descriptors", capacity);
 	if (count < 0)
 		return rf_report(report, (int)-count, "/proc/self/fd: %m");
-	identities = begin_table(table, arena, (size_t)count);
-	if (!identities)
-		return rf_report(report, ENOMEM, "no room for the list of descriptors");
+	error = begin_table(table, &known, arena, (size_t)count, report);
+	if (error < 0)
+		return error;
 	for (long i = 0; i < count; i++) {
 		long fd_flags = rf_syscall(SYS_fcntl, numbers[i], F_GETFD);
 		struct rf_fd_copy own = { numbers[i], numbers[i], fd_flags & FD_CLOEXEC };
@@ -459,7 +403,7 @@ int rf_fdtable_collect(struct rf_fdtable *table, struct rf_arena *arena, uint32_
 		numbers[table->number_count++] = own.fd;
 		if (fd_flags < 0)
 			continue; /* closed by another thread since the directory was read */
-		taken = collect_one(table, identities, arena, &own, refusals, terminal);
+		taken = collect_one(table, &known, arena, &own, refusals, terminal);
 		if (taken < 0)
 			return rf_report(report, -taken, "no room for the list of descriptors");
 		table->count += (size_t)taken;

@@ -57,6 +57,7 @@ rf_capture_sources = \
 	%D%/drop_process.c \
 	%D%/executable.c %D%/executable.h %D%/executable_start.S \
 	%D%/fdcontent.c %D%/fdcontent.h \
+	%D%/fdduplicate.c %D%/fdduplicate.h \
 	%D%/fdname.c %D%/fdname.h \
 	%D%/fdobject.c %D%/fdobject.h \
 	%D%/fdobject_inotify.c \

@@ -22,6 +22,7 @@ rf_unit_tests = \
 	%D%/test_core_writer \
 	%D%/test_digest_cache \
 	%D%/test_facts \
+	%D%/test_fdduplicate \
 	%D%/test_frame \
 	%D%/test_image_contents \
 	%D%/test_image_road \
@@ -128,6 +129,11 @@ rf_image_sample = \
 %C%_test_facts_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_facts_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_facts_LDADD = $(rf_unit_ldadd)
+
+%C%_test_fdduplicate_SOURCES = %D%/test_fdduplicate.c
+%C%_test_fdduplicate_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_fdduplicate_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_fdduplicate_LDADD = $(rf_unit_ldadd)
 
 %C%_test_frame_SOURCES = %D%/test_frame.c
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)
