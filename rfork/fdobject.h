@@ -50,6 +50,11 @@ int rf_fdobject_write(const struct rf_fdtable *table, struct rf_image_writer *wr
 		      bool is_at_rest);
 int rf_fdobject_write_watches(const struct rf_fdtable *table, struct rf_image_writer *writer);
 
+/* Hands over each line of what /proc says of an object, which may be long; 0, the first negative
+ * errno of `take`, or one of ours. */
+int rf_fdobject_take_lines(const struct rf_fdobject *object,
+			   int (*take)(void *context, const char *line), void *context);
+
 /* fdobject_poll.c: the same as rf_fdobject_look() for all of kind POLL. */
 int rf_fdobject_look_polls(struct rf_fdtable *table, struct rf_arena *arena,
 			   struct rf_refusals *refusals, struct rf_report *report);

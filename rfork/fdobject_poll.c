@@ -157,8 +157,9 @@ static void refuse(struct look *look, const struct line *line)
 	look->refusals->closable++;
 }
 
-static int take_line(struct look *look, const char *text)
+static int take_line(void *context, const char *text)
 {
+	struct look *look = context;
 	const struct rf_fd *watched;
 	struct line line = { 0 };
 
@@ -172,32 +173,6 @@ static int take_line(struct look *look, const char *text)
 	if (!watched)
 		refuse(look, &line);
 	return add_watch(look, &line, watched ? watched->image.number : RF_IMAGE_NONE);
-}
-
-/* Reads it in pieces: it has a line for each. */
-static int take_lines(struct look *look, int fd)
-{
-	char text[4096];
-	size_t used = 0;
-	long got;
-
-	while ((got = rf_sys_read(fd, text + used, sizeof(text) - 1 - used)) > 0) {
-		char *line = text, *end;
-
-		used += (size_t)got;
-		text[used] = '\0';
-		for (; (end = strchr(line, '\n')); line = end + 1) {
-			int error;
-
-			*end = '\0';
-			error = take_line(look, line);
-			if (error < 0)
-				return error;
-		}
-		used -= (size_t)(line - text);
-		memmove(text, line, used);
-	}
-	return (int)got;
 }
 
 /* Leaves out what no descriptor leads to, and makes ready for the next one. */
@@ -218,17 +193,11 @@ static void finish(struct look *look)
 
 static int look_at_poll(struct look *look, struct rf_fdobject *poll)
 {
-	char path[48];
-	int fd, error;
+	int error;
 
 	look->poll = poll;
 	look->capacity = 0;
-	rf_format(path, sizeof(path), "/proc/self/fdinfo/%d", poll->fd);
-	fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	error = take_lines(look, fd);
-	rf_sys_close(fd);
+	error = rf_fdobject_take_lines(poll, take_line, look);
 	finish(look);
 	return error;
 }

@@ -64,6 +64,7 @@ rf_capture_sources = \
 	%D%/fdobject_poll.c \
 	%D%/fdproof.c %D%/fdproof.h \
 	%D%/fdpath.c %D%/fdpath.h \
+	%D%/fdsearch.c %D%/fdsearch.h \
 	%D%/fdtable.c %D%/fdtable.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \

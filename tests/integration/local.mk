@@ -170,6 +170,7 @@ rf_integration_tests = \
 	%D%/many_mappings_travel \
 	%D%/many_small_buffers_are_all_read \
 	%D%/many_streams_at_once \
+	%D%/many_watches_travel \
 	%D%/mapped_files_go_by_reference \
 	%D%/mapped_memfds_stay_shared \
 	%D%/marks_of_memory_travel \
@@ -605,6 +606,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_many_mappings_travel_LDADD = $(rf_integration_ldadd)
 %C%_many_small_buffers_are_all_read_LDADD = $(rf_integration_ldadd)
 %C%_many_streams_at_once_LDADD = $(rf_integration_ldadd)
+%C%_many_watches_travel_LDADD = $(rf_integration_ldadd)
 %C%_mapped_files_go_by_reference_LDADD = $(rf_integration_ldadd)
 %C%_mapped_memfds_stay_shared_LDADD = $(rf_integration_ldadd)
 %C%_marks_of_memory_travel_LDADD = $(rf_integration_ldadd)

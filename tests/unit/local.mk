@@ -23,6 +23,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_fdduplicate \
+	%D%/test_fdsearch \
 	%D%/test_frame \
 	%D%/test_image_contents \
 	%D%/test_image_road \
@@ -130,10 +131,16 @@ rf_image_sample = \
 %C%_test_facts_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_facts_LDADD = $(rf_unit_ldadd)
 
-%C%_test_fdduplicate_SOURCES = %D%/test_fdduplicate.c
+rf_count_calls_sources = %D%/count_calls.c %D%/count_calls.h
+%C%_test_fdduplicate_SOURCES = %D%/test_fdduplicate.c $(rf_count_calls_sources)
 %C%_test_fdduplicate_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_fdduplicate_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_fdduplicate_LDADD = $(rf_unit_ldadd)
+
+%C%_test_fdsearch_SOURCES = %D%/test_fdsearch.c $(rf_count_calls_sources)
+%C%_test_fdsearch_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_fdsearch_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_fdsearch_LDADD = $(rf_unit_ldadd)
 
 %C%_test_frame_SOURCES = %D%/test_frame.c
 %C%_test_frame_CPPFLAGS = $(rf_unit_cppflags)

@@ -12,15 +12,14 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/unit/count_calls.h"
 
 #define EVENTS 400 /* eventfds, each twice: most processes may have as many */
 #define STEPS 9	   /* that a search among them takes, at most: their logarithm */
@@ -30,10 +29,10 @@
 static struct rf_fdtable table;
 static struct rf_arena arena;
 
-static bool is_none_of_ours(int fd)
+/* Those of the test itself. */
+static bool is_ours(int fd)
 {
-	(void)fd;
-	return false;
+	return fd < FIRST;
 }
 
 static void collect(void)
@@ -44,8 +43,7 @@ static void collect(void)
 
 	rf_refusals_begin(&refusals, lines, sizeof(lines));
 	ck_assert_int_eq(rf_arena_map(&arena, RF_ARENA_BYTES), 0);
-	ck_assert_int_eq(rf_fdtable_collect(&table, &arena, 0, &refusals, NULL, is_none_of_ours,
-					    &report),
+	ck_assert_int_eq(rf_fdtable_collect(&table, &arena, 0, &refusals, NULL, is_ours, &report),
 			 0);
 	ck_assert_msg(refusals.count == 0, "%s", lines);
 }
@@ -60,7 +58,6 @@ static void put(int fd, int number)
 /* Each, and then a duplicate of each, the last one first. */
 static void make_events(void)
 {
-	close_range(3, FIRST + 2 * EVENTS, 0);
 	for (int i = 0; i < EVENTS; i++)
 		put(eventfd((unsigned)i, 0), FIRST + i);
 	for (int i = 0; i < EVENTS; i++)
@@ -93,44 +90,7 @@ static void many_events(void)
 	expect_events();
 }
 
-/* -- in a process that is watched -------------------------------------------------------------- */
-
-static void become_watched(void (*body)(void))
-{
-	ck_assert_int_eq(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
-	raise(SIGSTOP);
-	body();
-	_exit(0);
-}
-
-static bool is_call(pid_t pid, uint64_t number)
-{
-	struct __ptrace_syscall_info info;
-
-	return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 &&
-	       info.op == PTRACE_SYSCALL_INFO_ENTRY && info.entry.nr == number;
-}
-
-/* How often a process that does this makes the system call */
-static int count_calls(void (*body)(void), long number)
-{
-	int status, count = 0;
-	pid_t pid = fork();
-
-	if (!pid)
-		become_watched(body);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSTOPPED(status));
-	ck_assert_int_eq(
-		ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
-	do {
-		ck_assert_int_eq(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-		count += WIFSTOPPED(status) && is_call(pid, (uint64_t)number);
-	} while (WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80));
-	ck_assert_msg(status == 0, "it has ended with %#x", (unsigned)status);
-	return count;
-}
+/* -- how often the kernel is asked --------------------------------------------------------------- */
 
 START_TEST(many_of_one_inode_are_not_compared_each_with_each)
 {
@@ -141,21 +101,19 @@ START_TEST(many_of_one_inode_are_not_compared_each_with_each)
 }
 END_TEST
 
-static void two_of_each(void)
+static void one_of_each(void)
 {
-	close_range(3, FIRST, 0);
-	put(open("/proc/self/status", O_RDONLY), 10);
-	put(open("/", O_RDONLY | O_DIRECTORY), 11);
-	put(eventfd(0, 0), 12);
+	put(open("/proc/self/status", O_RDONLY), FIRST);
+	put(open("/", O_RDONLY | O_DIRECTORY), FIRST + 1);
+	put(eventfd(0, 0), FIRST + 2);
 	collect();
-	ck_assert_uint_eq(find_original(10), RF_IMAGE_NONE);
-	ck_assert_uint_eq(find_original(12), RF_IMAGE_NONE);
-	ck_assert_uint_eq(find_original(11), RF_IMAGE_NONE);
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(find_original(FIRST + i), RF_IMAGE_NONE);
 }
 
 START_TEST(what_is_alone_of_its_kind_costs_no_question)
 {
-	ck_assert_int_eq(count_calls(two_of_each, SYS_kcmp), 0);
+	ck_assert_int_eq(count_calls(one_of_each, SYS_kcmp), 0);
 }
 END_TEST
 
