@@ -35,6 +35,22 @@ static inline int rf_file_status(const char *path, int flags, struct stat *statu
 	return (int)rf_syscall(SYS_newfstatat, AT_FDCWD, path, status, follow);
 }
 
+/*
+ * Whether what stands at the path of a directory will do: names are looked up in it as in the
+ * working directory, whatever that is.  A position in it (0 = nothing has been read) means something
+ * only among the same entries: numbers and times may be equal without the device, as on a network
+ * file system.
+ */
+static inline bool rf_directory_may_stand_in(const struct rf_image_file *file, uint64_t position,
+					     const struct stat *status)
+{
+	struct rf_image_file here = rf_file_identity(status);
+
+	return S_ISDIR(file->mode) && S_ISDIR(status->st_mode) &&
+	       (!position || (here.inode == file->inode && here.size_bytes == file->size_bytes &&
+			      here.mtime_ns == file->mtime_ns && here.ctime_ns == file->ctime_ns));
+}
+
 /* Bytes of the file that a mapping of `bytes` bytes from `offset` shows. */
 static inline uint64_t rf_file_visible_bytes(const struct rf_image_file *file, uint64_t offset,
 					     uint64_t bytes)

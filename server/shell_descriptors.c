@@ -330,13 +330,17 @@ static int open_descriptor(struct rf_shell *shell, const struct high_fds *high,
 }
 
 /* Why the node cannot provide a descriptor. */
-static const char *name_fault(const struct rf_image_descriptor *descriptor, int error)
+static const char *name_fault(const struct rf_shell *shell,
+			      const struct rf_image_descriptor *descriptor, int error)
 {
 	switch (error) {
 	case -ENOENT:
 	case -ENOTDIR:
 		return "no such file";
 	case -ESTALE:
+		if (descriptor->offset && S_ISDIR(shell->image.files[descriptor->file].image.mode))
+			return "it has been read in part, and what has that path is not provably "
+			       "the same directory";
 		return descriptor->flags & RF_DESCRIPTOR_DIGEST
 			       ? "another file has that path"
 			       : "what has that path is not provably the same object";
@@ -371,8 +375,8 @@ static const char *advise(const struct rf_shell *shell,
 static int refuse(struct rf_shell *shell, const struct rf_image_descriptor *descriptor, int error)
 {
 	rf_report(&shell->report, ENOTSUP, "descriptor %u (%s): on the node: %s%s",
-		  descriptor->number, name_what(shell, descriptor), name_fault(descriptor, error),
-		  advise(shell, descriptor));
+		  descriptor->number, name_what(shell, descriptor),
+		  name_fault(shell, descriptor, error), advise(shell, descriptor));
 	return rf_shell_object(shell);
 }
 

@@ -109,6 +109,7 @@ static bool may_stand_in(const struct rf_shell *shell, const struct rf_image_des
 	if (rf_is_common_device(status))
 		return S_ISCHR(file->mode);
 	return is_same_object(shell, &shell->image, file, status) ||
+	       rf_directory_may_stand_in(file, descriptor->offset, status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST && S_ISREG(status->st_mode) &&
 		(uint64_t)status->st_size == file->size_bytes) ||
 	       (descriptor->flags & RF_DESCRIPTOR_WITNESS && S_ISREG(status->st_mode));
@@ -148,6 +149,7 @@ static bool can_stand_in(const struct rf_shell *shell, const struct rf_image_des
 		return false;
 	return descriptor->flags & RF_DESCRIPTOR_BY_PATH || rf_is_common_device(&status) ||
 	       is_same_object(shell, &shell->image, file, &status) ||
+	       rf_directory_may_stand_in(file, descriptor->offset, &status) ||
 	       has_digest(descriptor, file, fd) || shows_witness(descriptor, fd);
 }
 

@@ -187,6 +187,12 @@ static const char *name_what(const struct rf_start *start,
 									   : "a stream";
 }
 
+static bool is_directory(const struct rf_start *start, const struct rf_image_descriptor *descriptor)
+{
+	return descriptor->kind == RF_DESCRIPTOR_FILE &&
+	       S_ISDIR(start->file.image.files[descriptor->file].image.mode);
+}
+
 static int refuse(struct rf_start *start, const struct rf_image_descriptor *descriptor, int error)
 {
 	const char *what = name_what(start, descriptor);
@@ -194,8 +200,11 @@ static int refuse(struct rf_start *start, const struct rf_image_descriptor *desc
 	if (error == -ESTALE)
 		return rf_report(&start->report, ENOTSUP,
 				 "descriptor %u (%s): what has that path is not provably the same "
-				 "file",
-				 descriptor->number, what);
+				 "%s",
+				 descriptor->number, what,
+				 descriptor->offset && is_directory(start, descriptor)
+					 ? "directory, and it has been read in part"
+					 : "file");
 	if (error == -ENOTSUP)
 		return rf_report(&start->report, ENOTSUP,
 				 "descriptor %u (%s): it was connected to another process",

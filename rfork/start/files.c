@@ -94,6 +94,7 @@ static bool may_stand_in(const struct rf_image_descriptor *descriptor,
 	if (rf_is_common_device(status))
 		return S_ISCHR(file->mode);
 	return is_same_file(descriptor, file, status) ||
+	       rf_directory_may_stand_in(file, descriptor->offset, status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST && S_ISREG(status->st_mode) &&
 		(uint64_t)status->st_size == file->size_bytes);
 }
@@ -107,6 +108,7 @@ static bool can_stand_in(const struct rf_image_descriptor *descriptor,
 		return false;
 	return descriptor->flags & RF_DESCRIPTOR_BY_PATH || rf_is_common_device(&status) ||
 	       is_same_file(descriptor, file, &status) ||
+	       rf_directory_may_stand_in(file, descriptor->offset, &status) ||
 	       (descriptor->flags & RF_DESCRIPTOR_DIGEST &&
 		has_digest(fd, 0, file->size_bytes, descriptor->digest));
 }

@@ -83,6 +83,7 @@ rf_integration_tests = \
 	%D%/detached_child_outlives_the_link \
 	%D%/devices_are_known_by_their_numbers \
 	%D%/directories_are_reopened \
+	%D%/directories_go_by_path \
 	%D%/dispatch_of_system_calls_ends \
 	%D%/distant_host_needs_the_flag \
 	%D%/dlopen_works_after_the_move \
@@ -235,6 +236,7 @@ rf_integration_tests = \
 	%D%/restarted_program_has_what_fork_drops \
 	%D%/restarted_program_keeps_its_attributes \
 	%D%/restarted_program_may_rfork \
+	%D%/restarted_program_reopens_directories \
 	%D%/restarted_program_reopens_its_files \
 	%D%/rights_stay_dropped_at_rest \
 	%D%/roads_need_devices \
@@ -519,6 +521,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_detached_child_outlives_the_link_LDADD = $(rf_integration_ldadd)
 %C%_devices_are_known_by_their_numbers_LDADD = $(rf_integration_ldadd)
 %C%_directories_are_reopened_LDADD = $(rf_integration_ldadd)
+%C%_directories_go_by_path_LDADD = $(rf_integration_ldadd)
 %C%_dispatch_of_system_calls_ends_LDADD = $(rf_integration_ldadd)
 %C%_distant_host_needs_the_flag_LDADD = $(rf_integration_ldadd)
 %C%_dlopen_works_after_the_move_LDADD = $(rf_integration_ldadd)
@@ -672,6 +675,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_restarted_program_has_what_fork_drops_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_keeps_its_attributes_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_may_rfork_LDADD = $(rf_integration_ldadd)
+%C%_restarted_program_reopens_directories_LDADD = $(rf_integration_ldadd)
 %C%_restarted_program_reopens_its_files_LDADD = $(rf_integration_ldadd)
 %C%_rights_stay_dropped_at_rest_LDADD = $(rf_integration_ldadd)
 %C%_roads_need_devices_LDADD = $(rf_integration_ldadd)

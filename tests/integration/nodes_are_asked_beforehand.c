@@ -91,7 +91,7 @@ static void check_files(const struct node *node)
 	char open_line[160], directory_line[160], mapped_line[160], cwd_line[160];
 	const char *const lines[] = { open_line, directory_line, mapped_line, cwd_line };
 	int fd = CHECK_CALL(open(file, O_RDWR));
-	int folder = CHECK_CALL(open(nested, O_RDONLY | O_DIRECTORY));
+	int folder = CHECK_CALL(open(inner, O_RDONLY | O_DIRECTORY));
 	void *memory = mmap(NULL, TEST_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	CHECK(memory != MAP_FAILED);
@@ -99,7 +99,7 @@ static void check_files(const struct node *node)
 	snprintf(open_line, sizeof(open_line), "descriptor %d (%s): on the node: no such file; ",
 		 fd, file);
 	snprintf(directory_line, sizeof(directory_line),
-		 "descriptor %d (%s): on the node: ", folder, nested);
+		 "descriptor %d (%s): on the node: no such file", folder, inner);
 	snprintf(mapped_line, sizeof(mapped_line), "mapping %lx-%lx (%s): a shared",
 		 (unsigned long)memory, (unsigned long)memory + TEST_PAGE_BYTES, file);
 	snprintf(cwd_line, sizeof(cwd_line), "working directory %s: ", inner);
