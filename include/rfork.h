@@ -267,7 +267,7 @@ int rfork_self(struct rfork_identity *identity);
  * list or not.  Returns -1 and sets errno if that could not be found out: rfork() would fail with
  * the same error.
  *
- * Errors: those of rfork_with(), but ENOTSUP and ENOEXEC, which are refusals
+ * Errors: those of rfork_with(), but ENOTSUP, ENOEXEC and ENOSPC, which are refusals
  */
 int rfork_check(const char *host, const struct rfork_options *options, char *list, size_t bytes);
 

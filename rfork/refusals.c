@@ -7,7 +7,6 @@
 #include "rfork/refusals.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* For the words around what a sentence names: the verb, the number of the others, the advice. */
@@ -54,9 +53,14 @@ void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 	add_line(refusals, ENOTSUP, line, length);
 }
 
+bool rf_is_refusal(int error)
+{
+	return error == ENOTSUP || error == ENOEXEC || error == ENOSPC;
+}
+
 int rf_refuse_reported(struct rf_refusals *refusals, struct rf_report *report)
 {
-	if (report->error != ENOTSUP && report->error != ENOEXEC)
+	if (!rf_is_refusal(report->error))
 		return -report->error;
 	add_line(refusals, report->error, report->sentence, strlen(report->sentence));
 	*report = (struct rf_report){ 0 };

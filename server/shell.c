@@ -210,7 +210,7 @@ int rf_shell_object(struct rf_shell *shell)
 
 	if (!shell->is_check)
 		return rf_refuse_reported(&shell->refusals, report);
-	if (report->error != ENOTSUP && report->error != ENOEXEC)
+	if (!rf_is_refusal(report->error))
 		return -report->error;
 	error = rf_frame_refuse(shell->connection, report, RF_REFUSED_MORE, RF_NO_DEADLINE);
 	*report = (struct rf_report){ 0 };

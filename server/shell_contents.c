@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "rfork/restore_contents.h"
 #include "rfork/sys.h"
@@ -108,10 +109,44 @@ static void take_by_path(struct rf_shell *shell)
 
 /* -- the others -------------------------------------------------------------------------------- */
 
-static int refuse(struct rf_shell *shell, const struct rf_object_state *object, int error)
+static const struct rf_image_descriptor *find_descriptor(const struct rf_image *image,
+							 uint32_t index)
 {
-	return rf_report(&shell->report, -error, "the content of %s: on the node: %s",
-			 path_of(shell, object), strerrordesc_np(-error));
+	for (uint32_t i = 0; i < image->head.descriptors; i++)
+		if (image->descriptors[i].kind == RF_DESCRIPTOR_OBJECT &&
+		    image->descriptors[i].same_as == RF_IMAGE_NONE &&
+		    image->descriptors[i].file == index)
+			return &image->descriptors[i];
+	return NULL;
+}
+
+static const struct rf_image_mapping *find_mapping(const struct rf_image *image, uint32_t index)
+{
+	for (uint32_t i = 0; i < image->head.mappings; i++)
+		if (image->mappings[i].kind == RF_MAPPING_OBJECT &&
+		    image->mappings[i].file == index)
+			return &image->mappings[i];
+	return NULL;
+}
+
+/* By what the image has it: its first descriptor, or mapping. */
+static int refuse(struct rf_shell *shell, uint32_t index, int error)
+{
+	const char *path = path_of(shell, content_of(shell, index));
+	const struct rf_image_descriptor *descriptor = find_descriptor(&shell->image, index);
+	const struct rf_image_mapping *mapping = descriptor ? NULL
+							    : find_mapping(&shell->image, index);
+
+	if (descriptor)
+		return rf_report(&shell->report, -error,
+				 "descriptor %u (%s): its content: on the node: %s",
+				 descriptor->number, path, strerrordesc_np(-error));
+	if (mapping)
+		return rf_report(&shell->report, -error,
+				 "mapping %lx-%lx (%s): its content: on the node: %s",
+				 mapping->start, mapping->end, path, strerrordesc_np(-error));
+	return rf_report(&shell->report, -error, "the content of %s: on the node: %s", path,
+			 strerrordesc_np(-error));
 }
 
 /* Above all numbers that the image has. */
@@ -124,14 +159,24 @@ static int move_up(struct rf_shell *shell, int fd)
 	return moved;
 }
 
+/* Where the file cannot be made, the rest of the image is looked at with something in its place. */
+static int make_stand_in(struct rf_shell *shell, uint32_t index, int error)
+{
+	refuse(shell, index, error);
+	error = rf_shell_object(shell);
+	return error < 0 ? error : (int)rf_syscall(SYS_memfd_create, "", MFD_CLOEXEC);
+}
+
 static int make(struct rf_shell *shell, uint32_t index, const struct rf_object_state *object)
 {
 	int fd = rf_restore_content_make(object, path_of(shell, object));
 
+	if (fd < 0)
+		fd = make_stand_in(shell, index, fd);
 	if (fd >= 0)
 		fd = move_up(shell, fd);
 	if (fd < 0)
-		return refuse(shell, object, fd);
+		return shell->report.error ? fd : refuse(shell, index, fd);
 	shell->contents[index].fd = fd;
 	return 0;
 }
@@ -147,7 +192,7 @@ static int put(void *context, uint32_t index, uint64_t offset, const void *data,
 				 "the image is corrupt: the content of %s has not been asked for",
 				 path_of(shell, object));
 	error = rf_restore_content_put(shell->contents[index].fd, offset, data, bytes);
-	return error < 0 ? refuse(shell, object, error) : 0;
+	return error < 0 ? refuse(shell, index, error) : 0;
 }
 
 static int allocate(struct rf_shell *shell)
@@ -212,7 +257,7 @@ int rf_shell_finish_contents(struct rf_shell *shell)
 			continue;
 		error = rf_restore_content_finish(fd, content_of(shell, i));
 		if (error < 0)
-			return refuse(shell, content_of(shell, i), error);
+			return refuse(shell, i, error);
 		rf_sys_close(fd);
 	}
 	return 0;

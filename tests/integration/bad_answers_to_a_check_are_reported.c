@@ -43,7 +43,7 @@ static void refuse_at_last(int connection)
 static void fail_at_last(int connection)
 {
 	put_refusal(connection, RF_REFUSED_MORE, ENOTSUP, "first");
-	put_refusal(connection, 0, ENOSPC, "the disk is full");
+	put_refusal(connection, 0, EIO, "the disk is broken");
 }
 
 static void fail_with_more(int connection)
@@ -148,7 +148,7 @@ int main(void)
 	memcpy(key, node.key, sizeof(key));
 	expect(refuse_two, 2, "descriptor 7: one?thing\nanother\n");
 	expect(refuse_at_last, 2, "first\nlast\n");
-	expect(fail_at_last, -ENOSPC, NULL);
+	expect(fail_at_last, -EIO, NULL);
 	expect(fail_with_more, -ENOMEM, NULL);
 	expect(say_that_it_runs, -EBADMSG, NULL);
 	expect(say_too_much, -EBADMSG, NULL);

@@ -16,6 +16,7 @@
 #include "tests/support/foreign_node.h"
 
 #define NUMBER 20
+#define SECOND 21
 #define LARGE (1 << 20)
 #define HOLE ((off_t)1 << 30)
 
@@ -69,16 +70,34 @@ static void refuse_unreadable(void)
 	close(NUMBER);
 }
 
-static void refuse_too_large(void)
+static void make_large(const char *name)
 {
 	static unsigned char bytes[LARGE];
 
 	test_fill(bytes, sizeof(bytes), 1);
-	make_deleted("large", O_RDWR, 0600);
+	make_deleted(name, O_RDWR, 0600);
 	test_write(NUMBER, bytes, sizeof(bytes));
-	footprint_expect_refusal(node.host, &copying, ENOSPC, "-large");
+}
+
+/* Each is a refusal by itself, as everything else, although the errno is another. */
+static void refuse_too_large(void)
+{
+	char list[2048];
+
+	make_large("large");
+	CHECK_CALL(dup2(NUMBER, SECOND));
+	make_large("larger");
+	CHECK_EQUAL(rfork_check(node.host, &copying, list, sizeof(list)), 2);
+	dprintf(2, "%s", list);
+	CHECK(strstr(list, "descriptor 20 (/var/tmp/rfork-test-"));
+	CHECK(strstr(list, "-larger (deleted)): its content: on the node: No space left"));
+	CHECK(strstr(list, "descriptor 21 (/var/tmp/rfork-test-"));
+	footprint_expect_refusal(node.host, &copying, ENOSPC,
+				 "descriptor 20 (/var/tmp/rfork-test-");
+	CHECK(strstr(rfork_error(), "; descriptor 21 (/var/tmp/rfork-test-"));
 	CHECK_EQUAL(lseek(NUMBER, 0, SEEK_CUR), LARGE);
 	close(NUMBER);
+	close(SECOND);
 }
 
 static void carry_small(void)

@@ -39,6 +39,7 @@ static bool is_asked(const char *host)
 /* What was said before a call. */
 struct foreseen {
 	int count; /* of refusals, -1 = none was to be had, -2 = nobody was asked */
+	int error; /* errno, of -1 */
 	char list[LIST_BYTES];
 };
 
@@ -59,12 +60,13 @@ static void foresee(struct foreseen *foreseen, const char *host,
 	checked.flags |= flag;
 	checked.size = sizeof(checked);
 	foreseen->count = rfork_check(host, &checked, foreseen->list, sizeof(foreseen->list));
+	foreseen->error = errno;
 }
 
 /* result: of the call, which has set errno. */
 static void compare(const struct foreseen *foreseen, long result)
 {
-	bool is_refused = result < 0 && (errno == ENOTSUP || errno == ENOEXEC);
+	bool is_refused = result < 0 && (errno == ENOTSUP || errno == ENOEXEC || errno == ENOSPC);
 	int error = errno;
 
 	if (foreseen->count == -2)
@@ -78,6 +80,9 @@ static void compare(const struct foreseen *foreseen, long result)
 	if (foreseen->count > 0 && !is_refused)
 		test_fail(__FILE__, __LINE__, "rfork_check() has said %d: %s; but: %s",
 			  foreseen->count, foreseen->list, rfork_error());
+	if (foreseen->count == -1 && error != foreseen->error)
+		test_fail(__FILE__, __LINE__, "rfork_check() has failed with %s; but: %s",
+			  strerror(foreseen->error), rfork_error());
 	errno = error;
 }
 

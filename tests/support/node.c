@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #define SETTLED_MS 100
+/* The same while a spare is half made: a session without its shell, as far as the number tells. */
+#define SETTLED_ODD_MS 2000
 #define MAX_PROCESSES 16384
 #define MAX_ARGUMENTS 16
 
@@ -258,7 +260,7 @@ struct node_load node_settle(const struct node *node)
 	struct node_load load = look(node);
 
 	/* Spares are refilled at the server's leisure, and no event tells that it is done. */
-	while (test_now_ms() - since_ms < SETTLED_MS) {
+	while (test_now_ms() - since_ms < (load.processes % 2 ? SETTLED_ODD_MS : SETTLED_MS)) {
 		struct node_load now;
 
 		poll(NULL, 0, 5);
