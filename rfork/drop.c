@@ -326,11 +326,15 @@ static int reduce(struct rf_drop *drop, int file, enum rf_record_type type, size
 	}
 }
 
-/* What fills pipes and files says nothing of others. */
-static bool may_be_long(const struct rf_drop *drop, enum rf_record_type type)
+/* What becomes of a record that has no room here.  What fills pipes and files says nothing of others,
+ * and is left out as a whole. */
+static int judge_long(const struct rf_drop *drop, enum rf_record_type type)
 {
-	return type != drop->kind->type && type != RF_RECORD_MAPPING &&
-	       type != RF_RECORD_SEGMENTS && type != RF_RECORD_CHUNKS;
+	if (type == drop->kind->type)
+		return drop->kind->change == RF_DROP_CHANGE_all ? 0 : -EMSGSIZE;
+	return type == RF_RECORD_MAPPING || type == RF_RECORD_SEGMENTS || type == RF_RECORD_CHUNKS
+		       ? -EMSGSIZE
+		       : RF_DROP_UNCHANGED;
 }
 
 static bool is_left_out(const struct rf_drop *drop, enum rf_record_type type)
@@ -350,7 +354,7 @@ int rf_drop_record(struct rf_drop *drop, int file, enum rf_record_type type,
 		return 0; /* however long it is */
 	for (int i = 0; i < count; i++) {
 		if (pieces[i].iov_len > sizeof(drop->payload) - bytes)
-			return may_be_long(drop, type) ? RF_DROP_UNCHANGED : -EMSGSIZE;
+			return judge_long(drop, type);
 		memcpy(drop->payload + bytes, pieces[i].iov_base, pieces[i].iov_len);
 		bytes += pieces[i].iov_len;
 	}
