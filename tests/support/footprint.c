@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Compares what the calling process holds before and after a call.  Called by the tests of
- * refusals and of the mapping list; allocates nothing, because that would change the list.
+ * refusals and of the mapping list; allocates nothing meanwhile, because that would change the list.
  */
 #define _GNU_SOURCE
 #include "tests/support/footprint.h"
@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "tests/support/node.h"
+
+#define WITNESS_BYTES 65536
 
 static char text[1 << 20];
 
@@ -161,14 +163,31 @@ static void refuse_once(const char *host, const struct rfork_options *options, i
 	CHECK(strlen(rfork_error()) > 10);
 }
 
+/* The digest of memory that is the caller's alone: variables, and the heap. */
+static uint64_t digest_memory(void)
+{
+	static unsigned char variables[WITNESS_BYTES];
+	static unsigned char *heap;
+
+	if (!heap) {
+		heap = malloc(WITNESS_BYTES);
+		CHECK(heap);
+		test_fill(heap, WITNESS_BYTES, 1);
+		test_fill(variables, WITNESS_BYTES, 2);
+	}
+	return test_digest(heap, WITNESS_BYTES) ^ test_digest(variables, WITNESS_BYTES);
+}
+
 void footprint_expect_refusal(const char *host, const struct rfork_options *options, int error,
 			      const char *names)
 {
 	static struct footprint before;
+	uint64_t digest = digest_memory();
 
 	/* The first call may make libc allocate what it then keeps; the second may not. */
 	refuse_once(host, options, error, names);
 	footprint_take(&before);
 	refuse_once(host, options, error, names);
 	footprint_expect(&before);
+	CHECK_EQUAL(digest_memory(), digest);
 }

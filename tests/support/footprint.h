@@ -35,7 +35,8 @@ void footprint_take(struct footprint *footprint);
 void footprint_expect_maps(const struct footprint *now, const struct footprint *before);
 void footprint_expect(const struct footprint *before);
 
-/* The call must fail with `error` and a sentence that holds `names`, and leave nothing. */
+/* The call must fail with `error` and a sentence that holds `names`, leave nothing, and change
+ * nothing in memory that is not the library's. */
 void footprint_expect_refusal(const char *host, const struct rfork_options *options, int error,
 			      const char *names);
 
