@@ -114,15 +114,26 @@ int rf_fdobject_take_lines(const struct rf_fdobject *object,
 	return error;
 }
 
-/* Whether a descriptor of pidfd_open(2) means the process that goes; of its threads, the first.  In
- * the child of a fork it would mean the parent, which stays. */
-static bool is_own_process(const struct rf_fdtable *table, const struct rf_fd *entry)
+bool rf_fdobject_is_process(const char *path)
+{
+	return find_kind(path) == RF_OBJECT_PROCESS;
+}
+
+long rf_fdobject_find_process(int fd)
 {
 	char text[FDINFO_BYTES];
 	uint64_t pid;
 
-	return table->goes_itself && read_info(entry->fd, text, sizeof(text)) > 0 &&
-	       find_number(text, "\nPid:\t", 10, &pid) && pid == (uint64_t)table->process &&
+	return read_info(fd, text, sizeof(text)) > 0 && find_number(text, "\nPid:\t", 10, &pid)
+		       ? (int32_t)pid
+		       : 0;
+}
+
+/* Whether a descriptor of pidfd_open(2) means the process that goes; of its threads, the first.  In
+ * the child of a fork it would mean the parent, which stays. */
+static bool is_own_process(const struct rf_fdtable *table, const struct rf_fd *entry)
+{
+	return table->goes_itself && rf_fdobject_find_process(entry->fd) == table->process &&
 	       (!(entry->image.status_flags & PIDFD_IS_THREAD) || table->thread == table->process);
 }
 
@@ -199,9 +210,10 @@ static int look_at_event(struct rf_fdobject *object, const char *text)
 	if (!find_number(text, "\neventfd-count:", 16, &event->count) ||
 	    event->count > RF_EVENT_MAX_COUNT)
 		return -EPROTO;
+	event->flags = RF_EVENT_UNTOLD;
 	/* Linux 6.5 and later say so */
-	find_number(text, "\neventfd-semaphore:", 10, &is_semaphore);
-	event->flags = is_semaphore ? RF_EVENT_SEMAPHORE : 0;
+	if (find_number(text, "\neventfd-semaphore:", 10, &is_semaphore))
+		event->flags = is_semaphore ? RF_EVENT_SEMAPHORE : 0;
 	return 0;
 }
 

@@ -19,6 +19,11 @@
 /* Whether a descriptor leads to such an object.  path: what /proc says of it. */
 bool rf_fdobject_is(const struct stat *status, const char *path);
 
+/* Whether it is one of pidfd_open(2), and the process that it means: -1 = that has ended, 0 = it has
+ * no number here. */
+bool rf_fdobject_is_process(const char *path);
+long rf_fdobject_find_process(int fd);
+
 /* Finds out which one an entry leads to; 0, or -ENOTSUP for one that does not travel. */
 int rf_fdobject_classify(const struct rf_fdtable *table, struct rf_fd *entry);
 

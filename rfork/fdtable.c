@@ -241,12 +241,25 @@ static int refuse(const struct rf_fd *entry, struct rf_refusals *refusals, const
 	return 0;
 }
 
+/* Of a process that does not go along its number helps. */
+static const char *name_type(int fd, const struct stat *status, const char *path,
+			     struct rf_arena *arena)
+{
+	long process = rf_fdobject_is_process(path) ? rf_fdobject_find_process(fd) : 0;
+	char *text = process > 0 ? rf_arena_take(arena, 64) : NULL;
+
+	if (!text)
+		return rf_fdname_type(fd, status, path);
+	rf_format(text, 64, "process %ld, which does not go along", process);
+	return text;
+}
+
 static const char *name_refused(const struct rf_fdtable *table, const struct rf_fd *entry,
-				const struct stat *status)
+				const struct stat *status, struct rf_arena *arena)
 {
 	if (table->takes_contents && !table->copies_files && rf_fdcontent_can_copy(entry, status))
 		return "a file that has no path any more (see RFORK_COPY_FILES)";
-	return rf_fdname_type(entry->fd, status, entry->path);
+	return name_type(entry->fd, status, entry->path, arena);
 }
 
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or -ENOMEM. */
@@ -280,7 +293,7 @@ static int collect_one(struct rf_fdtable *table, struct rf_fdduplicates *known,
 	if (fd >= STDIO_COUNT && rf_fdduplicates_find_standard(known, entry))
 		return 1;
 	if (classify(table, entry, &status, terminal, arena) < 0)
-		return refuse(entry, refusals, name_refused(table, entry, &status));
+		return refuse(entry, refusals, name_refused(table, entry, &status, arena));
 	place = rf_fdduplicates_find(known, entry);
 	if (take_channel(table, entry) < 0)
 		return refuse(entry, refusals, "more streams than an image can have");
@@ -417,7 +430,7 @@ void rf_fdtable_describe(int fd, struct rf_arena *arena, const char **path, cons
 
 	rf_sys_fstat(fd, &status);
 	*path = read_path(arena, fd);
-	*type = rf_fdname_type(fd, &status, *path);
+	*type = name_type(fd, &status, *path, arena);
 }
 
 /* Errors and ends are told unasked. */

@@ -551,6 +551,7 @@ struct rf_image_object {
 };
 
 #define RF_EVENT_SEMAPHORE 1u
+#define RF_EVENT_UNTOLD 2u /* nobody knows whether it is one */
 #define RF_EVENT_MAX_COUNT (UINT64_MAX - 1)
 
 struct rf_object_event {

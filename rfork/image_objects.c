@@ -32,7 +32,7 @@ static const char *take_event(struct rf_object_state *object, const unsigned cha
 	const char *fault = take_fixed(&object->event, sizeof(object->event), payload, bytes);
 
 	if (!fault && (object->event.count > RF_EVENT_MAX_COUNT ||
-		       object->event.flags & ~RF_EVENT_SEMAPHORE || object->event.reserved))
+		       object->event.flags > RF_EVENT_UNTOLD || object->event.reserved))
 		fault = "an event counter has a field out of range";
 	return fault;
 }

@@ -36,6 +36,38 @@ static int make_event(const struct rf_object_state *object)
 	return put < 0 ? (int)put : -EIO;
 }
 
+static bool is_untold(const struct rf_image *image, const struct rf_image_descriptor *descriptor)
+{
+	const struct rf_object_state *object = &image->objects[descriptor->file].object;
+
+	return object->image.kind == RF_OBJECT_EVENT && object->event.flags & RF_EVENT_UNTOLD;
+}
+
+/* The numbers of many would be one line too long: the first stands for them. */
+void rf_restore_warn_of_objects(const struct rf_image *image, struct rf_warnings *warnings)
+{
+	uint32_t count = 0, first = 0;
+
+	for (uint32_t i = 0; i < image->head.descriptors; i++) {
+		const struct rf_image_descriptor *descriptor = &image->descriptors[i];
+
+		if (descriptor->kind == RF_DESCRIPTOR_OBJECT &&
+		    descriptor->same_as == RF_IMAGE_NONE && is_untold(image, descriptor) &&
+		    !count++)
+			first = descriptor->number;
+	}
+	if (count == 1)
+		rf_warn(warnings, 0,
+			"descriptor %u: it is an eventfd that counts at once: whether it was a "
+			"semaphore its kernel did not tell (Linux 6.5 does)",
+			first);
+	if (count > 1)
+		rf_warn(warnings, 0,
+			"descriptors %u and %u more: they are eventfds that count at once: whether "
+			"they were semaphores their kernel did not tell (Linux 6.5 does)",
+			first, count - 1);
+}
+
 /* -- timers ------------------------------------------------------------------------------------ */
 
 /* What a timer's clock shows, in nanoseconds. */

@@ -14,6 +14,7 @@
 #include "rfork/io.h"
 #include "rfork/restore_attributes.h"
 #include "rfork/restore_locks.h"
+#include "rfork/restore_objects.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_rights.h"
 #include "rfork/restore_timers.h"
@@ -76,6 +77,7 @@ static int restore_attributes(struct rf_shell *shell)
 	int error = 0;
 
 	rf_restore_attributes(&shell->image, &shell->own, false, &shell->warnings);
+	rf_restore_warn_of_objects(&shell->image, &shell->warnings);
 	if (!shell->is_check) /* who asks knows what this can take from a child */
 		error = rf_restore_rights(&shell->image, NULL, &shell->report);
 	if (error == 0)

@@ -287,8 +287,9 @@ static void print_object(const struct rf_object_state *object)
 	printf("%-14s  ", describe_object_kind(object));
 	switch (object->image.kind) {
 	case RF_OBJECT_EVENT:
-		printf("count %lu%s", object->event.count,
-		       object->event.flags & RF_EVENT_SEMAPHORE ? ", semaphore" : "");
+		printf("count %lu%s%s", object->event.count,
+		       object->event.flags & RF_EVENT_SEMAPHORE ? ", semaphore" : "",
+		       object->event.flags & RF_EVENT_UNTOLD ? ", perhaps a semaphore" : "");
 		break;
 	case RF_OBJECT_TIMER:
 		if (object->timer.remaining_ns) {

@@ -236,7 +236,8 @@ static void write_object(struct json *json, const struct rf_object_state *object
 	switch (object->image.kind) {
 	case RF_OBJECT_EVENT:
 		json_number(json, "count", object->event.count);
-		json_bool(json, "semaphore", object->event.flags & RF_EVENT_SEMAPHORE);
+		if (!(object->event.flags & RF_EVENT_UNTOLD))
+			json_bool(json, "semaphore", object->event.flags & RF_EVENT_SEMAPHORE);
 		break;
 	case RF_OBJECT_TIMER:
 		json_number(json, "remaining_ns", object->timer.remaining_ns);

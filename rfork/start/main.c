@@ -21,6 +21,7 @@
 #include "rfork/restore_attributes.h"
 #include "rfork/restore_clocks.h"
 #include "rfork/restore_locks.h"
+#include "rfork/restore_objects.h"
 #include "rfork/restore_region.h"
 #include "rfork/restore_rights.h"
 #include "rfork/restore_timers.h"
@@ -307,6 +308,7 @@ static int become_image(struct rf_start *start, const char *failure)
 
 	if (error == 0) {
 		rf_restore_attributes(&start->file.image, &start->own, true, &start->warnings);
+		rf_restore_warn_of_objects(&start->file.image, &start->warnings);
 		error = limit_rights(start);
 	}
 	if (error == 0)

@@ -45,10 +45,11 @@ static void verify(enum way way)
 static void expect_refusal(const struct node *node, pid_t pid)
 {
 	int fd = CHECK_CALL(pidfd_open(pid, 0));
-	char name[64];
+	char name[96];
 	pid_t child;
 
-	snprintf(name, sizeof(name), "descriptor %d (anon_inode:[pidfd]): ", fd);
+	snprintf(name, sizeof(name), "descriptor %d (anon_inode:[pidfd]): process %d, which", fd,
+		 (int)pid);
 	footprint_expect_refusal(node->host, NULL, ENOTSUP, name);
 	child = node_move_returns_twice(node, RFORK_CLOSE_OTHERS);
 	if (!child) {

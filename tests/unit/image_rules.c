@@ -376,7 +376,7 @@ static const char *judge_object(const struct rf_image *image, const struct rf_ob
 		return "an object is wrong";
 	switch (object->image.kind) {
 	case 1:
-		return object->event.count == UINT64_MAX || object->event.flags > 1 ||
+		return object->event.count == UINT64_MAX || object->event.flags > 2 ||
 				       object->event.reserved
 			       ? "an event counter is wrong"
 			       : NULL;

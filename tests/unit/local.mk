@@ -44,6 +44,7 @@ rf_unit_tests = \
 	%D%/test_report \
 	%D%/test_resolver \
 	%D%/test_restore_clocks \
+	%D%/test_restore_objects \
 	%D%/test_signal_frame \
 	%D%/test_source \
 	%D%/test_statefile \
@@ -252,6 +253,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_restore_clocks_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_restore_clocks_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_restore_clocks_LDADD = $(rf_unit_ldadd)
+
+%C%_test_restore_objects_SOURCES = %D%/test_restore_objects.c rfork/restore_objects.c rfork/restore_inotify.c
+%C%_test_restore_objects_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_restore_objects_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_restore_objects_LDADD = $(rf_unit_ldadd)
 
 %C%_test_signal_frame_SOURCES = %D%/test_signal_frame.c %D%/x86_64/landing.S
 %C%_test_signal_frame_CPPFLAGS = $(rf_unit_cppflags)
