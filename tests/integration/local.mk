@@ -32,6 +32,7 @@ rf_integration_tests = \
 	%D%/changed_library_goes_by_content \
 	%D%/checkpoint_is_of_one_moment \
 	%D%/checkpoint_keeps_what_fork_drops \
+	%D%/checkpoints_are_asked_for_beforehand \
 	%D%/checkpoints_are_taken_in_pid_namespaces \
 	%D%/checkpoints_do_not_hinder_moves \
 	%D%/checkpoints_without_a_parent_are_whole \
@@ -470,6 +471,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_changed_library_goes_by_content_LDADD = $(rf_integration_ldadd)
 %C%_checkpoint_is_of_one_moment_LDADD = $(rf_integration_ldadd)
 %C%_checkpoint_keeps_what_fork_drops_LDADD = $(rf_statefile_ldadd)
+%C%_checkpoints_are_asked_for_beforehand_LDADD = $(rf_integration_ldadd)
 %C%_checkpoints_are_taken_in_pid_namespaces_LDADD = $(rf_integration_ldadd)
 %C%_checkpoints_do_not_hinder_moves_LDADD = $(rf_integration_ldadd)
 %C%_checkpoints_without_a_parent_are_whole_LDADD = $(rf_statefile_ldadd)
