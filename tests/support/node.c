@@ -21,8 +21,9 @@
 #include <unistd.h>
 
 #define SETTLED_MS 100
-/* The same while a spare is half made: a session without its shell, as far as the number tells. */
-#define SETTLED_ODD_MS 2000
+/* The same while somebody is still at work: one of them has not slept, or a spare is half made, a
+ * session without its shell, as far as the number tells. */
+#define SETTLED_AT_WORK_MS 2000
 #define MAX_PROCESSES 16384
 #define MAX_ARGUMENTS 16
 
@@ -225,6 +226,25 @@ unsigned node_descendants(pid_t pid, pid_t *pids, unsigned capacity)
 	return found;
 }
 
+/* Whether a process waits for a processor, or has one. */
+static bool is_running(pid_t pid)
+{
+	char path[64], text[512], *name_end;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0)
+		return true; /* it has just ended */
+	text[got] = '\0';
+	name_end = strrchr(text, ')');
+	return !name_end || name_end[2] == 'R' || name_end[2] == 'D';
+}
+
 static struct node_load look(const struct node *node)
 {
 	pid_t pids[1024];
@@ -239,6 +259,9 @@ static struct node_load look(const struct node *node)
 		load.descriptors += entry->d_name[0] != '.';
 	closedir(directory);
 	load.processes = node_descendants(node->pid, pids, 1024);
+	load.is_at_work = load.processes % 2 || is_running(node->pid);
+	for (unsigned i = 0; i < load.processes && i < 1024; i++)
+		load.is_at_work |= is_running(pids[i]);
 	return load;
 }
 
@@ -255,20 +278,23 @@ static bool no_more_load(struct node_load now, struct node_load then)
 
 struct node_load node_settle(const struct node *node)
 {
-	int64_t deadline_ms = test_now_ms() + TEST_DEADLINE_MS;
-	int64_t since_ms = test_now_ms();
+	int64_t now_ms = test_now_ms();
+	int64_t deadline_ms = now_ms + TEST_DEADLINE_MS, changed_ms = now_ms, quiet_ms = now_ms;
 	struct node_load load = look(node);
 
 	/* Spares are refilled at the server's leisure, and no event tells that it is done. */
-	while (test_now_ms() - since_ms < (load.processes % 2 ? SETTLED_ODD_MS : SETTLED_MS)) {
+	while (now_ms - quiet_ms < SETTLED_MS && now_ms - changed_ms < SETTLED_AT_WORK_MS) {
 		struct node_load now;
 
 		poll(NULL, 0, 5);
 		now = look(node);
+		now_ms = test_now_ms();
 		if (!same_load(now, load))
-			since_ms = test_now_ms();
+			changed_ms = now_ms;
+		if (!same_load(now, load) || now.is_at_work)
+			quiet_ms = now_ms;
 		load = now;
-		CHECK(test_now_ms() < deadline_ms);
+		CHECK(now_ms < deadline_ms);
 	}
 	return load;
 }

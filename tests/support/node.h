@@ -23,6 +23,7 @@ struct node {
 struct node_load {
 	unsigned descriptors; /* of the listener */
 	unsigned processes;   /* its descendants */
+	bool is_at_work;      /* one of them runs, or a spare is half made */
 };
 
 /* Starts a server and waits for its port; `arguments` are further ones, or NULL.  Sets
