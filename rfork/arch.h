@@ -36,6 +36,14 @@ struct rf_arch_context {
 struct rf_arrival *rf_arch_capture(struct rf_arch_context *context, void *stack_top,
 				   void (*continuation)(void *), void *argument);
 
+/* What the calling thread may do with memory under protection keys: the register.  Only where the
+ * kernel has such keys (protection_keys.h). */
+uint32_t rf_arch_key_rights(void);
+void rf_arch_set_key_rights(uint32_t rights);
+
+/* A page at which no process can have memory: the end of what it can have. */
+#define RF_ARCH_NO_MEMORY UINT64_C(0x7ffffffff000)
+
 /* Fills registers, mxcsr and x87_control of a thread from a context and the calling thread's
  * fs and gs base. */
 void rf_arch_thread_from_context(struct rf_image_thread *thread,

@@ -131,6 +131,8 @@ static const struct rf_drop_kind kinds[] = {
 	CHANGE("shared-file-memory", MAPPING, file_sharing),
 	GUARDS("guard-pages"),
 	CHANGE("memory-marks", MARKS, all),
+	CHANGE("huge-pages", MAPPING, huge_memory),
+	CHANGE("protection-keys", MARKS, protection_keys),
 	/* descriptors */
 	CHANGE("file", DESCRIPTOR, file),
 	CHANGE("open-directory", DESCRIPTOR, open_directory),

@@ -108,6 +108,32 @@ size_t rf_drop_locks(struct rf_drop *drop, void *payload, size_t bytes)
 	return change_each(payload, bytes, unlock);
 }
 
+static void make_ordinary(struct rf_image_mapping *mapping)
+{
+	mapping->flags &= ~RF_MAPPING_HUGE;
+}
+
+size_t rf_drop_huge_memory(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	(void)drop;
+	return change_each(payload, bytes, make_ordinary);
+}
+
+/* A mark that says nothing else goes as well. */
+size_t rf_drop_protection_keys(struct rf_drop *drop, void *payload, size_t bytes)
+{
+	struct rf_image_mark *marks = payload;
+	size_t kept = 0;
+
+	(void)drop;
+	for (size_t i = 0; i < bytes / sizeof(*marks); i++) {
+		marks[i].key = 0;
+		if (marks[i].flags)
+			marks[kept++] = marks[i];
+	}
+	return kept * sizeof(*marks);
+}
+
 /* -- contents ---------------------------------------------------------------------------------- */
 
 bool rf_drop_is_heap(const struct rf_drop *drop, size_t mapping)

@@ -62,6 +62,8 @@ struct rf_drop_field {
 	X(inaccessible)                                                                            \
 	X(executable)                                                                              \
 	X(growth)                                                                                  \
+	X(huge_memory)                                                                             \
+	X(protection_keys)                                                                         \
 	X(sharing)                                                                                 \
 	X(file_sharing)                                                                            \
 	X(locks)                                                                                   \

@@ -145,6 +145,8 @@ static int take_snapshot(struct rf_ghost *ghost)
 	int memory_fd;
 	int error;
 
+	/* memory may be read whose key denies that to the program */
+	ghost->order->request.key_rights = rf_keys_open();
 	ghost->scratch = arena->used;
 	ghost->frame = rf_arena_take(arena, RF_FRAME_MAX_BYTES);
 	ghost->snapshot = rf_arena_take(arena, sizeof(*ghost->snapshot));
@@ -152,6 +154,7 @@ static int take_snapshot(struct rf_ghost *ghost)
 	if (!ghost->frame || !ghost->snapshot || !bounce)
 		return rf_report(&ghost->report, ENOMEM, "no room to collect the image");
 	ghost->snapshot->pagemap.fd = ghost->snapshot->smaps_fd = -1;
+	ghost->snapshot->original = ghost->is_moved ? 0 : (int)rf_syscall(SYS_getppid);
 	ghost->order->request.identity.ghost = (uint32_t)rf_syscall(SYS_getpid);
 	/* A process that has changed its uid may not open its own /proc files otherwise; no longer
 	 * than that takes, for others may look at it meanwhile. */
@@ -382,6 +385,7 @@ static void move(void *argument)
 	close_image(ghost);
 	if (ghost->snapshot)
 		rf_arena_unmap(&ghost->snapshot->large);
+	rf_keys_close(&ghost->order->request.key_rights);
 	ghost->order->failure = ghost->report;
 }
 

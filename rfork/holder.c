@@ -136,7 +136,10 @@ static int take_snapshot(struct holder *holder)
 	int dumpable = rf_sys_prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	int error;
 
+	/* memory may be read whose key denies that to the program */
+	holder->order->request.key_rights = rf_keys_open();
 	holder->snapshot->pagemap.fd = holder->snapshot->smaps_fd = -1;
+	holder->snapshot->original = (int)rf_syscall(SYS_getppid);
 	/* A process that has changed its uid may not open its own /proc files otherwise. */
 	if (dumpable != 1)
 		rf_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);

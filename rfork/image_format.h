@@ -138,7 +138,7 @@ struct rf_image_process {
 	uint32_t auxv_bytes;
 	uint32_t umask;
 	uint32_t cwd_bytes;
-	uint32_t reserved1;
+	uint32_t protection_keys; /* that are allocated, a bit for each */
 	char comm[16];
 	uint64_t reserved2;
 };
@@ -156,6 +156,7 @@ struct rf_image_registers {
 /* rf_image_thread.flags */
 #define RF_THREAD_INTERRUPTED                                                                      \
 	1u /* it goes on with these very registers; else it returns from a call */
+#define RF_THREAD_KEY_RIGHTS 2u /* key_rights is known */
 
 struct rf_image_thread {
 	struct rf_image_registers registers;
@@ -174,7 +175,7 @@ struct rf_image_thread {
 	uint16_t x87_control;
 	uint16_t flags;
 	uint32_t xsave_bytes;
-	uint32_t reserved2;
+	uint32_t key_rights; /* what it may do with memory under protection keys: PKRU */
 };
 
 /* As prlimit(2) takes it: all ones = unlimited. */
@@ -350,6 +351,11 @@ enum rf_mapping_kind {
 #define RF_MAPPING_GROWSDOWN 2u
 #define RF_MAPPING_DIGEST 4u
 #define RF_MAPPING_LOCKED 8u /* mlock(2) */
+/* Of ANONYMOUS memory in huge pages, MAP_HUGETLB: from this bit on the logarithm of their size. */
+#define RF_MAPPING_HUGE_SHIFT 26
+#define RF_MAPPING_MIN_HUGE_BITS 13u
+#define RF_MAPPING_MAX_HUGE_BITS 40u
+#define RF_MAPPING_HUGE (0x3fu << RF_MAPPING_HUGE_SHIFT)
 
 /* What a MARKS record says of memory, by madvise(2) and mseal(2). */
 #define RF_MAPPING_WIPEONFORK 16u
@@ -383,6 +389,14 @@ static inline bool rf_mapping_is_shared_memory(const struct rf_image_mapping *ma
 	return mapping->kind == RF_MAPPING_ANONYMOUS && mapping->flags & RF_MAPPING_SHARED;
 }
 
+/* The size of the huge pages of a mapping; 0 = it has ordinary ones. */
+static inline uint64_t rf_mapping_huge_bytes(const struct rf_image_mapping *mapping)
+{
+	uint32_t bits = mapping->flags >> RF_MAPPING_HUGE_SHIFT;
+
+	return bits ? UINT64_C(1) << bits : 0;
+}
+
 /* Whether a mapping's pages are those of a file that others see, and never in an image. */
 static inline bool rf_mapping_is_shared_file(const struct rf_image_mapping *mapping)
 {
@@ -393,7 +407,7 @@ static inline bool rf_mapping_is_shared_file(const struct rf_image_mapping *mapp
 struct rf_image_mark {
 	uint64_t start, end;
 	uint32_t flags; /* of RF_MAPPING_MARKS */
-	uint32_t reserved;
+	uint32_t key;	/* its protection key; 0 = none */
 };
 
 enum rf_run_kind { RF_RUN_DATA = 0, RF_RUN_GUARD = 1 };

@@ -15,7 +15,8 @@
 #define PAGE_BYTES 4096u
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
 #define KNOWN_FLAGS                                                                                \
-	(RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST | RF_MAPPING_LOCKED)
+	(RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST | RF_MAPPING_LOCKED |        \
+	 RF_MAPPING_HUGE)
 
 int rf_record_add_file(struct rf_reader *reader, struct rf_image *image,
 		       const struct rf_image_file *fields, const void *path, size_t length)
@@ -94,6 +95,22 @@ static const char *find_object_fault(const struct rf_image *image,
 		       : NULL;
 }
 
+/* What the kernel would refuse, or make longer than it is. */
+static const char *find_huge_fault(const struct rf_image_mapping *mapping)
+{
+	uint32_t bits = mapping->flags >> RF_MAPPING_HUGE_SHIFT;
+	uint64_t offset = rf_mapping_is_shared_memory(mapping) ? mapping->file_offset : 0;
+
+	if (!bits)
+		return NULL;
+	if (bits < RF_MAPPING_MIN_HUGE_BITS || bits > RF_MAPPING_MAX_HUGE_BITS ||
+	    mapping->kind != RF_MAPPING_ANONYMOUS || mapping->flags & RF_MAPPING_GROWSDOWN)
+		return "huge pages that there cannot be";
+	return (mapping->start | mapping->end | offset) & (rf_mapping_huge_bytes(mapping) - 1)
+		       ? "it is not aligned to its huge pages"
+		       : NULL;
+}
+
 static const char *find_fault(const struct rf_reader *reader, const struct rf_image *image,
 			      const struct rf_image_mapping *mapping, uint64_t last_end)
 {
@@ -154,6 +171,8 @@ int rf_record_add_mappings(struct rf_reader *reader, struct rf_image *image,
 
 		memcpy(mapping, source + i * sizeof(*mapping), sizeof(*mapping));
 		fault = find_fault(reader, image, mapping, last_end);
+		if (!fault)
+			fault = find_huge_fault(mapping);
 		if (fault)
 			return rf_report(reader->report, EBADMSG,
 					 "the image is corrupt: mapping %lx-%lx: %s",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rfork/image_record.h"
+#include "rfork/protection_keys.h"
 
 #define PAGE_BYTES 4096u
 
@@ -20,7 +21,7 @@ static const char *find_fault(const struct rf_image *image, const struct rf_imag
 {
 	uint64_t last_end = image->mark_count ? image->marks[image->mark_count - 1].end : 0;
 
-	if (!mark->flags || mark->flags & ~RF_MAPPING_MARKS || mark->reserved ||
+	if (!(mark->flags | mark->key) || mark->flags & ~RF_MAPPING_MARKS ||
 	    are_contrary(mark->flags, RF_MAPPING_HUGEPAGE | RF_MAPPING_NOHUGEPAGE) ||
 	    are_contrary(mark->flags, RF_MAPPING_RANDOM | RF_MAPPING_SEQUENTIAL))
 		return "a mark has an unknown property";
@@ -29,9 +30,13 @@ static const char *find_fault(const struct rf_image *image, const struct rf_imag
 		return "a mark is malformed or out of order";
 	if (rf_image_find_mapping(image, mark->start, mark->end) == SIZE_MAX)
 		return "a mark lies outside the mappings";
+	if (mark->key && !rf_keys_have(image->process.protection_keys, mark->key))
+		return "a mark has a protection key that is not allocated";
 	/* the memory for the plan has its size already */
 	if (mark->flags & RF_MAPPING_SEALED && image->seal_count == image->head.mappings)
 		return "there are more seals than mappings";
+	if (mark->key && image->key_count == image->head.mappings)
+		return "more memory has protection keys than is mapped";
 	return NULL;
 }
 
@@ -58,6 +63,7 @@ int rf_record_take_marks(struct rf_reader *reader, struct rf_image *image, size_
 			return rf_record_corrupt(reader, fault);
 		image->mark_count++;
 		image->seal_count += (mark->flags & RF_MAPPING_SEALED) != 0;
+		image->key_count += mark->key != 0;
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "rfork/arch.h"
 #include "rfork/digest.h"
 #include "rfork/image_record.h"
+#include "rfork/protection_keys.h"
 #include "rfork/vdso_mark.h"
 
 #define PAGE_BYTES 4096u
@@ -117,7 +118,8 @@ static int take_process(struct rf_reader *reader, struct rf_image *image, size_t
 	    process->cwd_bytes > RF_IMAGE_MAX_PATH_BYTES ||
 	    bytes != sizeof(*process) + process->auxv_bytes + process->cwd_bytes)
 		return rf_record_corrupt(reader, "PROCESS has another length");
-	if (process->reserved1 || process->reserved2 || process->umask > 0777)
+	if (process->protection_keys & ~RF_PROTECTION_KEYS_ALL || process->reserved2 ||
+	    process->umask > 0777)
 		return rf_record_corrupt(reader, "PROCESS has a field out of range");
 	memcpy(image->auxv, rest, process->auxv_bytes);
 	memcpy(image->cwd, rest + process->auxv_bytes, process->cwd_bytes);
@@ -144,7 +146,8 @@ static bool is_user_range(const struct rf_reader *reader, uint64_t start, uint64
 
 static int check_thread(struct rf_reader *reader, const struct rf_image_thread *thread)
 {
-	if (thread->flags & ~RF_THREAD_INTERRUPTED || thread->reserved2)
+	if (thread->flags & ~(RF_THREAD_INTERRUPTED | RF_THREAD_KEY_RIGHTS) ||
+	    (thread->key_rights && !(thread->flags & RF_THREAD_KEY_RIGHTS)))
 		return rf_record_corrupt(reader, "a reserved field is in use");
 	if ((thread->rseq_address &&
 	     !is_user_range(reader, thread->rseq_address, thread->rseq_bytes)) ||

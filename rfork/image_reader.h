@@ -64,7 +64,7 @@ struct rf_image {
 	struct rf_image_mapping *mappings;
 	struct rf_reader_shared *shared; /* by number; NULL if there is none */
 	struct rf_image_mark *marks;	 /* ascending; known at END */
-	uint32_t mark_count, seal_count;
+	uint32_t mark_count, seal_count, key_count;
 	struct rf_image_timer *timers;
 	struct rf_image_pending *pending;
 	struct rf_reader_pipe *pipes;

@@ -411,8 +411,22 @@ static int add_bounced(struct rf_image_writer *writer, uint64_t address, uint32_
 	return error;
 }
 
+static int write_unreadable(struct rf_image_writer *writer, uint64_t address,
+			    enum rf_unreadable unreadable)
+{
+	switch (unreadable) {
+	case RF_UNREADABLE_IS_GUARD:
+		return add_guard(writer, address, 1);
+	case RF_UNREADABLE_IS_LEFT_OUT:
+		return 0;
+	case RF_UNREADABLE_FAILS:
+		break;
+	}
+	return -EFAULT;
+}
+
 int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t address, uint64_t pages,
-				 bool skip_unreadable)
+				 enum rf_unreadable unreadable)
 {
 	writer->may_join = false;
 	if (writer->drop && rf_drop_has_data(writer->drop, address))
@@ -436,7 +450,7 @@ int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t addres
 			error = add_bounced(writer, address, take);
 		} else {
 			take = 1;
-			error = skip_unreadable ? 0 : add_guard(writer, address, 1);
+			error = write_unreadable(writer, address, unreadable);
 		}
 		if (error < 0)
 			return error;

@@ -105,12 +105,16 @@ int rf_image_write_data(struct rf_image_writer *writer, uint64_t address, const 
 /* Appends pages that can be read where they lie, as above. */
 int rf_image_write_pages(struct rf_image_writer *writer, uint64_t address, uint64_t pages);
 
-/*
- * Appends pages through /proc/self/mem: unreadable protections and swapped-out memory.  A page
- * that cannot be read at all is left out if skip_unreadable, else it becomes a guard page.
- */
+/* What becomes of a page that cannot be read at all. */
+enum rf_unreadable {
+	RF_UNREADABLE_IS_GUARD,
+	RF_UNREADABLE_IS_LEFT_OUT,
+	RF_UNREADABLE_FAILS, /* with -EFAULT */
+};
+
+/* Appends pages through /proc/self/mem: unreadable protections and swapped-out memory. */
 int rf_image_write_pages_careful(struct rf_image_writer *writer, uint64_t address, uint64_t pages,
-				 bool skip_unreadable);
+				 enum rf_unreadable unreadable);
 
 /* Appends guard pages. */
 int rf_image_write_guard(struct rf_image_writer *writer, uint64_t address, uint64_t pages);

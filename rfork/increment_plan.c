@@ -188,7 +188,8 @@ static bool is_unchanged(struct walk *walk, uint64_t address, uint64_t *end)
 static bool is_tracked(const struct walk *walk, const struct rf_snapshot_mapping *mapping)
 {
 	return walk->base->changes && mapping->source == RF_SOURCE_PRIVATE && !mapping->is_shared &&
-	       mapping->image.kind == RF_MAPPING_ANONYMOUS;
+	       mapping->image.kind == RF_MAPPING_ANONYMOUS &&
+	       !rf_mapping_huge_bytes(&mapping->image);
 }
 
 /* -- pages that the process has -------------------------------------------------------------- */

@@ -14,6 +14,7 @@ rf_common_sources = \
 	%D%/digest.c %D%/digest.h \
 	%D%/file_identity.h \
 	%D%/frame.c %D%/frame.h \
+	%D%/huge_pages.c %D%/huge_pages.h \
 	%D%/image_format.h \
 	%D%/io.c %D%/io.h \
 	%D%/key.c %D%/key.h \
@@ -22,6 +23,7 @@ rf_common_sources = \
 	%D%/map_proof.c %D%/map_proof.h \
 	%D%/maps.c %D%/maps.h \
 	%D%/object.h \
+	%D%/protection_keys.c %D%/protection_keys.h \
 	%D%/protocol.h \
 	%D%/rdma_device.c %D%/rdma_device.h \
 	%D%/refusals.c %D%/refusals.h \
@@ -36,6 +38,7 @@ rf_common_sources = \
 	%D%/zero_page.h \
 	%D%/x86_64/cpu.c \
 	%D%/x86_64/features.h \
+	%D%/x86_64/key_rights.c \
 	%D%/x86_64/syscall.h
 
 # The caller's side: capture, image writer, transport, ghost, public calls.
@@ -121,6 +124,7 @@ rf_capture_sources = \
 	%D%/shared_memory.c %D%/shared_memory.h \
 	%D%/smaps.c %D%/smaps.h \
 	%D%/snapshot.c %D%/snapshot.h \
+	%D%/snapshot_huge.c \
 	%D%/snapshot_marks.c \
 	%D%/snapshot_pages.c \
 	%D%/snapshot_rest.c \

@@ -256,6 +256,10 @@ struct rf_map_plan rf_map_plan(const struct rf_map *map, const struct stat *stat
 {
 	bool written_through = map->shared && map->protection & RF_PROTECTION_WRITE;
 
+	/* of private huge pages the page table tells, as of others */
+	if (!map->shared && rf_map_is_shared_memory(map) &&
+	    starts_with(map->path, "/anon_hugepage"))
+		return (struct rf_map_plan){ .source = RF_SOURCE_PRIVATE };
 	if (rf_map_is_shared_memory(map))
 		return (struct rf_map_plan){
 			.source = map->shared ? rf_map_shared_source(map) : RF_SOURCE_CONTENTS,

@@ -107,6 +107,19 @@ uint64_t rf_plan_find_far_place(const struct rf_image *image, uint64_t min_addre
 	return (best + (largest - bytes) / 2) & ~(uint64_t)(PAGE_BYTES - 1);
 }
 
+static uint64_t staged_alignment(const struct rf_image_mapping *mapping)
+{
+	uint64_t bytes = rf_mapping_huge_bytes(mapping);
+
+	return bytes > HUGE_PAGE_BYTES ? bytes : HUGE_PAGE_BYTES;
+}
+
+/* Whether it may have huge pages, whoever asked for them. */
+static bool is_large(const struct rf_image_mapping *mapping)
+{
+	return mapping->end - mapping->start >= HUGE_PAGE_BYTES || rf_mapping_huge_bytes(mapping);
+}
+
 /* A large mapping is staged at home's offset within a huge page, or the kernel would split its huge
  * pages to move it.  A page stays free behind each: what was one mapping there with its neighbour the
  * kernel would join at home, too. */
@@ -114,14 +127,13 @@ static uint64_t staged_bytes(const struct rf_image_mapping *mapping)
 {
 	uint64_t bytes = mapping->end - mapping->start + PAGE_BYTES;
 
-	return bytes <= HUGE_PAGE_BYTES ? bytes : bytes + HUGE_PAGE_BYTES;
+	return is_large(mapping) ? bytes + staged_alignment(mapping) : bytes;
 }
 
 static uint64_t staged_address(const struct rf_image_mapping *mapping, uint64_t low)
 {
-	return mapping->end - mapping->start < HUGE_PAGE_BYTES
-		       ? low
-		       : low + ((mapping->start - low) & (HUGE_PAGE_BYTES - 1));
+	return is_large(mapping) ? low + ((mapping->start - low) & (staged_alignment(mapping) - 1))
+				 : low;
 }
 
 /* Sets the homes that are free, and the size of the staging area for the others. */
@@ -368,10 +380,27 @@ static void restore_actions(struct writer *writer, const struct rf_image *image,
 	}
 }
 
+/* Whatever the restored thread may do with it: nothing else touches the image's memory any more. */
+static void give_keys(struct writer *writer, const struct rf_image *image)
+{
+	const struct rf_image_mapping *mapping = image->mappings;
+
+	for (uint32_t i = 0; i < image->mark_count; i++) {
+		const struct rf_image_mark *mark = &image->marks[i];
+
+		while (mapping->end < mark->end)
+			mapping++;
+		if (mark->key)
+			add_step(writer, SYS_pkey_mprotect, mark->start, mark->end - mark->start,
+				 mapping->protection, mark->key, 0);
+	}
+}
+
 size_t rf_plan_build_seals(struct rf_step *steps, const struct rf_image *image)
 {
 	struct writer writer = { .steps = steps };
 
+	give_keys(&writer, image);
 	for (uint32_t i = 0; i < image->mark_count; i++) {
 		const struct rf_image_mark *mark = &image->marks[i];
 
@@ -384,8 +413,8 @@ size_t rf_plan_build_seals(struct rf_step *steps, const struct rf_image *image)
 
 size_t rf_plan_max_steps(const struct rf_image *image)
 {
-	/* for each mapping a gap before it, a move, a protection, a lock and a seal */
-	return 5 * (size_t)image->head.mappings + 2 * RF_IMAGE_MAX_VDSO_AREAS + RF_IMAGE_SIGNALS +
+	/* for each mapping a gap before it, a move, a protection, a lock, a key and a seal */
+	return 6 * (size_t)image->head.mappings + 2 * RF_IMAGE_MAX_VDSO_AREAS + RF_IMAGE_SIGNALS +
 	       16;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Marks the memory of an image by madvise(2), as it was; seals are the plan's.  Used by rfork-shell
+ * Marks the memory of an image by madvise(2), as it was; seals and protection keys are the plan's.  Used by rfork-shell
  * and by executables that restart themselves: no errno, no malloc.
  */
 #define _GNU_SOURCE
@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "rfork/protection_keys.h"
 #include "rfork/restore_region.h"
 #include "rfork/sys.h"
 
@@ -51,7 +52,7 @@ static int mark_one(const struct rf_image_mark *mark, uint64_t address, struct r
 int rf_restore_marks(const struct rf_image *image, const struct rf_places *places,
 		     struct rf_report *report)
 {
-	int error = 0;
+	int error = rf_keys_allocate(image->process.protection_keys, report);
 
 	for (uint32_t i = 0; i < image->mark_count && error == 0; i++) {
 		const struct rf_image_mark *mark = &image->marks[i];

@@ -134,13 +134,40 @@ int rf_restore_map_region(const struct rf_places *places, struct rf_report *repo
 	return 0;
 }
 
+void rf_restore_warn_huge(const struct rf_image_mapping *mapping, long error,
+			  struct rf_warnings *warnings)
+{
+	rf_warn(warnings, (int)-error,
+		"memory %lx-%lx: in ordinary pages, not in huge ones of %lu kB: %m", mapping->start,
+		mapping->end, rf_mapping_huge_bytes(mapping) >> 10);
+}
+
+_Static_assert(RF_MAPPING_HUGE_SHIFT == MAP_HUGE_SHIFT, "sizes go to the kernel as they are");
+
+/* Reserves all of them: memory that is there can be touched. */
+static long map_huge(const struct rf_image_mapping *mapping, uint64_t address, uint32_t protection)
+{
+	return rf_restore_map(address, mapping->end - mapping->start, protection,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+				      (int)(mapping->flags & RF_MAPPING_HUGE),
+			      -1, 0);
+}
+
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
-			      uint32_t protection)
+			      uint32_t protection, struct rf_warnings *warnings)
 {
 	uint64_t bytes = mapping->end - mapping->start;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS |
 		    (mapping->flags & RF_MAPPING_GROWSDOWN ? MAP_GROWSDOWN : 0);
-	long result = rf_restore_map(address, bytes, protection, flags, -1, 0);
+	long result;
+
+	if (rf_mapping_huge_bytes(mapping)) {
+		result = map_huge(mapping, address, protection);
+		if (result >= 0 || result == -EEXIST)
+			return result;
+		rf_restore_warn_huge(mapping, result, warnings);
+	}
+	result = rf_restore_map(address, bytes, protection, flags, -1, 0);
 
 	/* What was reserved without commitment must be so here; but only then, for such memory does
 	 * not join its neighbours. */

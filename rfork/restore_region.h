@@ -47,14 +47,18 @@ uint64_t rf_restore_region_bytes(const struct rf_image *image,
 long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int flags, int fd,
 		    uint64_t offset);
 
-/* The same for an anonymous mapping of the image. */
+/* The same for an anonymous mapping of the image; warns if there are no huge pages for it. */
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
-			      uint32_t protection);
+			      uint32_t protection, struct rf_warnings *warnings);
+/* Says that memory has other pages than it had. */
+void rf_restore_warn_huge(const struct rf_image_mapping *mapping, long error,
+			  struct rf_warnings *warnings);
 
 /* The same for the index-th mapping of the image, which is shared memory, at its place
- * (restore_shared.c); in the order of mappings. */
+ * (restore_shared.c); in the order of mappings.  And when all are mapped. */
 long rf_restore_map_shared(const struct rf_image *image, const struct rf_places *places,
-			   size_t index);
+			   size_t index, struct rf_warnings *warnings);
+void rf_restore_shared_done(const struct rf_image *image, const struct rf_places *places);
 
 /* Maps the region where `places` has it, before anything else gets there; 0, or -ENOMEM with a
  * report. */
@@ -64,7 +68,7 @@ int rf_restore_map_region(const struct rf_places *places, struct rf_report *repo
  * errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);
 
-/* Marks memory as it was, but for seals, when all of it is in its place; 0 or a negative errno with
+/* Marks memory as it was, but for seals and protection keys, which are only allocated, when all of it is in its place; 0 or a negative errno with
  * a report (restore_marks.c). */
 int rf_restore_marks(const struct rf_image *image, const struct rf_places *places,
 		     struct rf_report *report);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "rfork/huge_pages.h"
 #include "rfork/restore_region.h"
 #include "rfork/sys.h"
 
@@ -34,8 +35,30 @@ static long map_again(uint64_t from, uint64_t address, uint64_t bytes, uint32_t 
 	return result < 0 ? result : rf_syscall(SYS_mprotect, address, bytes, protection);
 }
 
+/* Memory in huge pages is a file: the kernel does not map such memory again by mremap(2). */
+static void make_huge(const struct rf_image *image, const struct rf_image_mapping *mapping,
+		      struct rf_shared_place *memory, struct rf_warnings *warnings)
+{
+	int fd = rf_huge_pages_make(mapping->flags >> RF_MAPPING_HUGE_SHIFT,
+				    image->shared[mapping->file].bytes);
+
+	if (fd < 0) {
+		rf_restore_warn_huge(mapping, fd, warnings);
+		return;
+	}
+	memory->fd = fd;
+	memory->is_huge = true;
+}
+
+void rf_restore_shared_done(const struct rf_image *image, const struct rf_places *places)
+{
+	for (uint32_t i = 0; i < image->shared_read; i++)
+		if (places->shared[i].is_huge)
+			rf_sys_close(places->shared[i].fd);
+}
+
 long rf_restore_map_shared(const struct rf_image *image, const struct rf_places *places,
-			   size_t index)
+			   size_t index, struct rf_warnings *warnings)
 {
 	const struct rf_image_mapping *mapping = &image->mappings[index];
 	const struct rf_place *place = &places->mappings[index];
@@ -43,6 +66,13 @@ long rf_restore_map_shared(const struct rf_image *image, const struct rf_places 
 	uint64_t bytes = mapping->end - mapping->start;
 	long result = 0;
 
+	if (rf_mapping_huge_bytes(mapping) && !memory->is_mapped)
+		make_huge(image, mapping, memory, warnings);
+	if (memory->is_huge) {
+		memory->is_mapped = true;
+		return rf_restore_map(place->address, bytes, place->protection, MAP_SHARED,
+				      memory->fd, mapping->file_offset);
+	}
 	if (!memory->is_mapped && !memory->address) {
 		memory->address = place->address;
 		memory->is_mapped = true;

@@ -51,20 +51,35 @@ static const char *take_hex(const char *next, uint64_t *value)
 	}
 }
 
+static uint32_t take_number(const char *next)
+{
+	uint32_t value = 0;
+
+	while (*next == ' ')
+		next++;
+	for (; *next >= '0' && *next <= '9'; next++)
+		value = value * 10 + (uint32_t)(*next - '0');
+	return value;
+}
+
 /* A mapping begins with its address, all other lines with the name of what they tell; the flags
  * come last. */
 static void take_line(struct rf_smaps_mapping *mapping, const char *line, rf_smaps_visit visit,
 		      void *context)
 {
+	static const char key_label[] = "ProtectionKey:";
 	const char *next;
 
 	if (*line >= 'A' && *line <= 'Z') {
+		if (strncmp(line, key_label, sizeof(key_label) - 1) == 0)
+			mapping->key = take_number(line + sizeof(key_label) - 1);
 		if (strncmp(line, "VmFlags:", 8) != 0)
 			return;
 		mapping->flags = take_flags(line);
 		visit(context, mapping);
 		return;
 	}
+	mapping->key = 0;
 	next = take_hex(line, &mapping->start);
 	if (*next == '-')
 		take_hex(next + 1, &mapping->end);

@@ -19,6 +19,7 @@
 #include "rfork/fdcontent.h"
 #include "rfork/fdobject.h"
 #include "rfork/file_identity.h"
+#include "rfork/huge_pages.h"
 #include "rfork/io.h"
 #include "rfork/rest.h"
 #include "rfork/sys.h"
@@ -182,7 +183,7 @@ static void take_content(struct rf_snapshot_mapping *mapping, const struct rf_ma
 	mapping->image.kind = RF_MAPPING_OBJECT;
 	mapping->image.file = object;
 	mapping->image.file_offset = map->file_offset;
-	mapping->image.flags |= map->shared ? RF_MAPPING_SHARED : 0;
+	mapping->image.flags = map->shared ? RF_MAPPING_SHARED : 0;
 	mapping->source = map->shared ? RF_SOURCE_NONE : RF_SOURCE_PRIVATE;
 }
 
@@ -235,7 +236,8 @@ static int take_mapping(struct rf_snapshot *snapshot, const struct rf_map *map, 
 		.start = start,
 		.end = end,
 		.protection = map->protection,
-		.flags = map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0,
+		.flags = (map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0) |
+			 rf_huge_page_bits(map) << RF_MAPPING_HUGE_SHIFT,
 		.kind = RF_MAPPING_ANONYMOUS,
 		.file = RF_IMAGE_NONE,
 	};
@@ -612,12 +614,18 @@ int rf_snapshot_collect_state(struct rf_snapshot *snapshot, struct rf_arena *are
 	rf_clocks_read(&snapshot->clocks);
 	rf_procstate_sigactions(snapshot->sigactions);
 	rf_procstate_thread(&snapshot->thread, context, request->signal_mask);
+	if (request->key_rights.are_known) {
+		snapshot->thread.flags |= RF_THREAD_KEY_RIGHTS;
+		snapshot->thread.key_rights = request->key_rights.rights;
+	}
 	snapshot->auxv = request->ranges.auxv;
 	error = rf_procstate_collect(&snapshot->process, &request->ranges, snapshot->cwd, report);
 	if (error < 0 && request->refusals)
 		error = refuse_directory(snapshot, request->refusals, report);
 	if (error < 0)
 		return error;
+	if (request->key_rights.are_known)
+		snapshot->process.protection_keys = rf_keys_allocated();
 	error = collect_mappings(snapshot, request, report);
 	if (error < 0)
 		return error;

@@ -24,6 +24,7 @@
 #include "rfork/pending.h"
 #include "rfork/pipes.h"
 #include "rfork/procstate.h"
+#include "rfork/protection_keys.h"
 #include "rfork/protocol.h"
 #include "rfork/refusals.h"
 #include "rfork/report.h"
@@ -66,6 +67,7 @@ struct rf_snapshot_request {
 	uint64_t node_vdso;		  /* the digest of the node's vdso; 0 = unknown */
 	uint8_t boot_id[16];		  /* of this machine */
 	uint64_t signal_mask;		  /* of the calling thread, before rfork() blocked all */
+	struct rf_key_rights key_rights;  /* of the calling thread, before all were given */
 	struct rf_fdtable *fds;		  /* mapped files may add contents */
 	const struct rf_timers *timers;	  /* of a process that moves; else NULL */
 	const struct rf_pending *pending; /* the same */
@@ -113,6 +115,7 @@ struct rf_snapshot {
 	size_t run_count, run_capacity;
 	struct rf_pagemap pagemap; /* fd -1 before it is opened */
 	int smaps_fd;		   /* for rf_snapshot_write_marks(); the same */
+	int original; /* the process that the calling one was forked from to be captured; or 0 */
 };
 
 /*
@@ -184,6 +187,11 @@ int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_write
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index);
 
+/* Whether a forked process still has the huge pages of a private mapping; 0, or a negative errno
+ * with a report: -EAGAIN it has not (snapshot_huge.c). */
+int rf_snapshot_check_huge(struct rf_snapshot *snapshot, const struct rf_image_mapping *image,
+			   struct rf_report *report);
+
 /* -- shared memory (snapshot_shared.c) -------------------------------------------------------- */
 
 /*
@@ -197,7 +205,7 @@ int rf_snapshot_share(struct rf_snapshot *snapshot, struct rf_snapshot_mapping *
 
 /*
  * Gives the calling process copies of its own of the memory that it shares with others, which may
- * go on changing it; from then on it is private memory.  After rf_snapshot_collect_state(),
+ * go on changing it, and of huge pages; from then on it is private memory.  After rf_snapshot_collect_state(),
  * before rf_snapshot_find_pages().  memory_fd: /proc/self/mem.  0 or a negative errno with a
  * report.
  */

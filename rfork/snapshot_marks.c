@@ -34,13 +34,13 @@ static void flush(struct marking *marking)
 }
 
 /* Whether the next mapping is one with the last one that was marked, and marked alike. */
-static bool continues_last(const struct marking *marking, uint32_t flags)
+static bool continues_last(const struct marking *marking, uint32_t flags, uint32_t key)
 {
 	const struct rf_snapshot_mapping *mapping = &marking->snapshot->mappings[marking->next];
 	const struct rf_image_mark *last = &marking->marks[marking->count - 1];
 
 	return mapping->is_continued && marking->count && last->end == mapping->image.start &&
-	       last->flags == flags;
+	       last->flags == flags && last->key == key;
 }
 
 /* The kernel may have joined memory that is no part of the image to a mapping that is. */
@@ -49,23 +49,24 @@ static void visit(void *context, const struct rf_smaps_mapping *found)
 	struct marking *marking = context;
 	const struct rf_snapshot *snapshot = marking->snapshot;
 	uint32_t flags = found->flags & RF_MAPPING_MARKS;
+	uint32_t key = rf_keys_have(snapshot->process.protection_keys, found->key) ? found->key : 0;
 
 	for (; marking->next < snapshot->mapping_count; marking->next++) {
 		const struct rf_image_mapping *image = &snapshot->mappings[marking->next].image;
 
 		if (image->start >= found->end)
 			return;
-		if (!flags || image->start < found->start || image->end > found->end)
+		if (!(flags | key) || image->start < found->start || image->end > found->end)
 			continue;
-		if (continues_last(marking, flags)) {
+		if (continues_last(marking, flags, key)) {
 			marking->marks[marking->count - 1].end = image->end;
 			continue;
 		}
 		if (marking->count == BATCH)
 			flush(marking);
-		marking->marks[marking->count++] = (struct rf_image_mark){ .start = image->start,
-									   .end = image->end,
-									   .flags = flags };
+		marking->marks[marking->count++] = (struct rf_image_mark){
+			.start = image->start, .end = image->end, .flags = flags, .key = key
+		};
 	}
 }
 

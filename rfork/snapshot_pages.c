@@ -89,8 +89,30 @@ int rf_snapshot_find_pages(struct rf_snapshot *snapshot, struct rf_report *repor
 		mapping->runs_complete = next == mapping->image.end;
 		snapshot->run_count += (size_t)count;
 		count_data_pages(snapshot, mapping);
+		if (snapshot->original && mapping->source == RF_SOURCE_PRIVATE &&
+		    rf_mapping_huge_bytes(&mapping->image))
+			error = rf_snapshot_check_huge(snapshot, &mapping->image, report);
+		if (error < 0)
+			return error;
 	}
 	return 0;
+}
+
+/* A huge page may be taken from a fork child when its parent writes to it and there is no other
+ * (hugetlb in Linux, mm/hugetlb.c): the kernel must say so, rather than a signal. */
+static bool can_be_read_in_place(const struct rf_snapshot_mapping *mapping,
+				 const struct rf_page_run *run)
+{
+	return run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ &&
+	       !rf_mapping_huge_bytes(&mapping->image);
+}
+
+static enum rf_unreadable find_unreadable(const struct rf_snapshot_mapping *mapping)
+{
+	if (mapping->source != RF_SOURCE_PRIVATE)
+		return RF_UNREADABLE_IS_LEFT_OUT;
+	return rf_mapping_huge_bytes(&mapping->image) ? RF_UNREADABLE_FAILS
+						      : RF_UNREADABLE_IS_GUARD;
 }
 
 static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_mapping *mapping,
@@ -100,10 +122,9 @@ static int write_run(struct rf_image_writer *writer, const struct rf_snapshot_ma
 
 	if (run->kind == RF_PAGES_GUARD)
 		return rf_image_write_guard(writer, run->start, pages);
-	if (run->kind == RF_PAGES_DIRECT && mapping->image.protection & RF_PROTECTION_READ)
+	if (can_be_read_in_place(mapping, run))
 		return rf_image_write_pages(writer, run->start, pages);
-	return rf_image_write_pages_careful(writer, run->start, pages,
-					    mapping->source != RF_SOURCE_PRIVATE);
+	return rf_image_write_pages_careful(writer, run->start, pages, find_unreadable(mapping));
 }
 
 int rf_snapshot_for_each_run(struct rf_snapshot *snapshot,
@@ -189,7 +210,8 @@ int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writ
 	if (!mapping || mapping->kind != RF_MAPPING_FILE)
 		return -EBADMSG;
 	return rf_image_write_pages_careful(writer, mapping->start,
-					    (mapping->end - mapping->start) / PAGE_BYTES, true);
+					    (mapping->end - mapping->start) / PAGE_BYTES,
+					    RF_UNREADABLE_IS_LEFT_OUT);
 }
 
 static void add_to_digest(uint64_t *digest, uint64_t start, uint64_t end)
@@ -206,7 +228,7 @@ static int visit_digest(void *context, const struct rf_snapshot_mapping *mapping
 {
 	uint64_t *digest = context;
 
-	if (run->kind != RF_PAGES_DIRECT || !(mapping->image.protection & RF_PROTECTION_READ)) {
+	if (!can_be_read_in_place(mapping, run)) {
 		add_to_digest(digest, run->start, run->end);
 		return 0;
 	}

@@ -17,8 +17,9 @@ enum { IN_PLACE, THROUGH_KERNEL };
 
 /* -- memory that is shared with others -------------------------------------------------------- */
 
-/* Copies a run of pages; one that cannot be read stays zero. */
-static int copy_run(const struct rf_page_run *run, int memory_fd, int64_t distance)
+/* Copies a run of pages; one that cannot be read stays zero, but for one of a huge page, which has
+ * been taken away for want of others. */
+static int copy_run(const struct rf_page_run *run, int memory_fd, int64_t distance, bool is_whole)
 {
 	uint64_t at = run->start;
 
@@ -28,7 +29,7 @@ static int copy_run(const struct rf_page_run *run, int memory_fd, int64_t distan
 
 		if (got == -EINTR)
 			continue;
-		if (got < 0 && got != -EIO && got != -EFAULT)
+		if (got < 0 && (is_whole || (got != -EIO && got != -EFAULT)))
 			return (int)got;
 		at += got > 0 ? (uint64_t)got : PAGE_BYTES;
 		at -= at % PAGE_BYTES;
@@ -52,7 +53,7 @@ static int copy_runs(struct rf_snapshot *snapshot, const struct rf_snapshot_mapp
 		if (count < 0)
 			return (int)count;
 		for (long i = 0; i < count && error == 0; i++)
-			error = copy_run(&runs[i], memory_fd, distance);
+			error = copy_run(&runs[i], memory_fd, distance, !mapping->is_shared);
 	}
 	return error;
 }
@@ -78,19 +79,30 @@ static int unshare_mapping(struct rf_snapshot *snapshot, struct rf_snapshot_mapp
 	return 0;
 }
 
+/* The kernel may take huge pages from this process for the one that it was forked from. */
+static bool is_borrowed(const struct rf_snapshot_mapping *mapping)
+{
+	return (mapping->is_shared && mapping->source != RF_SOURCE_NONE) ||
+	       rf_mapping_huge_bytes(&mapping->image);
+}
+
 int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
 		int error;
 
-		if (!mapping->is_shared || mapping->source == RF_SOURCE_NONE)
+		if (!is_borrowed(mapping))
 			continue;
+		if (!mapping->is_shared &&
+		    rf_snapshot_check_huge(snapshot, &mapping->image, report) < 0)
+			return -report->error;
 		error = unshare_mapping(snapshot, mapping, memory_fd);
 		if (error < 0)
-			return rf_report(report, -error, "copying the shared memory at %lx-%lx: %m",
+			return rf_report(report, -error, "copying the memory at %lx-%lx: %m",
 					 mapping->image.start, mapping->image.end);
 	}
+	snapshot->original = 0; /* what becomes of its memory concerns nobody any more */
 	return 0;
 }
 

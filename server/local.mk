@@ -78,8 +78,10 @@ rf_shell_sources = \
 	rfork/clocks.c \
 	rfork/digest.c \
 	rfork/frame.c \
+	rfork/huge_pages.c \
 	rfork/io.c \
 	rfork/maps.c \
+	rfork/protection_keys.c \
 	rfork/refusals.c \
 	rfork/report.c \
 	rfork/restore_contents.c rfork/restore_contents.h \
@@ -98,6 +100,7 @@ rf_shell_sources = \
 	rfork/vdso.c \
 	rfork/vdso_mark.c \
 	rfork/warnings.c \
+	rfork/x86_64/key_rights.c \
 	rfork/x86_64/restore_jump.S \
 	rfork/x86_64/thread.S \
 	$(rf_restore_sources)

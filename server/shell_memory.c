@@ -60,12 +60,13 @@ static int map_anonymous(struct rf_shell *shell, const struct rf_shell_memory *m
 	long result;
 
 	place->protection = mapping->protection | (mapping->data_pages ? RF_PROTECTION_WRITE : 0);
-	result = rf_restore_map_anonymous(mapping, place->address, place->protection);
+	result = rf_restore_map_anonymous(mapping, place->address, place->protection,
+					  &shell->warnings);
 	if (result < 0)
 		return map_failed(shell, memory->image, mapping, result);
 	/* Dense memory arrives in huge pages: a fault for each 2 MiB instead of 512.  Advice only,
 	 * and not for the heap: what brk() adds would be a second mapping beside it. */
-	if (bytes >= HUGE_PAGE_BYTES && is_dense(mapping) &&
+	if (bytes >= HUGE_PAGE_BYTES && !rf_mapping_huge_bytes(mapping) && is_dense(mapping) &&
 	    !(mapping->start < brk && brk <= mapping->end))
 		rf_sys_madvise(place->address, bytes, MADV_HUGEPAGE);
 	return 0;
@@ -78,7 +79,7 @@ static int map_shared(struct rf_shell *shell, const struct rf_shell_memory *memo
 
 	memory->places[index].protection = mapping->protection |
 					   (mapping->data_pages ? RF_PROTECTION_WRITE : 0);
-	result = rf_restore_map_shared(memory->image, &shell->places, index);
+	result = rf_restore_map_shared(memory->image, &shell->places, index, &shell->warnings);
 	return result < 0 ? map_failed(shell, memory->image, mapping, result) : 0;
 }
 
@@ -220,6 +221,7 @@ static int map_all(struct rf_shell *shell, const struct rf_shell_memory *memory)
 		if (mapping->kind == RF_MAPPING_FILE && mapping->file >= OPEN_FILES_KEPT)
 			rf_shell_close_file(&memory->files[mapping->file]);
 	}
+	rf_restore_shared_done(&shell->image, &shell->places);
 	for (uint32_t i = 0; i < shell->image.head.files; i++)
 		rf_shell_close_file(&memory->files[i]);
 	return error;

@@ -8,14 +8,18 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "rfork/arch.h"
 #include "rfork/file_identity.h"
+#include "rfork/huge_pages.h"
 #include "rfork/io.h"
 #include "rfork/map_proof.h"
 #include "rfork/own_image.h"
+#include "rfork/protection_keys.h"
 #include "rfork/shared_memory.h"
 #include "rfork/smaps.h"
 #include "tools/process_internal.h"
@@ -268,7 +272,7 @@ static bool take_content(struct look *look, struct rf_image_mapping *mapping,
 		mapping->kind = RF_MAPPING_OBJECT;
 		mapping->file = i;
 		mapping->file_offset = map->file_offset;
-		mapping->flags |= map->shared ? RF_MAPPING_SHARED : 0;
+		mapping->flags = map->shared ? RF_MAPPING_SHARED : 0;
 		return true;
 	}
 	return false;
@@ -283,7 +287,8 @@ static int take_map(struct look *look, struct rf_image_mapping *mapping, const s
 		.start = map->start,
 		.end = map->end,
 		.protection = map->protection,
-		.flags = map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0,
+		.flags = (map->kind == RF_MAP_STACK ? RF_MAPPING_GROWSDOWN : 0) |
+			 rf_huge_page_bits(map) << RF_MAPPING_HUGE_SHIFT,
 		.kind = RF_MAPPING_ANONYMOUS,
 		.file = RF_IMAGE_NONE,
 	};
@@ -452,6 +457,7 @@ static void mark(void *context, const struct rf_smaps_mapping *found)
 	struct marking *marking = context;
 	struct rf_image *image = marking->image;
 	uint32_t flags = found->flags & RF_MAPPING_MARKS;
+	uint32_t key = rf_keys_have(image->process.protection_keys, found->key) ? found->key : 0;
 
 	for (; marking->next < image->mappings_read; marking->next++) {
 		struct rf_image_mapping *mapping = &image->mappings[marking->next];
@@ -461,11 +467,33 @@ static void mark(void *context, const struct rf_smaps_mapping *found)
 		if (mapping->start < found->start || mapping->end > found->end)
 			continue;
 		mapping->flags |= found->flags & RF_MAPPING_LOCKED;
-		if (flags)
-			image->marks[image->mark_count++] = (struct rf_image_mark){
-				.start = mapping->start, .end = mapping->end, .flags = flags
-			};
+		if (flags | key)
+			image->marks[image->mark_count++] =
+				(struct rf_image_mark){ .start = mapping->start,
+							.end = mapping->end,
+							.flags = flags,
+							.key = key };
 	}
+}
+
+/* As rf_keys_allocated(), which only the process itself can ask. */
+static int find_keys(struct rf_process *process, struct rf_report *report)
+{
+	struct rf_tracees *tracees = &process->tracees;
+	uint32_t *keys = &process->source->image.process.protection_keys;
+	int error = 0;
+
+	if (!rf_keys_exist() || !process->can_call)
+		return 0;
+	for (uint32_t key = 1; key < RF_PROTECTION_KEYS && error == 0; key++) {
+		long result = 0;
+
+		error = rf_tracee_call(tracees, &tracees->threads[0], &result, report,
+				       SYS_pkey_mprotect, RF_ARCH_NO_MEMORY, PAGE_BYTES, PROT_NONE,
+				       key);
+		*keys |= (uint32_t)(result == -ENOMEM) << key;
+	}
+	return error;
 }
 
 static int find_marks(struct rf_process *process, struct rf_report *report)
@@ -531,6 +559,8 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 		error = rf_report(report, ENOMEM, "no memory for the list of mappings");
 	}
 	rf_arena_unmap(&arena);
+	if (error == 0)
+		error = find_keys(process, report);
 	if (error == 0)
 		error = find_marks(process, report);
 	return error < 0 ? error : rf_process_read_vdso(process, report);

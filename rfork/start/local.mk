@@ -27,7 +27,10 @@ noinst_PROGRAMS += %D%/start.elf
 	rfork/clocks.c \
 	rfork/digest.c \
 	rfork/io.c \
+	rfork/huge_pages.c \
 	rfork/maps.c \
+	rfork/protection_keys.c \
+	rfork/x86_64/key_rights.c \
 	rfork/report.c \
 	rfork/restore_contents.c rfork/restore_contents.h \
 	rfork/restore_locks.c rfork/restore_locks.h \

@@ -103,7 +103,8 @@ static bool is_wiped_on_fork(const struct rf_start *start, const struct piece *p
 static bool is_read_whole(const struct rf_start *start, const struct piece *piece)
 {
 	return is_wiped_on_fork(start, piece) ||
-	       piece->mapping->flags & (RF_MAPPING_GROWSDOWN | RF_MAPPING_SHARED) ||
+	       piece->mapping->flags &
+		       (RF_MAPPING_GROWSDOWN | RF_MAPPING_SHARED | RF_MAPPING_HUGE) ||
 	       !is_home(piece) || rf_start_options.flags & RF_START_COPY;
 }
 
@@ -138,10 +139,10 @@ static long map_over(uint64_t address, uint64_t bytes, uint32_t protection, int 
 	return rf_sys_mmap(address, bytes, (int)protection, flags, fd, offset);
 }
 
-static long map_anonymous(const struct piece *piece)
+static long map_anonymous(struct rf_start *start, const struct piece *piece)
 {
 	return rf_restore_map_anonymous(piece->mapping, piece->place->address,
-					piece->place->protection);
+					piece->place->protection, &start->warnings);
 }
 
 static int map_content(struct rf_start *start, const struct piece *piece)
@@ -319,9 +320,10 @@ static int map_piece(struct rf_start *start, struct piece *piece)
 			return (int)error;
 	} else if (rf_mapping_is_shared_memory(mapping)) {
 		error = rf_restore_map_shared(&start->file.image, &start->places,
-					      (size_t)(mapping - start->file.image.mappings));
+					      (size_t)(mapping - start->file.image.mappings),
+					      &start->warnings);
 	} else {
-		error = map_anonymous(piece);
+		error = map_anonymous(start, piece);
 	}
 	for (size_t i = 0; i < piece->count && error >= 0; i++)
 		error = place_segment(start, piece, &piece->segments[i]);
@@ -383,5 +385,7 @@ int rf_start_map_image(struct rf_start *start)
 			piece.block_end = mapping->start;
 		error = map_piece(start, &piece);
 	}
+	if (start->places.shared)
+		rf_restore_shared_done(image, &start->places);
 	return error;
 }

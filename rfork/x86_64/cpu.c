@@ -49,7 +49,7 @@ static const struct feature_word words[] = {
 	    [26] = "avx512pf", [27] = "avx512er", [28] = "avx512cd", [29] = "sha_ni",
 	    [30] = "avx512bw", [31] = "avx512vl" } },
 	[RF_WORD_7_ECX] = { 7, 0, ECX,
-	  { [1] = "avx512vbmi", [4] = "ospke", [5] = "waitpkg", [6] = "avx512_vbmi2",
+	  { [1] = "avx512vbmi", [5] = "waitpkg", [6] = "avx512_vbmi2",
 	    [8] = "gfni", [9] = "vaes", [10] = "vpclmulqdq", [11] = "avx512_vnni",
 	    [12] = "avx512_bitalg", [14] = "avx512_vpopcntdq", [22] = "rdpid",
 	    [27] = "movdiri", [28] = "movdir64b", [29] = "enqcmd" } },
@@ -93,7 +93,7 @@ static const struct component components[] = {
 	[5] = { "AVX-512 k", RF_AVX512_FEATURES },
 	[6] = { "ZMM upper", RF_AVX512_FEATURES },
 	[7] = { "ZMM 16 to 31", RF_AVX512_FEATURES },
-	[9] = { "PKRU", "ospke" },
+	[9] = { "PKRU", "" }, /* an image says who uses it */
 	[17] = { "AMX config", "amx_*" },
 	[18] = { "AMX tile", "amx_*" },
 	[19] = { "APX", "apx_f" },

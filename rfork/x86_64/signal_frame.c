@@ -14,6 +14,8 @@
 
 #define FEATURE_X87 UINT64_C(1)
 #define FEATURE_SSE UINT64_C(2)
+#define COMPONENT_PKRU 9
+#define FEATURE_PKRU (UINT64_C(1) << COMPONENT_PKRU)
 #define FRAME_ALIGNMENT 64u
 #define MAX_ADDRESS UINT64_C(0x7ffffffff000)
 /* CF PF AF ZF SF TF DF OF NT AC ID, and bit 1 and IF, which are always set in user mode. */
@@ -50,33 +52,43 @@ size_t rf_arch_signal_frame_bytes(const struct rf_machine_facts *facts,
 }
 
 /*
- * Where an image has no vector state, an area in which only x87 and MXCSR are not initial.  A
+ * Where an image has no vector state, an area in which only x87, MXCSR and PKRU are not initial.  A
  * legacy area would not do: the kernel initializes what is not in it by an XRSTOR that also loads
  * MXCSR from its initial state.  Source: Linux, arch/x86/kernel/fpu/signal.c.
  */
-static void build_called_state(struct fxsave *fxsave, const struct rf_image_thread *thread)
+static void build_called_state(unsigned char *state, const struct rf_machine_facts *facts,
+			       const struct rf_image_thread *thread)
 {
+	struct fxsave *fxsave = (struct fxsave *)state;
+	uint64_t live = FEATURE_X87 | FEATURE_SSE;
+	struct rf_xsave_layout layout;
+
 	/* the capture was a call: all x87 tags are empty, no vector register is live */
 	fxsave->control = thread->x87_control;
 	fxsave->mxcsr = thread->mxcsr;
+	if (!facts->xsave_bytes)
+		return;
+	if (thread->flags & RF_THREAD_KEY_RIGHTS && facts->xcr0 & FEATURE_PKRU) {
+		rf_arch_xsave_here(&layout, facts);
+		memcpy(state + layout.offset[COMPONENT_PKRU], &thread->key_rights,
+		       sizeof(thread->key_rights));
+		live |= FEATURE_PKRU;
+	}
+	memcpy(state + FXSAVE_BYTES, &live, sizeof(live)); /* XSTATE_BV */
 }
 
 static void build_state(unsigned char *state, const struct rf_machine_facts *facts,
 			const struct rf_image_thread *thread, const void *xsave)
 {
 	const uint32_t magic2 = XSTATE_MAGIC2;
-	const uint64_t live = FEATURE_X87 | FEATURE_SSE;
 	struct fxsave *fxsave = (struct fxsave *)state;
 	size_t bytes = facts->xsave_bytes;
 
 	memset(state, 0, state_bytes(facts, thread));
-	if (thread->xsave_bytes) {
+	if (thread->xsave_bytes)
 		rf_arch_xsave_fit(state, facts, xsave, thread->xsave_bytes, NULL);
-	} else {
-		build_called_state(fxsave, thread);
-		if (bytes)
-			memcpy(state + FXSAVE_BYTES, &live, sizeof(live)); /* XSTATE_BV */
-	}
+	else
+		build_called_state(state, facts, thread);
 	if (!bytes)
 		return; /* a CPU without XSAVE */
 	fxsave->magic1 = XSTATE_MAGIC1;

@@ -138,6 +138,7 @@ rf_integration_tests = \
 	%D%/holders_are_no_children \
 	%D%/hostile_mappings_are_refused \
 	%D%/hostile_timers_and_pipes_are_refused \
+	%D%/huge_pages_travel \
 	%D%/idle_relays_cost_nothing \
 	%D%/idle_terminal_costs_nothing \
 	%D%/ignored_sigchld_leaves_no_zombie \
@@ -221,6 +222,7 @@ rf_integration_tests = \
 	%D%/process_knows_where_it_is \
 	%D%/programs_may_close_all_descriptors \
 	%D%/protected_memory_is_kept \
+	%D%/protection_keys_travel \
 	%D%/queued_values_reach_the_child \
 	%D%/raw_mode_travels_home \
 	%D%/read_only_files_are_reopened \
@@ -253,7 +255,6 @@ rf_integration_tests = \
 	%D%/server_needs_explicit_trust \
 	%D%/server_takes_sockets_from_systemd \
 	%D%/several_threads_may_move \
-	%D%/shared_huge_pages_are_kept \
 	%D%/shared_memory_stays_shared_below_the_child \
 	%D%/shared_pipes_are_relayed_after_a_move \
 	%D%/shell_with_job_control_runs_on_the_node \
@@ -577,6 +578,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_holders_are_no_children_LDADD = $(rf_integration_ldadd)
 %C%_hostile_mappings_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_hostile_timers_and_pipes_are_refused_LDADD = $(rf_integration_ldadd)
+%C%_huge_pages_travel_LDADD = $(rf_integration_ldadd)
 %C%_idle_relays_cost_nothing_LDADD = $(rf_integration_ldadd)
 %C%_idle_terminal_costs_nothing_LDADD = $(rf_integration_ldadd)
 %C%_ignored_sigchld_leaves_no_zombie_LDADD = $(rf_integration_ldadd)
@@ -661,6 +663,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_process_knows_where_it_is_LDADD = $(rf_integration_ldadd)
 %C%_programs_may_close_all_descriptors_LDADD = $(rf_integration_ldadd)
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
+%C%_protection_keys_travel_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_raw_mode_travels_home_LDADD = $(rf_integration_ldadd)
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
@@ -693,7 +696,6 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_server_needs_explicit_trust_LDADD = $(rf_integration_ldadd)
 %C%_server_takes_sockets_from_systemd_LDADD = $(rf_integration_ldadd)
 %C%_several_threads_may_move_LDADD = $(rf_integration_ldadd)
-%C%_shared_huge_pages_are_kept_LDADD = $(rf_integration_ldadd)
 %C%_shared_memory_stays_shared_below_the_child_LDADD = $(rf_integration_ldadd)
 %C%_shared_pipes_are_relayed_after_a_move_LDADD = $(rf_integration_ldadd)
 %C%_shell_with_job_control_runs_on_the_node_LDADD = $(rf_integration_ldadd)

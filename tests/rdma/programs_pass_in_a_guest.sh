@@ -13,11 +13,12 @@ source "$RFORK_SOURCE/tests/rdma/programs.sh"
 
 some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
 	grown_windows_are_enforced
-	heap_grows_as_one_mapping holes_stay_holes malloc_works_after_the_move
+	heap_grows_as_one_mapping holes_stay_holes huge_pages_travel malloc_works_after_the_move
 	many_mappings_travel mapped_files_go_by_reference moved_process_leaves_a_small_ghost
 	moved_process_may_rfork
 	moves_chain_over_three_nodes pending_signals_move pipe_to_the_parent_works
-	protected_memory_is_kept replaced_files_go_by_content sched_getcpu_follows_the_child
+	protected_memory_is_kept protection_keys_travel replaced_files_go_by_content
+	sched_getcpu_follows_the_child
 	several_threads_may_move stack_grows_after_the_move
 	statefile_is_restarted_by_a_node ten_hops_round_three_nodes thread_local_data_is_kept
 	untouched_memory_costs_nothing)
@@ -45,6 +46,8 @@ export RFORK_TEST_PATIENCE=10
 IFS=' ' read -ra with_device <<<"${RFORK_GUEST_PROGRAMS-}"
 guests_limit_s=$((program_limit_s + 60 * $# + 120 * ${#with_device[@]}))
 guests_boot "${RFORK_TEST_KERNEL:-6.12}"
+# Huge pages for those that need some, which only an administrator can reserve.
+guest_run 0 bash -c 'echo 24 >/proc/sys/vm/nr_hugepages'
 echo "a guest with Linux ${RFORK_TEST_KERNEL:-6.12} is up after $SECONDS s"
 status=0
 # By rdma:// small processes would go by the connection.

@@ -244,6 +244,44 @@ static void see_mark(void)
 	CHECK_EQUAL(status, 0);
 }
 
+static void map_huge(void)
+{
+	memory = mmap(NULL, LARGE_FRAME, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
+	if (memory == MAP_FAILED)
+		test_skip("no huge page can be had: %s", strerror(errno));
+	memory[LARGE_FRAME - 1] = 42;
+}
+
+/* Where a huge page is mapped, no part of it can be unmapped. */
+static void see_huge(void)
+{
+	CHECK_EQUAL(memory[LARGE_FRAME - 1], 42);
+	CHECK_EQUAL(munmap(memory + TEST_PAGE_BYTES, TEST_PAGE_BYTES), -1);
+	CHECK_EQUAL(errno, EINVAL);
+}
+
+static int key;
+
+static void put_under_key(void)
+{
+	memory = map(PROT_READ | PROT_WRITE);
+	memory[0] = 42;
+	key = pkey_alloc(0, 0);
+	if (key < 0)
+		test_skip("no protection keys here: %s", strerror(errno));
+	CHECK_CALL(pkey_mprotect(memory, BYTES, PROT_READ | PROT_WRITE, key));
+	CHECK_CALL(pkey_set(key, PKEY_DISABLE_ACCESS));
+}
+
+static void see_key(void)
+{
+	CHECK_EQUAL(syscall(SYS_getcwd, memory + TEST_PAGE_BYTES, TEST_PAGE_BYTES), -1);
+	CHECK_EQUAL(errno, EFAULT);
+	CHECK_CALL(pkey_set(key, 0));
+	CHECK_EQUAL(memory[0], 42);
+}
+
 const struct state_row state_memory_rows[] = {
 	{ "break", note_break, see_break, .ways = STATE_ALL },
 	{ "heap", fill_heap, see_contents, .ways = STATE_ALL },
@@ -263,6 +301,8 @@ const struct state_row state_memory_rows[] = {
 	{ "shared-file-memory", share_file, see_shared_file,
 	  .ways = STATE_ALL & ~STATE_BY(RESTART) },
 	{ "memory-marks", mark, see_mark, .ways = STATE_ALL },
+	{ "huge-pages", map_huge, see_huge, .ways = STATE_ALL },
+	{ "protection-keys", put_under_key, see_key, .ways = STATE_ALL },
 	{ "guard-pages", install_guard, see_guard, .ways = STATE_ALL },
 	{ .kind = NULL },
 };

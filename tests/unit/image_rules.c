@@ -42,6 +42,8 @@ static const char *judge_mapped_content(const struct rf_image *image,
 static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 {
 	const struct rf_image_mapping *mapping = &image->mappings[index];
+	const uint32_t huge = mapping->flags >> 26;
+	const uint64_t offset = mapping->flags & 1 ? mapping->file_offset : 0;
 
 	if (!is_page_range(mapping->start, mapping->end))
 		return "a mapping is unaligned, empty or out of range";
@@ -51,7 +53,10 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 		if (mapping->start < image->vdso_areas[i].end &&
 		    image->vdso_areas[i].start < mapping->end)
 			return "a mapping overlaps the vdso";
-	if (mapping->protection > 7 || mapping->flags > 15 || mapping->kind > 3)
+	if (huge && (huge < 13 || huge > 40 || mapping->kind || mapping->flags & 2 ||
+		     (mapping->start | mapping->end | offset) & ((UINT64_C(1) << huge) - 1)))
+		return "its huge pages are wrong";
+	if (mapping->protection > 7 || (mapping->flags & 0x3ffffff) > 15 || mapping->kind > 3)
 		return "a mapping has an unknown property";
 	if (mapping->kind == 0 && mapping->flags & RF_MAPPING_SHARED)
 		return mapping->file > index || mapping->file_offset % SAMPLE_PAGE ||

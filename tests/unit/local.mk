@@ -38,6 +38,7 @@ rf_unit_tests = \
 	%D%/test_pagemap \
 	%D%/test_peers \
 	%D%/test_plan \
+	%D%/test_protection_keys \
 	%D%/test_reader \
 	%D%/test_reader_fuzz \
 	%D%/test_refusals \
@@ -188,6 +189,10 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_io_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_io_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_io_LDADD = $(rf_unit_ldadd)
+%C%_test_protection_keys_SOURCES = %D%/test_protection_keys.c
+%C%_test_protection_keys_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_protection_keys_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_protection_keys_LDADD = $(rf_unit_ldadd)
 
 %C%_test_maps_SOURCES = %D%/test_maps.c
 %C%_test_maps_CPPFLAGS = $(rf_unit_cppflags)

@@ -137,6 +137,35 @@ START_TEST(marks_are_accepted)
 }
 END_TEST
 
+START_TEST(keys_are_accepted)
+{
+	const struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
+	const struct rf_image_mark mark = { .start = heap->start, .end = heap->end, .key = 15 };
+	struct rf_image_process *process = sample_payload(&sample, RF_RECORD_PROCESS, 0);
+	struct rf_image_thread *thread = sample_payload(&sample, RF_RECORD_THREAD, 0);
+
+	process->protection_keys = 1 << 15 | 1 << 1;
+	thread->flags |= RF_THREAD_KEY_RIGHTS;
+	thread->key_rights = 0x55555551;
+	sample_insert(&sample, sample.count - 1, RF_RECORD_MARKS, 0, &mark, sizeof(mark));
+	sample_recount(&sample);
+	assert_accepted();
+	ck_assert_uint_eq(reading.image.marks[0].key, 15);
+	ck_assert_uint_eq(reading.image.key_count, 1);
+	ck_assert_uint_eq(reading.image.threads[0].image.key_rights, 0x55555551);
+}
+END_TEST
+
+START_TEST(huge_pages_are_accepted)
+{
+	struct rf_image_mapping *heap = sample_mapping(&sample, SAMPLE_HEAP);
+
+	heap->flags = RF_MAPPING_MIN_HUGE_BITS << RF_MAPPING_HUGE_SHIFT;
+	assert_accepted();
+	ck_assert_uint_eq(rf_mapping_huge_bytes(&reading.image.mappings[SAMPLE_HEAP]), 2 * PAGE);
+}
+END_TEST
+
 START_TEST(shared_memory_is_accepted)
 {
 	share(sample_mapping(&sample, SAMPLE_HEAP), 0, 3 * PAGE);
@@ -923,6 +952,21 @@ static struct rf_image_mark *mark(uint32_t flags)
 	return sample_payload(&sample, RF_RECORD_MARKS, 0);
 }
 
+/* One for each page, of which there are more than mappings. */
+static void key_page_by_page(void)
+{
+	enum { PAGES = 8 };
+	struct rf_image_mark marks[PAGES];
+
+	HEAP->start = HEAP->end - PAGES * PAGE;
+	process()->protection_keys = 2;
+	for (uint64_t i = 0; i < PAGES; i++)
+		marks[i] = (struct rf_image_mark){ .start = HEAP->start + i * PAGE,
+						   .end = HEAP->start + (i + 1) * PAGE,
+						   .key = 1 };
+	sample_insert(&sample, sample.count - 1, RF_RECORD_MARKS, 0, marks, sizeof(marks));
+}
+
 static void insert_filled(unsigned index, uint32_t bytes)
 {
 	sample_insert(&sample, index, RF_RECORD_FILLED, 0, "filled!", bytes);
@@ -994,6 +1038,8 @@ CORRUPT(relative_directory, ((char *)process())[128 + 32] = 'x')
 CORRUPT(zero_in_directory, ((char *)process())[128 + 35] = '\0')
 CORRUPT(wide_umask, process()->umask = 01000)
 CORRUPT(process_reserved, process()->reserved2 = 1)
+CORRUPT(key_of_all_memory, process()->protection_keys = 1)
+CORRUPT(more_keys_than_there_are, process()->protection_keys = 1 << 16)
 CORRUPT(longer_actions, resize(RF_RECORD_SIGACTIONS, 32))
 CORRUPT(shorter_actions, resize(RF_RECORD_SIGACTIONS, -32))
 CORRUPT(cut_thread, resize(RF_RECORD_THREAD, -1))
@@ -1017,7 +1063,8 @@ CORRUPT(kernel_rseq, thread()->rseq_address = UINT64_MAX - 15)
 CORRUPT(wide_rseq, thread()->rseq_address = SAMPLE_MAX_ADDRESS - 16)
 CORRUPT(kernel_tid_address, thread()->tid_address = UINT64_C(0xffff888000000000))
 CORRUPT(odd_tid_address, thread()->tid_address += 2)
-CORRUPT(thread_reserved, thread()->reserved2 = 1)
+CORRUPT(rights_that_are_not_known, thread()->key_rights = 1)
+CORRUPT(unknown_flag_of_a_thread, thread()->flags |= 4)
 CORRUPT(cut_state, resize(RF_RECORD_STATE, -1))
 CORRUPT(long_state, resize(RF_RECORD_STATE, 8))
 CORRUPT(soft_limit_above_the_hard_one, state()->limits[7].soft = state()->limits[6].hard + 2;
@@ -1318,7 +1365,9 @@ CORRUPT(unknown_mark, mark(RF_MAPPING_DIGEST))
 CORRUPT(empty_mark, mark(0))
 CORRUPT(contrary_advice, mark(RF_MAPPING_HUGEPAGE | RF_MAPPING_NOHUGEPAGE))
 CORRUPT(contrary_orders, mark(RF_MAPPING_RANDOM | RF_MAPPING_SEQUENTIAL))
-CORRUPT(reserved_of_a_mark, mark(RF_MAPPING_DONTDUMP)[1].reserved = 1)
+CORRUPT(mark_with_a_key_that_is_not_allocated, mark(RF_MAPPING_DONTDUMP)[1].key = 1)
+CORRUPT(mark_with_a_stupendous_key, process()->protection_keys = 2; mark(0)[1].key = UINT32_MAX)
+CORRUPT(more_keys_than_mappings, key_page_by_page())
 CORRUPT(unaligned_mark, mark(RF_MAPPING_DONTDUMP)[0].start += 8)
 CORRUPT(reversed_mark, mark(RF_MAPPING_DONTDUMP)[0].end = 0)
 CORRUPT(overlapping_marks, mark(RF_MAPPING_DONTDUMP)[1].start -= PAGE)
@@ -1338,6 +1387,10 @@ CORRUPT(shared_memory_out_of_range, share(HEAP, 0, RF_IMAGE_MAX_SHARED_BYTES))
 CORRUPT(shared_memory_of_stupendous_offset, share(HEAP, 0, UINT64_MAX - 4095))
 CORRUPT(shared_memory_that_grows_down, share(HEAP, 0, 0); HEAP->flags |= RF_MAPPING_GROWSDOWN)
 CORRUPT(anonymous_digest, HEAP->flags = RF_MAPPING_DIGEST)
+CORRUPT(unaligned_huge_pages, HEAP->flags = 30u << RF_MAPPING_HUGE_SHIFT)
+CORRUPT(huge_pages_that_are_not, HEAP->flags = 12u << RF_MAPPING_HUGE_SHIFT)
+CORRUPT(stupendous_huge_pages, HEAP->flags = 63u << RF_MAPPING_HUGE_SHIFT)
+CORRUPT(huge_pages_of_a_file, TEXT->flags |= 13u << RF_MAPPING_HUGE_SHIFT)
 CORRUPT(growing_file, TEXT->flags |= RF_MAPPING_GROWSDOWN)
 CORRUPT(mapping_of_no_file, TEXT->file = 2)
 CORRUPT(anonymous_with_file, HEAP->file = 0)
@@ -1439,6 +1492,8 @@ static TCase *accepting_case(void)
 	tcase_add_test(tcase, what_an_image_says_besides_is_read);
 	tcase_add_test(tcase, marks_are_accepted);
 	tcase_add_test(tcase, image_is_filled_before_its_end_comes);
+	tcase_add_test(tcase, keys_are_accepted);
+	tcase_add_test(tcase, huge_pages_are_accepted);
 	tcase_add_test(tcase, shared_memory_is_accepted);
 	tcase_add_test(tcase, kinds_of_images_at_rest_are_accepted);
 	tcase_add_test(tcase, smallest_image_is_accepted);

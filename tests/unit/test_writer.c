@@ -229,7 +229,9 @@ START_TEST(unreadable_pages_arrive_by_the_kernel)
 		if (page % 3)
 			memset(memory + page * PAGE, (int)(page % 255) + 1, PAGE);
 	ck_assert_int_eq(mprotect(memory, 1500 * PAGE, PROT_NONE), 0);
-	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 1500, false), 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 1500,
+						      RF_UNREADABLE_IS_GUARD),
+			 0);
 	ck_assert_int_eq(mprotect(memory, 1500 * PAGE, PROT_READ), 0);
 	check_equal(memory, 1500, 1000);
 }
@@ -244,8 +246,9 @@ START_TEST(both_ways_of_reading_mix)
 	for (size_t page = 0; page < 1200; page += 6) {
 		ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory + page * PAGE, 3),
 				 0);
-		ck_assert_int_eq(rf_image_write_pages_careful(
-					 writer, (uintptr_t)memory + (page + 3) * PAGE, 3, false),
+		ck_assert_int_eq(rf_image_write_pages_careful(writer,
+							      (uintptr_t)memory + (page + 3) * PAGE,
+							      3, RF_UNREADABLE_IS_GUARD),
 				 0);
 	}
 	check_equal(memory, 1200, 1200);
@@ -260,8 +263,12 @@ START_TEST(hole_is_a_guard_or_nothing)
 
 	memset(memory, 5, 10 * PAGE);
 	munmap(memory + 4 * PAGE, PAGE);
-	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10, false), 0);
-	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10, true), 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10,
+						      RF_UNREADABLE_IS_GUARD),
+			 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory, 10,
+						      RF_UNREADABLE_IS_LEFT_OUT),
+			 0);
 	ck_assert_int_eq(rf_image_write_end(writer), 0);
 	ck_assert_uint_eq(apply_pages((uintptr_t)memory, image, sizeof(image), &guards), 18);
 	ck_assert_uint_eq(guards, 1);
@@ -275,8 +282,9 @@ START_TEST(zeros_over_a_file_are_data)
 	memset(memory, 0, 20 * PAGE);
 	writer->keeps_zeros = true;
 	ck_assert_int_eq(rf_image_write_pages(writer, (uintptr_t)memory, 10), 0);
-	ck_assert_int_eq(
-		rf_image_write_pages_careful(writer, (uintptr_t)memory + 10 * PAGE, 10, false), 0);
+	ck_assert_int_eq(rf_image_write_pages_careful(writer, (uintptr_t)memory + 10 * PAGE, 10,
+						      RF_UNREADABLE_IS_GUARD),
+			 0);
 	check_equal(memory, 20, 20);
 }
 END_TEST
