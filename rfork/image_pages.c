@@ -71,6 +71,8 @@ int rf_record_locate_runs(struct rf_reader *reader, const struct rf_image *image
 			error = locate(context, mapping, run, &offset);
 		if (error < 0)
 			return error;
+		record->is_of_file |= image->mappings[mapping].kind == RF_MAPPING_FILE ||
+				      image->mappings[mapping].kind == RF_MAPPING_OBJECT;
 		if (run->kind == RF_RUN_DATA)
 			record->data[record->data_count++] =
 				(struct iovec){ (void *)(uintptr_t)(run->address + offset),
@@ -99,6 +101,7 @@ int rf_record_read_runs(struct rf_reader *reader, const struct rf_record_header 
 	record->payload_digest = header->payload_digest;
 	record->head_bytes = (uint32_t)head_bytes;
 	record->data_count = record->data_pages = 0;
+	record->is_of_file = false;
 	return rf_record_read_bytes(reader, record->runs, table_bytes, 0);
 }
 
@@ -169,7 +172,9 @@ static int take_packed(struct rf_reader *reader, const struct rf_page_record *re
 	if (record->payload_digest != digest_record(record, &packed, 1))
 		return rf_record_corrupt(reader, "the pages' digest is wrong");
 	error = unpacker->unpack(unpacker->context, (enum rf_codec)record->head.pages.codec,
-				 &packed, record->data, record->data_count);
+				 &packed, record->data, record->data_count, record->is_of_file);
+	if (error == -EFAULT)
+		return rf_record_corrupt(reader, "pages lie behind the end of a mapped file");
 	return error < 0 ? rf_record_corrupt(reader, "its pages cannot be unpacked") : 0;
 }
 

@@ -108,13 +108,14 @@ struct rf_content_sink {
 
 /*
  * Unpacks the data of PAGES records into where they belong, whose sizes are right if all is well.
- * 0 or -EBADMSG; packed bytes are hostile, whatever their digest.  The reader itself knows no
+ * 0, -EBADMSG, or -EFAULT where is_of_file and a place lies behind the end of its file: there would
+ * be a signal else.  Packed bytes are hostile, whatever their digest.  The reader itself knows no
  * codec: many programs read images, and few of them streams of others.
  */
 struct rf_page_unpacker {
 	uint32_t codecs; /* RF_CODEC_BIT of those that the peers have agreed on */
 	int (*unpack)(void *context, enum rf_codec codec, const struct iovec *packed,
-		      const struct iovec *data, uint32_t data_count);
+		      const struct iovec *data, uint32_t data_count, bool is_of_file);
 	void *context;
 };
 

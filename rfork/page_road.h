@@ -28,6 +28,7 @@ struct rf_page_record {
 	struct iovec data[RF_PAGES_MAX_RUNS];
 	uint32_t data_count;
 	uint32_t data_pages;
+	bool is_of_file; /* some of the places are a mapped file's */
 };
 
 /* The digest of head, runs and data, to be equal to payload_digest. */

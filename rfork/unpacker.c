@@ -3,6 +3,7 @@
  * Called by the image reader, in rfork-shell, with bytes of whoever has the key: each codec gets
  * exactly the room that the checked run table gives, and must fill it.
  */
+#define _GNU_SOURCE
 #define ZSTD_STATIC_LINKING_ONLY /* ZSTD_initStaticDCtx() */
 #include "rfork/unpacker.h"
 
@@ -10,6 +11,8 @@
 #include <lz4.h>
 #include <string.h>
 #include <zstd.h>
+
+#include "rfork/sys.h"
 
 static int unpack_lz4(const struct iovec *packed, const struct iovec *data)
 {
@@ -51,8 +54,22 @@ static void scatter(const unsigned char *from, const struct iovec *data, uint32_
 		memcpy(data->iov_base, from, data->iov_len);
 }
 
+/* The same through the kernel, which says where a file has ended. */
+static int scatter_into_files(const struct iovec *whole, const struct iovec *data, uint32_t count)
+{
+	long done = rf_syscall(SYS_process_vm_writev, rf_syscall(SYS_getpid), whole, 1, data,
+			       (unsigned long)count, 0);
+
+	/* a container may forbid it, and has no file that ends before its pages but by malice */
+	if (done == -EPERM || done == -ENOSYS)
+		scatter(whole->iov_base, data, count);
+	else if (done != (long)whole->iov_len)
+		return done < 0 && done != -EFAULT ? (int)done : -EFAULT;
+	return 0;
+}
+
 static int unpack(void *context, enum rf_codec codec, const struct iovec *packed,
-		  const struct iovec *data, uint32_t count)
+		  const struct iovec *data, uint32_t count, bool is_of_file)
 {
 	struct rf_unpacker *unpacker = context;
 	struct iovec whole = { unpacker->scattered, 0 };
@@ -60,10 +77,12 @@ static int unpack(void *context, enum rf_codec codec, const struct iovec *packed
 
 	for (uint32_t i = 0; i < count; i++)
 		whole.iov_len += data[i].iov_len;
-	if (count == 1)
+	if (count == 1 && !is_of_file)
 		whole = *data;
 	error = codec == RF_CODEC_LZ4 ? unpack_lz4(packed, &whole)
 				      : unpack_zstd(unpacker, packed, &whole);
+	if (error == 0 && is_of_file)
+		return scatter_into_files(&whole, data, count);
 	if (error == 0 && count > 1)
 		scatter(unpacker->scattered, data, count);
 	return error;

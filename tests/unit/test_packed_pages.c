@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <rfork.h>
 
@@ -216,7 +217,7 @@ static struct rf_image_carried record_of(struct iovec *data, unsigned char *memo
 					  .data_bytes = (size_t)count * pages * PAGE };
 }
 
-static void expect_return(int index, int count, size_t pages, size_t gap)
+static void expect_return(int index, int count, size_t pages, size_t gap, bool is_of_file)
 {
 	size_t bytes = ((size_t)count * (pages + gap) - gap) * PAGE;
 	unsigned char *from = map(bytes), *to = map_fenced(bytes);
@@ -228,7 +229,7 @@ static void expect_return(int index, int count, size_t pages, size_t gap)
 	ck_assert_int_eq(packer.face.pack(packer.face.context, &record, &packed), codecs[index]);
 	ck_assert_uint_lt(packed.iov_len, record.data_bytes);
 	ck_assert_int_eq(unpacker.face.unpack(unpacker.face.context, codecs[index], &packed, target,
-					      (uint32_t)count),
+					      (uint32_t)count, is_of_file),
 			 0);
 	for (size_t page = 0; page < bytes / PAGE; page++) {
 		bool is_gap = page % (pages + gap) >= pages;
@@ -243,11 +244,37 @@ static void expect_return(int index, int count, size_t pages, size_t gap)
 START_TEST(packed_pages_come_back)
 {
 	begin(compressions[_i]);
-	expect_return(_i, 1, 1, 0);
-	expect_return(_i, 1, RECORD_PAGES, 0);
-	expect_return(_i, RECORD_PAGES, 1, 1);
-	expect_return(_i, 7, 3, 2);
+	for (int is_of_file = 0; is_of_file < 2; is_of_file++) {
+		expect_return(_i, 1, 1, 0, is_of_file);
+		expect_return(_i, 1, RECORD_PAGES, 0, is_of_file);
+		expect_return(_i, RECORD_PAGES, 1, 1, is_of_file);
+		expect_return(_i, 7, 3, 2, is_of_file);
+	}
 	rf_packer_end(&packer);
+}
+END_TEST
+
+/* Where a store would be answered by SIGBUS. */
+START_TEST(places_behind_the_end_of_a_file_are_an_error)
+{
+	unsigned char *from = map(3 * PAGE), *to;
+	struct iovec source[3], target[3], packed;
+	struct rf_image_carried record = record_of(source, from, 3, 1, 0);
+	int fd = memfd_create("short", MFD_CLOEXEC);
+
+	ck_assert_int_eq(ftruncate(fd, 2 * PAGE), 0);
+	to = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ck_assert_ptr_ne(to, MAP_FAILED);
+	record_of(target, to, 3, 1, 0);
+	begin(compressions[_i]);
+	fill_text(from, 3 * PAGE);
+	ck_assert_int_eq(packer.face.pack(packer.face.context, &record, &packed), codecs[_i]);
+	ck_assert_int_eq(unpacker.face.unpack(unpacker.face.context, codecs[_i], &packed, target, 3,
+					      true),
+			 -EFAULT);
+	rf_packer_end(&packer);
+	munmap(to, 3 * PAGE);
+	close(fd);
 }
 END_TEST
 
@@ -306,7 +333,7 @@ START_TEST(damaged_data_stay_within_their_place)
 			hurt[(size_t)random() % packed.iov_len >> i % 3 * 4] =
 				(unsigned char)random();
 		answer = unpacker.face.unpack(unpacker.face.context, codecs[_i], &damaged, &target,
-					      1);
+					      1, round % 2);
 		ck_assert(answer == 0 || answer == -EBADMSG);
 		refused += answer != 0;
 	}
@@ -331,6 +358,7 @@ int main(void)
 	tcase_add_loop_test(tcase, every_flipped_byte_is_noticed, 0, 2);
 	tcase_add_test(tcase, only_one_frame_is_unpacked);
 	tcase_add_loop_test(tcase, packed_pages_come_back, 0, 2);
+	tcase_add_loop_test(tcase, places_behind_the_end_of_a_file_are_an_error, 0, 2);
 	tcase_add_loop_test(tcase, what_does_not_get_smaller_is_not_packed, 0, 2);
 	tcase_add_test(tcase, nothing_is_packed_unasked);
 	tcase_add_loop_test(tcase, damaged_data_stay_within_their_place, 0, 2);
