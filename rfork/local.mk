@@ -69,6 +69,7 @@ rf_capture_sources = \
 	%D%/fdpath.c %D%/fdpath.h \
 	%D%/fdsearch.c %D%/fdsearch.h \
 	%D%/fdtable.c %D%/fdtable.h \
+	%D%/file_index.c %D%/file_index.h \
 	%D%/forecast.c %D%/forecast.h \
 	%D%/ghost.c %D%/ghost.h \
 	%D%/ghost_accept.c %D%/ghost_accept.h \

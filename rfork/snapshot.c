@@ -49,26 +49,46 @@ void *rf_snapshot_take(struct rf_snapshot *snapshot, size_t bytes)
 
 /* -- files ------------------------------------------------------------------------- */
 
+static bool is_file(const void *context, uint32_t number, const struct rf_image_file *identity,
+		    const char *path)
+{
+	const struct rf_snapshot *snapshot = context;
+	const struct rf_snapshot_file *file = &snapshot->files[number];
+
+	return file->image.inode == identity->inode && file->image.device == identity->device &&
+	       strcmp(file->path, path) == 0;
+}
+
 /* Returns the index of the file, added if it is new; RF_IMAGE_NONE when there is no room. */
 static uint32_t intern_file(struct rf_snapshot *snapshot, const struct rf_image_file *identity,
 			    const char *path)
 {
-	struct rf_snapshot_file *file;
+	uint32_t *slot =
+		rf_file_index_find(&snapshot->file_index, identity, path, is_file, snapshot);
+	struct rf_snapshot_file *file = &snapshot->files[snapshot->file_count];
 
-	/* from the end: neighbouring mappings share their file */
-	for (size_t i = snapshot->file_count; i-- > 0;) {
-		file = &snapshot->files[i];
-		if (file->image.inode == identity->inode &&
-		    file->image.device == identity->device && strcmp(file->path, path) == 0)
-			return (uint32_t)i;
-	}
+	if (*slot)
+		return *slot - 1;
 	if (snapshot->file_count == snapshot->file_capacity)
 		return RF_IMAGE_NONE;
-	file = &snapshot->files[snapshot->file_count];
 	file->image = *identity;
 	file->image.index = (uint32_t)snapshot->file_count;
 	file->path = path;
-	return (uint32_t)snapshot->file_count++;
+	*slot = (uint32_t)++snapshot->file_count;
+	return *slot - 1;
+}
+
+/* Room for so many files; false if there is none. */
+static bool make_file_table(struct rf_snapshot *snapshot, size_t capacity)
+{
+	void *slots = rf_snapshot_take(snapshot, rf_file_index_bytes(capacity));
+
+	snapshot->file_capacity = capacity;
+	snapshot->files = rf_snapshot_take(snapshot, (capacity + 1) * sizeof(*snapshot->files));
+	if (!slots || !snapshot->files)
+		return false;
+	rf_file_index_init(&snapshot->file_index, slots, capacity);
+	return true;
 }
 
 int rf_snapshot_digest_mapping(struct rf_image_mapping *mapping, const struct rf_image_file *file,
@@ -396,12 +416,10 @@ static int take_mappings(struct rf_snapshot *snapshot, const struct rf_snapshot_
 	/* some may be split for the holes, and each at either end of what has a name */
 	capacity = snapshot->maps.count + ARENAS + 2 * snapshot->own.mapping_count +
 		   (snapshot->is_redirected ? snapshot->mark.vdso.areas + 1 : 0);
-	snapshot->file_capacity =
-		snapshot->maps.count + request->fds->count + snapshot->own.file_count;
 	snapshot->mappings = rf_snapshot_take(snapshot, capacity * sizeof(*snapshot->mappings));
-	snapshot->files = rf_snapshot_take(snapshot, (snapshot->file_capacity + 1) *
-							     sizeof(*snapshot->files));
-	if (!snapshot->mappings || !snapshot->files || capacity > RF_IMAGE_MAX_MAPPINGS)
+	if (!snapshot->mappings || capacity > RF_IMAGE_MAX_MAPPINGS ||
+	    !make_file_table(snapshot,
+			     snapshot->maps.count + request->fds->count + snapshot->own.file_count))
 		return rf_report(report, ENOTSUP, "%zu mappings are too many",
 				 snapshot->maps.count);
 	for (size_t i = 0; i < snapshot->maps.count; i++) {
@@ -462,6 +480,7 @@ static bool adopt_survey(struct rf_snapshot *snapshot, const struct rf_snapshot_
 	snapshot->files = survey->files;
 	snapshot->file_count = survey->file_count;
 	snapshot->file_capacity = survey->file_capacity;
+	snapshot->file_index = survey->file_index;
 	snapshot->mappings = survey->mappings;
 	snapshot->shared = survey->shared;
 	snapshot->mapping_count = survey->mapping_count;

@@ -15,6 +15,7 @@
 #include "rfork/arena.h"
 #include "rfork/attributes.h"
 #include "rfork/fdtable.h"
+#include "rfork/file_index.h"
 #include "rfork/image_format.h"
 #include "rfork/image_writer.h"
 #include "rfork/map_proof.h"
@@ -105,12 +106,15 @@ struct rf_snapshot {
 	bool is_redirected;
 	struct rf_snapshot_file *files;
 	size_t file_count, file_capacity;
+	struct rf_file_index file_index;
 	const char *last_path; /* what last_status is of; NULL = nothing */
 	struct stat last_status;
 	struct rf_map_proof proof;
 	struct rf_snapshot_mapping *mappings;
 	size_t mapping_count;
 	struct rf_shared_memories shared;
+	size_t counted_mapping; /* the last one that the node has asked for, */
+	uint32_t counted;	/* and its number */
 	struct rf_page_run *runs;
 	size_t run_count, run_capacity;
 	struct rf_pagemap pagemap; /* fd -1 before it is opened */

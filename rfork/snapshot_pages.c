@@ -198,15 +198,30 @@ int rf_snapshot_write_guards(struct rf_snapshot *snapshot, struct rf_image_write
 	return error < 0 ? error : rf_image_writer_flush(writer);
 }
 
+/* The mapping of that number in the image, which does not count those that are continued; NULL if
+ * there is none.  The node asks for one after the other: each time it goes on from the last. */
+static const struct rf_image_mapping *find_counted(struct rf_snapshot *snapshot, uint32_t index)
+{
+	size_t *at = &snapshot->counted_mapping;
+
+	if (index < snapshot->counted || !snapshot->counted)
+		*at = snapshot->counted = 0;
+	for (; *at < snapshot->mapping_count; ++*at) {
+		if (snapshot->mappings[*at].is_continued)
+			continue;
+		if (snapshot->counted == index)
+			return &snapshot->mappings[*at].image;
+		snapshot->counted++;
+	}
+	snapshot->counted = 0;
+	return NULL;
+}
+
 int rf_snapshot_write_lacking(struct rf_snapshot *snapshot, struct rf_image_writer *writer,
 			      uint32_t index)
 {
-	const struct rf_image_mapping *mapping = NULL;
+	const struct rf_image_mapping *mapping = find_counted(snapshot, index);
 
-	/* the image does not count those that are continued */
-	for (size_t i = 0; i < snapshot->mapping_count && !mapping; i++)
-		if (!snapshot->mappings[i].is_continued && !index--)
-			mapping = &snapshot->mappings[i].image;
 	if (!mapping || mapping->kind != RF_MAPPING_FILE)
 		return -EBADMSG;
 	return rf_image_write_pages_careful(writer, mapping->start,

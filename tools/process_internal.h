@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "rfork/file_index.h"
 #include "rfork/maps.h"
 #include "rfork/pagemap.h"
 #include "rfork/vdso_mark.h"
@@ -26,7 +27,8 @@ struct rf_process {
 	struct rf_maps maps;
 	char *maps_buffer;
 	struct rf_pagemap pagemap; /* fd -1 = not open */
-	size_t segment_capacity, file_capacity;
+	size_t segment_capacity;
+	struct rf_file_index file_index;     /* no slots = not made yet */
 	struct rf_process_content *contents; /* by object, once descriptors have been read */
 	bool can_call;			     /* threads can make calls for us */
 	bool is_redirected;

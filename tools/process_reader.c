@@ -33,19 +33,38 @@ long rf_process_read(pid_t pid, const char *name, char *buffer, size_t bytes)
 	return rf_io_read_file(path, buffer, bytes);
 }
 
+static bool is_file(const void *context, uint32_t number, const struct rf_image_file *identity,
+		    const char *path)
+{
+	const struct rf_image *image = context;
+	const struct rf_reader_file *file = &image->files[number];
+
+	return file->image.inode == identity->inode && file->image.device == identity->device &&
+	       strcmp(file->path, path) == 0;
+}
+
+static bool make_file_index(struct rf_process *process)
+{
+	void *slots = calloc(1, rf_file_index_bytes(RF_IMAGE_MAX_FILES));
+
+	if (slots)
+		rf_file_index_init(&process->file_index, slots, RF_IMAGE_MAX_FILES);
+	return slots;
+}
+
 long rf_process_intern_file(struct rf_process *process, const struct rf_image_file *identity,
 			    const char *path)
 {
 	struct rf_image *image = &process->source->image;
 	struct rf_reader_file *files;
+	uint32_t *slot;
 	char *copy;
 
-	/* from the end: neighbouring mappings share their file */
-	for (size_t i = image->files_read; i-- > 0;)
-		if (image->files[i].image.inode == identity->inode &&
-		    image->files[i].image.device == identity->device &&
-		    strcmp(image->files[i].path, path) == 0)
-			return (long)i;
+	if (!process->file_index.slots && !make_file_index(process))
+		return -ENOMEM;
+	slot = rf_file_index_find(&process->file_index, identity, path, is_file, image);
+	if (*slot)
+		return (long)*slot - 1;
 	if (image->files_read == RF_IMAGE_MAX_FILES)
 		return -ENOTSUP;
 	files = reallocarray(image->files, image->files_read + 1, sizeof(*files));
@@ -58,7 +77,8 @@ long rf_process_intern_file(struct rf_process *process, const struct rf_image_fi
 	files[image->files_read] = (struct rf_reader_file){ .image = *identity, .path = copy };
 	files[image->files_read].image.index = image->files_read;
 	image->head.files = image->files_read + 1;
-	return (long)image->files_read++;
+	*slot = ++image->files_read;
+	return (long)*slot - 1;
 }
 
 /* -- what /proc says of the process ------------------------------------------------------------ */
@@ -128,6 +148,7 @@ static void release(struct rf_process *process)
 {
 	if (process->pagemap.fd >= 0)
 		rf_pagemap_close(&process->pagemap);
+	free(process->file_index.slots);
 	free(process->maps_buffer);
 	free(process->contents);
 	free(process);
