@@ -236,15 +236,23 @@ static void close_image(struct rf_ghost *ghost)
 	ghost->writer->memory_fd = -1;
 }
 
-static void live(void *argument)
+/* Its first acts, whether it lives or only looks. */
+static int begin(struct rf_ghost *ghost)
 {
-	struct rf_ghost *ghost = argument;
 	int error;
 
 	rf_ghost_block_signals();
 	rf_ghost_close_others(ghost);
 	error = take_snapshot(ghost);
 	disguise(ghost);
+	return error;
+}
+
+static void live(void *argument)
+{
+	struct rf_ghost *ghost = argument;
+	int error = begin(ghost);
+
 	if (error == 0)
 		error = hand_over(ghost);
 	if (error == 0 && ghost->order->request.flags & RFORK_DETACH)
@@ -316,12 +324,8 @@ static void tell_refusals(struct rf_ghost *ghost)
 static void look(void *argument)
 {
 	struct rf_ghost *ghost = argument;
-	int error;
+	int error = begin(ghost);
 
-	rf_ghost_block_signals();
-	rf_ghost_close_others(ghost);
-	error = take_snapshot(ghost);
-	disguise(ghost);
 	if (error == 0 && ghost->order->connection >= 0)
 		error = rf_ghost_ask(ghost);
 	close_image(ghost);
