@@ -67,6 +67,7 @@ static void make_things(void)
 		pause();
 		_exit(1);
 	}
+	test_guard_process(things.child);
 	CHECK_CALL(sem_init(&ended, 0, 0));
 	CHECK_EQUAL(pthread_create(&things.thread, NULL, wait_in_thread, NULL), 0);
 	things.lock = CHECK_CALL(open(node.key_file, O_RDONLY));
@@ -82,6 +83,7 @@ static void unmake_things(void)
 	CHECK_CALL(timer_delete(things.timer));
 	CHECK_CALL(kill(things.child, SIGKILL));
 	test_expect_signal(things.child, SIGKILL);
+	test_forget_process(things.child);
 	CHECK_CALL(sem_post(&ended));
 	CHECK_EQUAL(pthread_join(things.thread, NULL), 0);
 	CHECK_CALL(close(things.lock));

@@ -193,6 +193,7 @@ int main(void)
 		pause();
 		_exit(1);
 	}
+	test_guard_process(child);
 	footprint_take(&before);
 	check_refusal();
 	check_many();
@@ -200,6 +201,7 @@ int main(void)
 	check_lost(child, memory);
 	CHECK_CALL(kill(child, SIGKILL));
 	test_expect_signal(child, SIGKILL);
+	test_forget_process(child);
 	CHECK_CALL(sem_post(&ended));
 	CHECK_EQUAL(pthread_join(thread, NULL), 0);
 	close_descriptors();
