@@ -339,11 +339,12 @@ _Noreturn static void give_up(const struct rf_start *start, const char *name)
 
 void rf_start_main(uint64_t *stack)
 {
-	static struct rf_start start = { .report_fd = 2 };
+	static struct rf_start start; /* all zero: it takes no room in the file */
 	static char failure[RF_REPORT_BYTES / 2];
 	const char *name;
 	int error;
 
+	start.report_fd = 2;
 	start.started_ns = rf_io_now_ns();
 	take_arguments(&start.arguments, stack);
 	find_strings(&start.arguments);
