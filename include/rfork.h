@@ -185,7 +185,8 @@ int rfork_move_with(const char *host, const struct rfork_options *options);
  * time limit of the hand-over begins after prepare.
  *
  * Functions of a library must be removed before that is unloaded.  One of these functions
- * cannot itself call what it is called by: EDEADLK.
+ * cannot itself call what it is called by: EDEADLK.  Each must return: leaving one by longjmp(), an
+ * exception or pthread_exit() is undefined.
  *
  * Returns 0, or -1 and sets errno:
  *   ENOMEM  there is not enough memory

@@ -515,6 +515,22 @@ static int find_marks(struct rf_process *process, struct rf_report *report)
 	return error < 0 ? rf_report(report, -error, "%s: %m", path) : 0;
 }
 
+/* An executable may be started often, while the process runs on: that is as after a fork, where the
+ * state of random generators is not to be there twice. */
+static void wipe(struct rf_source *source)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < source->segment_count; i++) {
+		const struct rf_segment *segment = &source->segments[i];
+
+		if (!rf_image_is_marked(&source->image, segment->address,
+					segment->address + segment->bytes, RF_MAPPING_WIPEONFORK))
+			source->segments[kept++] = *segment;
+	}
+	source->segment_count = kept;
+}
+
 /* -- the whole --------------------------------------------------------------------------------- */
 
 /* The source reads it as long as it is open, and never writes. */
@@ -563,5 +579,7 @@ int rf_process_read_memory(struct rf_process *process, struct rf_report *report)
 		error = find_keys(process, report);
 	if (error == 0)
 		error = find_marks(process, report);
+	if (error == 0)
+		wipe(process->source);
 	return error < 0 ? error : rf_process_read_vdso(process, report);
 }

@@ -75,6 +75,7 @@ rf_integration_tests = \
 	%D%/damage_to_statefiles_is_found \
 	%D%/datagrams_keep_their_boundaries \
 	%D%/dead_spare_is_replaced \
+	%D%/deadline_policy_is_as_with_fork \
 	%D%/death_by_signal_comes_home \
 	%D%/death_while_stopped_comes_home \
 	%D%/debuggers_stay_at_home \
@@ -181,6 +182,7 @@ rf_integration_tests = \
 	%D%/memfds_travel \
 	%D%/memory_may_change_until_the_fork \
 	%D%/memory_that_fork_drops_moves \
+	%D%/missing_cpus_are_reported \
 	%D%/missing_key_is_reported \
 	%D%/move_from_signal_handler_on_altstack \
 	%D%/moved_process_is_waited_for_by_its_parent \
@@ -224,6 +226,7 @@ rf_integration_tests = \
 	%D%/protected_memory_is_kept \
 	%D%/protection_keys_travel \
 	%D%/queued_values_reach_the_child \
+	%D%/random_numbers_of_the_vdso_differ \
 	%D%/raw_mode_travels_home \
 	%D%/read_only_files_are_reopened \
 	%D%/reader_gone_is_sigpipe \
@@ -330,6 +333,7 @@ rf_integration_tests = \
 	%D%/vdso_of_another_kernel_is_redirected \
 	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
+	%D%/wiped_memory_is_empty_at_each_start \
 	%D%/writable_files_are_known_by_a_lock \
 	%D%/writable_files_are_the_same_file \
 	%D%/wrong_forecasts_change_nothing \
@@ -515,6 +519,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_damage_to_statefiles_is_found_LDADD = $(rf_integration_ldadd)
 %C%_datagrams_keep_their_boundaries_LDADD = $(rf_integration_ldadd)
 %C%_dead_spare_is_replaced_LDADD = $(rf_integration_ldadd)
+%C%_deadline_policy_is_as_with_fork_LDADD = $(rf_integration_ldadd)
 %C%_death_by_signal_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_death_while_stopped_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_debuggers_stay_at_home_LDADD = $(rf_integration_ldadd)
@@ -621,6 +626,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_memfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_memory_may_change_until_the_fork_LDADD = $(rf_integration_ldadd)
 %C%_memory_that_fork_drops_moves_LDADD = $(rf_integration_ldadd)
+%C%_missing_cpus_are_reported_LDADD = $(rf_integration_ldadd)
 %C%_missing_key_is_reported_LDADD = $(rf_integration_ldadd)
 %C%_move_from_signal_handler_on_altstack_LDADD = $(rf_integration_ldadd)
 %C%_moved_process_is_waited_for_by_its_parent_LDADD = $(rf_integration_ldadd)
@@ -665,6 +671,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_protected_memory_is_kept_LDADD = $(rf_integration_ldadd)
 %C%_protection_keys_travel_LDADD = $(rf_integration_ldadd)
 %C%_queued_values_reach_the_child_LDADD = $(rf_integration_ldadd)
+%C%_random_numbers_of_the_vdso_differ_LDADD = $(rf_integration_ldadd)
 %C%_raw_mode_travels_home_LDADD = $(rf_integration_ldadd)
 %C%_read_only_files_are_reopened_LDADD = $(rf_integration_ldadd)
 %C%_reader_gone_is_sigpipe_LDADD = $(rf_integration_ldadd)
@@ -773,6 +780,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_vdso_of_another_kernel_is_redirected_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
+%C%_wiped_memory_is_empty_at_each_start_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_known_by_a_lock_LDADD = $(rf_integration_ldadd)
 %C%_writable_files_are_the_same_file_LDADD = $(rf_integration_ldadd)
 %C%_wrong_forecasts_change_nothing_LDADD = $(rf_integration_ldadd)
