@@ -110,6 +110,7 @@ static void say(const struct visit *visit)
 
 static void go(const char *host)
 {
+	foreseen_add_host(host);
 	for (size_t i = 0; i < VISITS; i++) {
 		say(&visits[i]);
 		fork_there(host, &visits[i]);
@@ -135,8 +136,11 @@ static _Noreturn void travel(const char *host, const char *home)
 
 static void go_and_return(const char *host, const char *home)
 {
-	pid_t pid = CHECK_CALL(fork());
+	pid_t pid;
 
+	foreseen_add_host(host);
+	foreseen_add_host(home);
+	pid = CHECK_CALL(fork());
 	if (!pid)
 		travel(host, home);
 	test_expect_exit(pid, 0);
