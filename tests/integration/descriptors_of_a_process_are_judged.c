@@ -22,7 +22,7 @@
 enum { READY, FINISH, STEP };
 enum { FILE_FD = 10, SAME_FD, APPEND_FD, PIPE_FD = 20, NETLINK_FD = 30, SOCKET_FD };
 
-static char path[] = "descriptors-XXXXXX";
+static char path[] = "/tmp/rfork-test-XXXXXX";
 
 static void put_at(int fd, int number, int flags)
 {
