@@ -226,7 +226,7 @@ void road_expect_helper_ended(struct road_view *view)
 
 /* -- records ---------------------------------------------------------------------------------- */
 
-void road_read_record(struct road_view *view)
+static void read_record(struct road_view *view)
 {
 	struct rf_record_header *header = &view->header;
 
@@ -240,6 +240,14 @@ void road_read_record(struct road_view *view)
 	if (header->type != RF_RECORD_REMOTE_PAGES)
 		CHECK_EQUAL(header->payload_digest,
 			    rf_digest64(view->payload, header->length_bytes));
+}
+
+/* FILLED is for who can go on without marks. */
+void road_read_record(struct road_view *view)
+{
+	do
+		read_record(view);
+	while (view->header.type == RF_RECORD_FILLED);
 }
 
 void road_read_layout(struct road_view *view)

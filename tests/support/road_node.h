@@ -64,7 +64,7 @@ void road_expect_helper_ended(struct road_view *view);
 void road_read_layout(struct road_view *view);
 /* Reads ROAD. */
 void road_read_offer(struct road_view *view);
-/* Reads any record. */
+/* Reads any record; but not FILLED, over which it goes to the next. */
 void road_read_record(struct road_view *view);
 /* Reads PAGES or REMOTE_PAGES, as `type` says, and places what is the test's memory. */
 void road_read_pages(struct road_view *view, uint16_t type);
