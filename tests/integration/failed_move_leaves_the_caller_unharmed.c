@@ -273,7 +273,7 @@ static void check_time_limit(struct node_load load)
 {
 	node_expect_load(&node, load); /* no shell ends just now */
 	process_signal_shells(&node, SIGSTOP);
-	failure.options.timeout_ms = 300;
+	failure.options.timeout_ms = 300 * test_patience();
 	expect_failure(node.host, ETIMEDOUT);
 	process_signal_shells(&node, SIGCONT);
 }
@@ -309,7 +309,7 @@ static void check_last_moment(void)
 	expect_failure(scripted.host, ECONNRESET);
 	scripted_node_finish(&scripted);
 	scripted_node_start_at_end(&scripted, node.key, say_nothing);
-	failure.options.timeout_ms = 200;
+	failure.options.timeout_ms = 200 * test_patience();
 	expect_failure(scripted.host, ETIMEDOUT);
 	scripted_node_finish(&scripted);
 	/* says that a child runs which should wait */
