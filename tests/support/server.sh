@@ -32,14 +32,14 @@ clean_up() {
 # run_server NAME COMMAND...: sets $server_port.  The server's log comes through a FIFO: each line is an
 # occasion to look for the port file, and the log's end says that the server has died.
 run_server() {
-	local files=$directory/$1 line tries log_fd
+	local files=$directory/$1 line tries log_fd limit_s=$((20 * ${RFORK_TEST_PATIENCE:-1}))
 	shift
 	mkfifo "$files.fifo"
 	"$@" --listen 127.0.0.1:0 --key-file "$RFORK_KEY_FILE" --port-file "$files.port" \
 		</dev/null >"$files.fifo" 2>&1 &
 	server_pids+=($!)
 	exec {log_fd}<"$files.fifo"
-	for ((tries = 0; tries < 20; tries++)); do
+	for ((tries = 0; tries < limit_s; tries++)); do
 		[[ ! -s $files.port ]] || break
 		if read -r -t 1 -u "$log_fd" line; then
 			printf '%s\n' "$line" >>"$directory/log"
@@ -47,7 +47,7 @@ run_server() {
 			fail "the server ended at once"
 		fi
 	done
-	[[ -s $files.port ]] || fail "the server is not ready after 20 s"
+	[[ -s $files.port ]] || fail "the server is not ready after $limit_s s"
 	cat <&"$log_fd" >>"$directory/log" &
 	exec {log_fd}<&-
 	read -r server_port <"$files.port"
