@@ -26,6 +26,9 @@
 
 /* A socket tells when a whole piece was read; where the kernel tells no more, one at a time. */
 #define SOCKET_PIECE_BYTES 16384u
+/* Each piece wakes the child.  Of a large window more than a few are under way nevertheless. */
+#define SOCKET_PIECES 8u
+#define SOCKET_LARGE_PIECE_BYTES 65536u
 /* What a socket holds in any case. */
 #define SOCKET_LIMIT_BYTES (4 * RF_CHANNEL_AHEAD_BYTES)
 /* Of this size are large pieces. */
@@ -192,6 +195,15 @@ void rf_stream_stop_taking(struct rf_stream *stream)
 	rf_stream_release(stream);
 }
 
+static size_t piece_bytes(const struct rf_stream *stream)
+{
+	size_t bytes = stream->limit_bytes / SOCKET_PIECES;
+
+	if (!stream->peer || bytes < SOCKET_PIECE_BYTES)
+		return SOCKET_PIECE_BYTES;
+	return bytes < SOCKET_LARGE_PIECE_BYTES ? bytes : SOCKET_LARGE_PIECE_BYTES;
+}
+
 /* Writes what fits; the number of bytes, 0 if none does, or a negative errno. */
 static ssize_t write_some(struct rf_stream *stream, const char *data, size_t bytes)
 {
@@ -202,8 +214,8 @@ static ssize_t write_some(struct rf_stream *stream, const char *data, size_t byt
 			rf_stream_sample(stream);
 		if (!stream->peer && stream->unread_bytes)
 			return 0;
-		if (bytes > SOCKET_PIECE_BYTES)
-			bytes = SOCKET_PIECE_BYTES;
+		if (bytes > piece_bytes(stream))
+			bytes = piece_bytes(stream);
 		put = send(stream->fd, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else {
 		put = write(stream->fd, data, bytes); /* SIGPIPE is blocked */
