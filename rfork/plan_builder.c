@@ -179,6 +179,24 @@ static uint64_t place_shared(struct rf_places *places, const struct rf_image *im
 	return bytes;
 }
 
+/* Whether the shell's vdso can be moved home while the shell is still there: each move costs. */
+static bool is_vdso_home_free(const struct rf_image *image, const struct rf_maps *shell)
+{
+	uint64_t start, end;
+
+	if (image->vdso.areas == 0)
+		return false;
+	start = image->vdso_areas[0].start;
+	end = image->vdso_areas[image->vdso.areas - 1].end;
+	for (size_t i = 0; i < shell->count; i++)
+		if (shell->entries[i].start < end && shell->entries[i].end > start)
+			return false;
+	for (size_t i = 0; i < image->head.mappings; i++)
+		if (image->mappings[i].start < end && image->mappings[i].end > start)
+			return false;
+	return true;
+}
+
 int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 		  const struct rf_maps *shell, const struct rf_vdso *vdso, uint64_t min_address,
 		  uint64_t max_address, struct rf_report *report)
@@ -186,6 +204,7 @@ int rf_plan_place(struct rf_places *places, const struct rf_image *image,
 	uint64_t total, gap;
 
 	place_mappings(places, image, shell);
+	places->is_vdso_home_free = is_vdso_home_free(image, shell);
 	places->parking_bytes = (uint64_t)(vdso->code_pages + vdso->data_pages) * PAGE_BYTES;
 	places->sharing_bytes = place_shared(places, image, 0);
 	total = places->region_bytes + places->parking_bytes + places->staging_bytes +
@@ -245,11 +264,24 @@ static void leave_rseq(struct writer *writer, const struct rf_plan_shell *shell)
 			 RSEQ_FLAG_UNREGISTER, shell->rseq_signature, 0);
 }
 
-static void park_vdso(struct writer *writer, const struct rf_places *places,
-		      const struct rf_vdso *vdso)
+/* What the image has no room for stays, and is unmapped with the shell. */
+static void move_vdso_home(struct writer *writer, const struct rf_image *image,
+			   const struct rf_vdso *vdso)
+{
+	for (uint32_t i = 0; i < vdso->count && i < image->vdso.areas; i++)
+		add_move(writer, vdso->areas[i].start, image->vdso_areas[i].start,
+			 vdso->areas[i].end - vdso->areas[i].start);
+}
+
+static void park_vdso(struct writer *writer, const struct rf_image *image,
+		      const struct rf_places *places, const struct rf_vdso *vdso)
 {
 	uint64_t parking = places->parking_address;
 
+	if (places->is_vdso_home_free) {
+		move_vdso_home(writer, image, vdso);
+		return;
+	}
 	for (uint32_t i = 0; i < vdso->count; i++) {
 		uint64_t bytes = vdso->areas[i].end - vdso->areas[i].start;
 
@@ -263,7 +295,7 @@ static void bring_vdso_home(struct writer *writer, const struct rf_image *image,
 {
 	uint64_t parking = places->parking_address;
 
-	for (uint32_t i = 0; i < vdso->count; i++) {
+	for (uint32_t i = 0; i < vdso->count && !places->is_vdso_home_free; i++) {
 		uint64_t bytes = vdso->areas[i].end - vdso->areas[i].start;
 
 		if (i < image->vdso.areas)
@@ -274,38 +306,57 @@ static void bring_vdso_home(struct writer *writer, const struct rf_image *image,
 	}
 }
 
-/* Walks, in ascending order, over what must survive the shell: homes in use and our own areas. */
+/* Walks, in ascending order, over what must survive the shell: homes in use, the vdso's among them,
+ * and our own areas. */
 struct kept {
 	const struct rf_image *image;
 	const struct rf_places *places;
 	size_t mapping;
-	bool is_ours_passed;
+	bool is_ours_passed, is_vdso_passed;
 };
+
+struct range {
+	uint64_t start, end;
+};
+
+/* Which of the candidates is the lowest; one that starts at UINT64_MAX is none. */
+static unsigned find_lowest(const struct range *candidates, unsigned count)
+{
+	unsigned lowest = 0;
+
+	for (unsigned i = 1; i < count; i++)
+		if (candidates[i].start < candidates[lowest].start)
+			lowest = i;
+	return lowest;
+}
 
 static bool next_kept(struct kept *kept, uint64_t *start, uint64_t *end)
 {
 	const struct rf_places *places = kept->places;
-	const struct rf_image_mapping *mapping;
+	const struct rf_image *image = kept->image;
+	struct range candidates[3] = { { UINT64_MAX, 0 }, { UINT64_MAX, 0 }, { UINT64_MAX, 0 } };
+	unsigned lowest;
 
-	while (kept->mapping < kept->image->head.mappings &&
-	       places->mappings[kept->mapping].address !=
-		       kept->image->mappings[kept->mapping].start)
+	while (kept->mapping < image->head.mappings &&
+	       places->mappings[kept->mapping].address != image->mappings[kept->mapping].start)
 		kept->mapping++;
-	mapping = kept->mapping < kept->image->head.mappings ? &kept->image->mappings[kept->mapping]
-							     : NULL;
-	if (!kept->is_ours_passed && (!mapping || mapping->start > places->region_address)) {
-		/* region, parking and staging follow one another */
-		*start = places->region_address;
-		*end = places->staging_address + places->staging_bytes;
-		kept->is_ours_passed = true;
-		return true;
-	}
-	if (!mapping)
-		return false;
-	*start = mapping->start;
-	*end = mapping->end;
-	kept->mapping++;
-	return true;
+	if (kept->mapping < image->head.mappings)
+		candidates[0] = (struct range){ image->mappings[kept->mapping].start,
+						image->mappings[kept->mapping].end };
+	/* region, parking and staging follow one another */
+	if (!kept->is_ours_passed)
+		candidates[1] = (struct range){ places->region_address,
+						places->staging_address + places->staging_bytes };
+	if (places->is_vdso_home_free && !kept->is_vdso_passed)
+		candidates[2] = (struct range){ image->vdso_areas[0].start,
+						image->vdso_areas[image->vdso.areas - 1].end };
+	lowest = find_lowest(candidates, 3);
+	*start = candidates[lowest].start;
+	*end = candidates[lowest].end;
+	kept->mapping += lowest == 0;
+	kept->is_ours_passed |= lowest == 1;
+	kept->is_vdso_passed |= lowest == 2;
+	return *start != UINT64_MAX;
 }
 
 static void unmap(struct writer *writer, uint64_t start, uint64_t end)
@@ -315,7 +366,7 @@ static void unmap(struct writer *writer, uint64_t start, uint64_t end)
 }
 
 /* Unmaps all that is not kept, whatever it is: nothing of the shell can be forgotten.  The vdso is
- * parked by now; where nothing is mapped, unmapping costs little. */
+ * parked or at home by now; where nothing is mapped, unmapping costs little. */
 static void leave_shell(struct writer *writer, const struct rf_image *image,
 			const struct rf_places *places, const struct rf_plan_shell *shell)
 {
@@ -424,7 +475,7 @@ size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 	struct writer writer = { .steps = steps };
 
 	leave_rseq(&writer, shell);
-	park_vdso(&writer, places, shell->vdso);
+	park_vdso(&writer, image, places, shell->vdso);
 	leave_shell(&writer, image, places, shell);
 	bring_mappings_home(&writer, image, places);
 	bring_vdso_home(&writer, image, places, shell->vdso);

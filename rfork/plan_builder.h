@@ -31,6 +31,7 @@ struct rf_shared_place {
 };
 
 struct rf_places {
+	bool is_vdso_home_free;			 /* the shell's vdso goes there at once */
 	struct rf_place *mappings;		 /* one for each mapping of the image */
 	struct rf_shared_place *shared;		 /* one for each shared memory of the image */
 	uint64_t region_address, region_bytes;	 /* the restorer's */

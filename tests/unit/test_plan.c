@@ -487,6 +487,47 @@ START_TEST(vdso_moves_by_less_than_its_size)
 }
 END_TEST
 
+static size_t count_moves(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan.step_count; i++)
+		count += plan.steps[i].number == SYS_mremap;
+	return count;
+}
+
+/* Also between mappings that are at home, and above the last. */
+START_TEST(vdso_moves_once_where_its_home_is_free)
+{
+	static const uint64_t homes[] = { 0x7ffff7f00000, 0x555555550000, 0x7ffff7fd8000 };
+
+	for (size_t i = 0; i < 3; i++) {
+		begin_case();
+		add_map(0x400000, 3, RF_MAP_FILE);
+		add_shell_vdso(0x7ffff7fc0000);
+		add_mapping(0x555555558000, 1, 3);
+		add_mapping(0x7ffff7fd0000, 8, 3);
+		add_image_vdso(homes[i]);
+		place_and_carry_out();
+		ck_assert(plan.places.is_vdso_home_free);
+		ck_assert_uint_eq(count_moves(), VDSO_AREAS);
+	}
+}
+END_TEST
+
+START_TEST(vdso_waits_where_the_shell_is_at_its_home)
+{
+	begin_case();
+	add_shell_vdso(0x7ffff7fc0000);
+	add_map(0x7ffff7fd0000, 1, RF_MAP_ANONYMOUS);
+	add_mapping(0x555555554000, 1, 3);
+	add_image_vdso(0x7ffff7fd0000 - 7 * PAGE);
+	place_and_carry_out();
+	ck_assert(!plan.places.is_vdso_home_free);
+	ck_assert_uint_eq(count_moves(), 2 * VDSO_AREAS);
+}
+END_TEST
+
 START_TEST(vdso_goes_where_the_image_has_none)
 {
 	begin_case();
@@ -832,6 +873,8 @@ int main(void)
 	tcase_add_test(tcase, steps_for_many_collisions_fit);
 	tcase_add_test(tcase, vdso_and_mappings_may_change_places);
 	tcase_add_test(tcase, vdso_moves_by_less_than_its_size);
+	tcase_add_test(tcase, vdso_moves_once_where_its_home_is_free);
+	tcase_add_test(tcase, vdso_waits_where_the_shell_is_at_its_home);
 	tcase_add_test(tcase, vdso_goes_where_the_image_has_none);
 	tcase_add_test(tcase, neighbours_of_the_shell_stay_whole);
 	tcase_add_test(tcase, whole_address_space_can_be_used);
