@@ -73,43 +73,16 @@ static long read_info(int fd, char *text, size_t bytes)
 	return rf_io_read_file(path, text, bytes);
 }
 
-/* In pieces; text: `bytes` of room, more than any line has. */
-static int take_lines(int fd, char *text, size_t bytes,
-		      int (*take)(void *context, const char *line), void *context)
+int rf_fdobject_take_lines(const struct rf_fdobject *object, rf_lines_take take, void *context)
 {
-	size_t used = 0;
-	long got;
-
-	while ((got = rf_sys_read(fd, text + used, bytes - 1 - used)) > 0) {
-		char *line = text, *end;
-
-		used += (size_t)got;
-		text[used] = '\0';
-		for (; (end = strchr(line, '\n')); line = end + 1) {
-			int error;
-
-			*end = '\0';
-			error = take(context, line);
-			if (error < 0)
-				return error;
-		}
-		used -= (size_t)(line - text);
-		memmove(text, line, used);
-	}
-	return (int)got;
-}
-
-int rf_fdobject_take_lines(const struct rf_fdobject *object,
-			   int (*take)(void *context, const char *line), void *context)
-{
-	char path[48], text[FDINFO_BYTES];
+	char path[48];
 	int fd, error;
 
 	rf_format(path, sizeof(path), "/proc/self/fdinfo/%d", object->fd);
 	fd = rf_sys_open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	error = take_lines(fd, text, sizeof(text), take, context);
+	error = rf_lines_read(fd, take, context);
 	rf_sys_close(fd);
 	return error;
 }

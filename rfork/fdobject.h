@@ -14,6 +14,7 @@
 #include "rfork/arena.h"
 #include "rfork/fdtable.h"
 #include "rfork/image_writer.h"
+#include "rfork/lines.h"
 #include "rfork/report.h"
 
 /* Whether a descriptor leads to such an object.  path: what /proc says of it. */
@@ -57,8 +58,7 @@ int rf_fdobject_write_watches(const struct rf_fdtable *table, struct rf_image_wr
 
 /* Hands over each line of what /proc says of an object, which may be long; 0, the first negative
  * errno of `take`, or one of ours. */
-int rf_fdobject_take_lines(const struct rf_fdobject *object,
-			   int (*take)(void *context, const char *line), void *context);
+int rf_fdobject_take_lines(const struct rf_fdobject *object, rf_lines_take take, void *context);
 
 /* fdobject_poll.c: the same as rf_fdobject_look() for all of kind POLL. */
 int rf_fdobject_look_polls(struct rf_fdtable *table, struct rf_arena *arena,

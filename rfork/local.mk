@@ -101,6 +101,7 @@ rf_capture_sources = \
 	%D%/increment_plan.c %D%/increment_plan.h \
 	%D%/kept_fd.c %D%/kept_fd.h \
 	%D%/landlock.c %D%/landlock.h \
+	%D%/lines.c %D%/lines.h \
 	%D%/move.c %D%/move.h \
 	%D%/other_threads.c %D%/other_threads.h \
 	%D%/options.c %D%/options.h \

@@ -6,13 +6,10 @@
 #define _GNU_SOURCE
 #include "rfork/smaps.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "rfork/image_format.h"
-#include "rfork/sys.h"
-
-#define TEXT_BYTES 8192u
+#include "rfork/lines.h"
 
 /* Linux, Documentation/filesystems/proc.rst. */
 static const struct {
@@ -24,6 +21,12 @@ static const struct {
 	{ "hg", RF_MAPPING_HUGEPAGE },	{ "nh", RF_MAPPING_NOHUGEPAGE },
 	{ "mg", RF_MAPPING_MERGEABLE }, { "sl", RF_MAPPING_SEALED },
 	{ "rr", RF_MAPPING_RANDOM },	{ "sr", RF_MAPPING_SEQUENTIAL },
+};
+
+struct reading {
+	struct rf_smaps_mapping mapping; /* of which lines come */
+	rf_smaps_visit visit;
+	void *context;
 };
 
 /* "VmFlags: rd wr mr mw me ac " */
@@ -64,9 +67,10 @@ static uint32_t take_number(const char *next)
 
 /* A mapping begins with its address, all other lines with the name of what they tell; the flags
  * come last. */
-static void take_line(struct rf_smaps_mapping *mapping, const char *line, rf_smaps_visit visit,
-		      void *context)
+static int take_line(void *context, const char *line)
 {
+	struct reading *reading = context;
+	struct rf_smaps_mapping *mapping = &reading->mapping;
 	static const char key_label[] = "ProtectionKey:";
 	const char *next;
 
@@ -74,40 +78,21 @@ static void take_line(struct rf_smaps_mapping *mapping, const char *line, rf_sma
 		if (strncmp(line, key_label, sizeof(key_label) - 1) == 0)
 			mapping->key = take_number(line + sizeof(key_label) - 1);
 		if (strncmp(line, "VmFlags:", 8) != 0)
-			return;
+			return 0;
 		mapping->flags = take_flags(line);
-		visit(context, mapping);
-		return;
+		reading->visit(reading->context, mapping);
+		return 0;
 	}
 	mapping->key = 0;
 	next = take_hex(line, &mapping->start);
 	if (*next == '-')
 		take_hex(next + 1, &mapping->end);
+	return 0;
 }
 
 int rf_smaps_read(int fd, rf_smaps_visit visit, void *context)
 {
-	struct rf_smaps_mapping mapping = { 0 };
-	char text[TEXT_BYTES];
-	size_t used = 0;
-	long got;
+	struct reading reading = { .visit = visit, .context = context };
 
-	while ((got = rf_sys_read(fd, text + used, sizeof(text) - used)) != 0) {
-		char *line = text, *end;
-
-		if (got == -EINTR)
-			continue;
-		if (got < 0)
-			return (int)got;
-		used += (size_t)got;
-		for (; (end = memchr(line, '\n', used - (size_t)(line - text))); line = end + 1) {
-			*end = '\0';
-			take_line(&mapping, line, visit, context);
-		}
-		used -= (size_t)(line - text);
-		if (used == sizeof(text))
-			return -EPROTO;
-		memmove(text, line, used);
-	}
-	return 0;
+	return rf_lines_read(fd, take_line, &reading);
 }

@@ -32,6 +32,7 @@ rf_unit_tests = \
 	%D%/test_io \
 	%D%/test_job \
 	%D%/test_key \
+	%D%/test_lines \
 	%D%/test_maps \
 	%D%/test_pack_choice \
 	%D%/test_packed_pages \
@@ -193,6 +194,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_protection_keys_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_protection_keys_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_protection_keys_LDADD = $(rf_unit_ldadd)
+
+%C%_test_lines_SOURCES = %D%/test_lines.c
+%C%_test_lines_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_lines_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_lines_LDADD = $(rf_unit_ldadd)
 
 %C%_test_maps_SOURCES = %D%/test_maps.c
 %C%_test_maps_CPPFLAGS = $(rf_unit_cppflags)
