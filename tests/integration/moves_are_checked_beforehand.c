@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -64,10 +65,10 @@ static void make_things(void)
 
 	things.child = CHECK_CALL(fork());
 	if (!things.child) {
+		CHECK_CALL(prctl(PR_SET_PDEATHSIG, SIGKILL)); /* should a check fail */
 		pause();
 		_exit(1);
 	}
-	test_guard_process(things.child);
 	CHECK_CALL(sem_init(&ended, 0, 0));
 	CHECK_EQUAL(pthread_create(&things.thread, NULL, wait_in_thread, NULL), 0);
 	things.lock = CHECK_CALL(open(node.key_file, O_RDONLY));
@@ -83,7 +84,6 @@ static void unmake_things(void)
 	CHECK_CALL(timer_delete(things.timer));
 	CHECK_CALL(kill(things.child, SIGKILL));
 	test_expect_signal(things.child, SIGKILL);
-	test_forget_process(things.child);
 	CHECK_CALL(sem_post(&ended));
 	CHECK_EQUAL(pthread_join(things.thread, NULL), 0);
 	CHECK_CALL(close(things.lock));
