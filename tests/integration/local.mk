@@ -101,6 +101,7 @@ rf_integration_tests = \
 	%D%/event_loop_goes_on \
 	%D%/eventfds_travel \
 	%D%/every_kind_restarts_two_hundred_times \
+	%D%/every_register_of_a_running_thread_goes_on \
 	%D%/executable_resumes_the_program \
 	%D%/executables_go_on_in_time \
 	%D%/executables_run_in_bare_places \
@@ -331,6 +332,7 @@ rf_integration_tests = \
 	%D%/watches_of_nobody_are_refused \
 	%D%/what_is_there_is_seen_at_once \
 	%D%/vdso_of_another_kernel_is_redirected \
+	%D%/vectors_of_a_caller_outlive_the_call \
 	%D%/window_size_changes_reach_the_child \
 	%D%/windows_grow_and_shrink \
 	%D%/wiped_memory_is_empty_at_each_start \
@@ -545,6 +547,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_event_loop_goes_on_LDADD = $(rf_integration_ldadd)
 %C%_eventfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
+%C%_every_register_of_a_running_thread_goes_on_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
 %C%_executables_go_on_in_time_LDADD = $(rf_integration_ldadd)
 %C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)
@@ -778,6 +781,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_watches_of_nobody_are_refused_LDADD = $(rf_integration_ldadd)
 %C%_what_is_there_is_seen_at_once_LDADD = $(rf_integration_ldadd)
 %C%_vdso_of_another_kernel_is_redirected_LDADD = $(rf_integration_ldadd)
+%C%_vectors_of_a_caller_outlive_the_call_LDADD = $(rf_integration_ldadd)
 %C%_window_size_changes_reach_the_child_LDADD = $(rf_integration_ldadd)
 %C%_windows_grow_and_shrink_LDADD = $(rf_integration_ldadd)
 %C%_wiped_memory_is_empty_at_each_start_LDADD = $(rf_integration_ldadd)

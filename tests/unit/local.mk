@@ -47,6 +47,7 @@ rf_unit_tests = \
 	%D%/test_resolver \
 	%D%/test_restore_clocks \
 	%D%/test_restore_objects \
+	%D%/test_restore_thread \
 	%D%/test_signal_frame \
 	%D%/test_source \
 	%D%/test_statefile \
@@ -269,6 +270,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_restore_objects_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_restore_objects_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_restore_objects_LDADD = $(rf_unit_ldadd)
+
+%C%_test_restore_thread_SOURCES = %D%/test_restore_thread.c
+%C%_test_restore_thread_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_restore_thread_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_restore_thread_LDADD = $(rf_unit_ldadd)
 
 %C%_test_signal_frame_SOURCES = %D%/test_signal_frame.c %D%/x86_64/landing.S
 %C%_test_signal_frame_CPPFLAGS = $(rf_unit_cppflags)
