@@ -71,7 +71,7 @@ static void trace(int (*body)(void))
 		_exit(body());
 	close(go[0]);
 	if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0)
-		test_fail(__FILE__, __LINE__, "PTRACE_SEIZE: %s", strerror(errno));
+		test_skip("PTRACE_SEIZE: %s", strerror(errno));
 	test_write(go[1], "", 1);
 	close(go[1]);
 	while (CHECK_CALL(waitpid(pid, &status, __WALL)) == pid && WIFSTOPPED(status))
