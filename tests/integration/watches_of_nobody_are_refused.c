@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Claim: an epoll that watches what only another process has open any more is refused with the
- * number that it had; with RFORK_CLOSE_OTHERS it goes without.
+ * number that it had; with RFORK_CLOSE_OTHERS, as the sentence says, it goes without.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -48,6 +48,7 @@ int main(void)
 		 "descriptor %d (anon_inode:[eventpoll]): it watches what was descriptor %d", epoll,
 		 lost);
 	footprint_expect_refusal(node.host, NULL, ENOTSUP, name);
+	CHECK(strstr(rfork_error(), "RFORK_CLOSE_OTHERS"));
 	child = node_move_returns_twice(&node, RFORK_CLOSE_OTHERS);
 	if (!child) {
 		CHECK_EQUAL(epoll_wait(epoll, &told, 1, 0), 0);
