@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Claim: see visitor.c.  Processes go from this machine's release of Debian to another, from there to
-# this one, and home again; and so do processes at rest, by each of visitor.c's ways.  What a statefile
-# only refers to is not taken from another release.
+# this one, and home again; and so do processes at rest, by each of visitor.c's ways.  What statefiles
+# and thin executables only refer to is not taken from another release.
 # RFORK_TEST_SCHEME may say by what they go, as for other programs.
 set -euo pipefail
 # shellcheck source=tests/support/server.sh
@@ -31,11 +31,17 @@ run() {
 	esac </dev/null || fail "$program $place ended with $?"
 }
 
+# relation PLACE: of the C library of the other.
+relation() {
+	case $1 in
+	here) echo later ;;
+	there) echo earlier ;;
+	esac
+}
+
 # visitor PLACE WAY WHERE...: begins there.
 visitor() {
-	local relation=later
-	[[ $1 == here ]] || relation=earlier
-	run "$1" tests/libraries/visitor "$relation" "${@:2}"
+	run "$1" tests/libraries/visitor "$(relation "$1")" "${@:2}"
 }
 
 # travel FROM TO: there is a node in TO, and another one at home.
@@ -53,16 +59,34 @@ start() {
 	rm "$directory/app"
 }
 
+# refuse PATTERN PLACE PROGRAM ARGUMENT...: by a line that names what is not there.
+refuse() {
+	local pattern=$1
+	shift
+	! (run "$@") 2>"$directory/refused" || fail "$2 $1 has taken other files for those of a process"
+	grep -E "$pattern" "$directory/refused" || fail "it said: $(<"$directory/refused")"
+	rm "$directory/refused"
+}
+
 # Sent from where it was written, a statefile has its libraries there.
 restart() {
 	echo "-- a statefile from $1 is restarted $2"
 	visitor "$1" statefile "$directory/state"
 	run "$1" tools/undump --to "$to_host" --insecure-plaintext "$directory/state"
-	(run "$2" tools/undump -o "$directory/app" "$directory/state") 2>"$directory/refused" &&
-		fail "undump has taken what is in another release for what a statefile refers to"
-	grep -E "^undump: /.*, which the process had mapped: " "$directory/refused" ||
-		fail "undump said: $(<"$directory/refused")"
 	rm "$directory/state"
+}
+
+# The program itself and the library are the same files in both places.
+refer() {
+	local differs='/lib/.*\.so[.0-9]*: the file is not the one' program=$directory/visitor
+	echo "-- what a statefile and a thin executable from $1 refer to is missed $2"
+	cp "$RFORK_BUILD/tests/libraries/visitor" "$RFORK_BUILD"/.libs/librfork.so.? "$directory"
+	run "$1" /usr/bin/env LD_LIBRARY_PATH="$directory" "$program" "$(relation "$1")" \
+		statefile "$directory/state"
+	refuse "^undump: .*$differs" "$2" tools/undump -o "$directory/app" "$directory/state"
+	run "$1" tools/undump --thin -o "$directory/app" --no-core "$directory/state"
+	refuse "^$directory/app: .*$differs" "$2" "$directory/app"
+	rm "$directory/state" "$directory/app"
 }
 
 restart_whole() {
@@ -97,6 +121,7 @@ for from in here there; do
 	start "$from" "$to" process
 	restart "$from" "$to"
 	restart_whole "$from" "$to"
+	refer "$from" "$to"
 	stop_server
 	rm -rf -- "$directory"
 done
