@@ -3,21 +3,27 @@
  * Claim: what rfork_atfork() has registered is called around each capture: before it, the last
  * first, and early enough that what is closed then does not have to travel; afterwards in the
  * caller, also if the call has failed, and in the process that goes on, be it a child, one that
- * has moved, or one that is restarted.  The ghost calls nothing.  There may be thousands, and other
- * threads may add and remove some meanwhile.
+ * has moved, or one that is restarted, as an executable or by a node.  The ghost calls nothing, and
+ * neither does undump -p.  There may be thousands, and other threads may add and remove some
+ * meanwhile.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/mover.h"
 #include "tests/support/restart.h"
+#include "tests/support/undump.h"
 
 #define MANY 5000
 
@@ -125,6 +131,63 @@ static void hold(void)
 	expect_trace("AabB");
 	CHECK_CALL(rfork_discard(crid));
 	remove_two();
+}
+
+/* The same, by a node. */
+static void write_statefile(const char *path)
+{
+	pid_t pid = CHECK_CALL(fork());
+	rfork_crid_t crid;
+
+	if (!pid) {
+		add_two();
+		crid = checkpoint_hold(0);
+		if (!crid)
+			_exit(strcmp(trace, "AacC") == 0 ? RESTART_RIGHT : 1);
+		checkpoint_write(crid, path);
+		_exit(0);
+	}
+	test_expect_exit(pid, 0);
+}
+
+static void send_statefile(const struct node *node, const char *path)
+{
+	static struct undump_result result;
+
+	write_statefile(path);
+	for (int i = 0; i < 2; i++) {
+		undump_run(&result, test_build_path("tools/undump"), path, "--to", node->host,
+			   NULL);
+		CHECK_EQUAL(result.status, RESTART_RIGHT);
+	}
+	CHECK_CALL(unlink(path));
+}
+
+/* A process that is taken from outside hears of nothing. */
+_Noreturn static void stand(pid_t self)
+{
+	add_two();
+	CHECK_CALL(raise(SIGSTOP));
+	while (syscall(SYS_getpid) == self)
+		sched_yield();
+	_exit(trace[0] ? 1 : RESTART_RIGHT);
+}
+
+static void take(const char *path)
+{
+	pid_t pid = CHECK_CALL(fork());
+	int status;
+
+	if (!pid)
+		stand(getpid());
+	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK_CALL(kill(pid, SIGCONT));
+	undump_process(pid, path, "--thin");
+	CHECK_CALL(kill(pid, SIGKILL));
+	test_expect_signal(pid, SIGKILL);
+	restart_expect(path);
+	undump_remove(path);
 }
 
 /* -- failures ---------------------------------------------------------------------------------- */
@@ -288,7 +351,6 @@ static void call_while_others_come_and_go(const struct node *node)
 
 int main(void)
 {
-	static const char *const names[] = { "app" };
 	struct node node;
 	const char *path;
 
@@ -304,11 +366,14 @@ int main(void)
 	restart_write(path, restarted);
 	restart_expect(path);
 	restart_expect(path);
+	CHECK_CALL(unlink(path));
+	send_statefile(&node, path);
+	take(path);
 	refuse_nested(&node);
 	close_in_time(&node);
 	call_while_others_come_and_go(&node);
 	call_many(&node);
 	node_stop(&node);
-	checkpoint_clean(names, 1);
+	checkpoint_clean(NULL, 0);
 	return test_end();
 }
