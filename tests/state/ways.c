@@ -282,8 +282,16 @@ static enum state_result run_program(const char *program, const char *drop, bool
 	return await(pid, is_heard);
 }
 
-enum state_result state_go(const struct state_row *row, enum state_way way, const char *drop,
-			   const struct node *node, bool is_heard)
+/* Holders and others that a process has left come to the test, and count as processes of its user
+ * until they are waited for. */
+static void reap_orphans(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static enum state_result go(const struct state_row *row, enum state_way way, const char *drop,
+			    const struct node *node, bool is_heard)
 {
 	enum state_result result;
 	char path[128];
@@ -301,4 +309,13 @@ enum state_result state_go(const struct state_row *row, enum state_way way, cons
 	if (result != STATE_THERE || (way != STATE_RESTART && way != STATE_NODE))
 		return result;
 	return run_file(path, way == STATE_NODE ? node : NULL, is_heard);
+}
+
+enum state_result state_go(const struct state_row *row, enum state_way way, const char *drop,
+			   const struct node *node, bool is_heard)
+{
+	enum state_result result = go(row, way, drop, node, is_heard);
+
+	reap_orphans();
+	return result;
 }
