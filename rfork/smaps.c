@@ -65,6 +65,16 @@ static uint32_t take_number(const char *next)
 	return value;
 }
 
+/* Of two dozen lines for each mapping most differ in their first letter. */
+static bool has_label(const char *line, const char *label)
+{
+	while (*label && *line == *label) {
+		line++;
+		label++;
+	}
+	return !*label;
+}
+
 /* A mapping begins with its address, all other lines with the name of what they tell; the flags
  * come last. */
 static int take_line(void *context, const char *line)
@@ -75,9 +85,9 @@ static int take_line(void *context, const char *line)
 	const char *next;
 
 	if (*line >= 'A' && *line <= 'Z') {
-		if (strncmp(line, key_label, sizeof(key_label) - 1) == 0)
+		if (has_label(line, key_label))
 			mapping->key = take_number(line + sizeof(key_label) - 1);
-		if (strncmp(line, "VmFlags:", 8) != 0)
+		if (!has_label(line, "VmFlags:"))
 			return 0;
 		mapping->flags = take_flags(line);
 		reading->visit(reading->context, mapping);
