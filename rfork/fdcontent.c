@@ -411,21 +411,17 @@ static int report_unreadable(const struct rf_fdobject *object, int error, struct
 static int write_data(const struct rf_fdobject *object, uint64_t start, uint64_t end,
 		      struct rf_image_writer *writer, struct rf_report *report)
 {
-	struct rf_image_content head = { .object = object->object.image.index };
 	int error = rf_image_writer_flush(writer);
 
 	for (; start < end && error >= 0; start += PIECE_BYTES) {
 		size_t bytes = end - start < PIECE_BYTES ? end - start : PIECE_BYTES;
 		ssize_t got = read_piece(object->content->fd, start, writer->bounce, bytes);
-		struct iovec record[] = { { &head, sizeof(head) }, { writer->bounce, 0 } };
 
 		if (got < 0)
 			return report_unreadable(object, (int)got, report);
-		if (is_zero(writer->bounce, (size_t)got))
-			continue;
-		head.offset = start;
-		record[1].iov_len = (size_t)got;
-		error = rf_image_write(writer, RF_RECORD_CONTENT, record, 2);
+		if (!is_zero(writer->bounce, (size_t)got))
+			error = rf_image_write_content(writer, object->object.image.index, start,
+						       writer->bounce, (size_t)got);
 	}
 	return error;
 }

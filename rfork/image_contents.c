@@ -67,12 +67,50 @@ static const struct rf_object_state *find_content(const struct rf_image *image, 
 	return object && object->image.kind == RF_OBJECT_CONTENT ? object : NULL;
 }
 
+/* What is wrong with the head of bytes of a file, of which `left` follow; NULL = nothing. */
+static const char *find_content_fault(const struct rf_reader *reader,
+				      const struct rf_object_state *object,
+				      const struct rf_image_content *head, size_t left)
+{
+	if (!object || head->reserved)
+		return "CONTENT is of no known object";
+	if (!rf_record_is_agreed(reader, head->codec))
+		return "nobody has agreed on its codec";
+	if (!head->bytes || head->bytes > RF_CONTENT_MAX_BYTES ||
+	    (head->codec == RF_CODEC_NONE ? left != head->bytes : !left || left >= head->bytes))
+		return "CONTENT has another length";
+	if (head->offset > object->content.size_bytes ||
+	    head->bytes > object->content.size_bytes - head->offset)
+		return "CONTENT lies behind its file's end";
+	return NULL;
+}
+
+/* The bytes as they are, which lie behind the head in the payload; NULL if they cannot be
+ * unpacked. */
+static const unsigned char *unpack(struct rf_reader *reader, const struct rf_image_content *head,
+				   size_t left)
+{
+	const struct rf_page_unpacker *unpacker = reader->unpacker;
+	unsigned char *bytes = reader->payload + sizeof(*head);
+	struct iovec packed = { bytes, left };
+	struct iovec data;
+
+	if (head->codec == RF_CODEC_NONE)
+		return bytes;
+	data = (struct iovec){ unpacker->room, head->bytes };
+	return unpacker->unpack(unpacker->context, (enum rf_codec)head->codec, &packed, &data, 1,
+				false) == 0
+		       ? unpacker->room
+		       : NULL;
+}
+
 int rf_record_take_content(struct rf_reader *reader, const struct rf_image *image,
 			   const struct rf_record_header *header)
 {
-	const struct rf_object_state *object;
 	struct rf_image_content head;
-	uint64_t bytes;
+	const unsigned char *bytes;
+	const char *fault;
+	size_t left;
 	int error;
 
 	if (header->length_bytes <= sizeof(head) ||
@@ -82,15 +120,15 @@ int rf_record_take_content(struct rf_reader *reader, const struct rf_image *imag
 	if (error < 0)
 		return error;
 	memcpy(&head, reader->payload, sizeof(head));
-	bytes = header->length_bytes - sizeof(head);
-	object = find_content(image, head.object);
-	if (!object || head.reserved)
-		return rf_record_corrupt(reader, "CONTENT is of no known object");
-	if (head.offset > object->content.size_bytes ||
-	    bytes > object->content.size_bytes - head.offset)
-		return rf_record_corrupt(reader, "CONTENT lies behind its file's end");
+	left = header->length_bytes - sizeof(head);
+	fault = find_content_fault(reader, find_content(image, head.object), &head, left);
+	if (fault)
+		return rf_record_corrupt(reader, fault);
 	if (!reader->contents)
 		return rf_report(reader->report, ENOTSUP, "contents of files are not supported");
-	return reader->contents->put(reader->contents->context, head.object, head.offset,
-				     reader->payload + sizeof(head), bytes);
+	bytes = unpack(reader, &head, left);
+	if (!bytes)
+		return rf_record_corrupt(reader, "its bytes cannot be unpacked");
+	return reader->contents->put(reader->contents->context, head.object, head.offset, bytes,
+				     head.bytes);
 }

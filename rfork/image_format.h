@@ -647,11 +647,13 @@ struct rf_object_content {
 	uint32_t reserved;
 };
 
-/* Followed by bytes of the file. */
+/* Followed by bytes of the file, packed or not. */
 struct rf_image_content {
 	uint32_t object;
-	uint32_t reserved;
+	uint32_t codec; /* enum rf_codec */
 	uint64_t offset;
+	uint32_t bytes; /* of the file */
+	uint32_t reserved;
 };
 
 /* -- at rest ------------------------------------------------------------------------------- */
@@ -756,7 +758,7 @@ _Static_assert(sizeof(struct rf_object_process) == 8, "doc/image-format.txt, 29"
 _Static_assert(sizeof(struct rf_image_watches) == 8, "doc/image-format.txt, 31");
 _Static_assert(sizeof(struct rf_image_watch) == 24, "doc/image-format.txt, 31");
 _Static_assert(sizeof(struct rf_object_content) == 40, "doc/image-format.txt, 29");
-_Static_assert(sizeof(struct rf_image_content) == 16, "doc/image-format.txt, 35");
+_Static_assert(sizeof(struct rf_image_content) == 24, "doc/image-format.txt, 35");
 _Static_assert(sizeof(struct rf_statefile_note) == 64, "doc/image-format.txt, 18");
 _Static_assert(sizeof(struct rf_image_segment) == 32, "doc/image-format.txt, 19");
 _Static_assert(sizeof(struct rf_image_origin) == 48, "doc/image-format.txt, 21");

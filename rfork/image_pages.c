@@ -178,8 +178,7 @@ static int take_packed(struct rf_reader *reader, const struct rf_page_record *re
 	return error < 0 ? rf_record_corrupt(reader, "its pages cannot be unpacked") : 0;
 }
 
-/* Whether the pages may be packed so. */
-static bool is_agreed(const struct rf_reader *reader, uint32_t codec)
+bool rf_record_is_agreed(const struct rf_reader *reader, uint32_t codec)
 {
 	return codec == RF_CODEC_NONE || (reader->unpacker && codec <= RF_CODEC_LAST &&
 					  reader->unpacker->codecs & RF_CODEC_BIT(codec));
@@ -192,7 +191,7 @@ static int read_pages(struct rf_reader *reader, const struct rf_image *image,
 	size_t bytes;
 	int error = rf_record_read_runs(reader, header, record, sizeof(record->head.pages));
 
-	if (error == 0 && !is_agreed(reader, record->head.pages.codec))
+	if (error == 0 && !rf_record_is_agreed(reader, record->head.pages.codec))
 		error = rf_record_corrupt(reader, "nobody has agreed on its codec");
 	if (error == 0)
 		error = rf_record_locate_runs(reader, image, record, locate, context);

@@ -117,6 +117,7 @@ struct rf_page_unpacker {
 	int (*unpack)(void *context, enum rf_codec codec, const struct iovec *packed,
 		      const struct iovec *data, uint32_t data_count, bool is_of_file);
 	void *context;
+	unsigned char *room; /* RF_CONTENT_MAX_BYTES, for bytes of a file */
 };
 
 struct rf_reader {

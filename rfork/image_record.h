@@ -65,6 +65,9 @@ const char *rf_record_take_content_object(const struct rf_image *image,
 int rf_record_take_content(struct rf_reader *reader, const struct rf_image *image,
 			   const struct rf_record_header *header);
 
+/* Whether data may be packed so: as they are, or by a codec that the peers have agreed on. */
+bool rf_record_is_agreed(const struct rf_reader *reader, uint32_t codec);
+
 /* The descriptor of a number, among those that have been read; NULL if there is none. */
 const struct rf_image_descriptor *rf_record_find_descriptor(const struct rf_image *image,
 							    uint32_t number);

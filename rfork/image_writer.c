@@ -144,6 +144,27 @@ int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 	return result > 0 ? write_record(writer, type, &left, 1) : result;
 }
 
+/* A part that tests leave out is looked for in bytes as they are. */
+int rf_image_write_content(struct rf_image_writer *writer, uint32_t object, uint64_t offset,
+			   const void *data, size_t bytes)
+{
+	const struct rf_image_packer *packer = writer->drop ? NULL : writer->packer;
+	struct rf_image_content head = { .object = object,
+					 .offset = offset,
+					 .bytes = (uint32_t)bytes };
+	struct iovec all = { (void *)data, bytes }, packed;
+	const struct rf_image_carried record = { .data = &all,
+						 .data_count = 1,
+						 .data_bytes = bytes };
+	struct iovec pieces[] = { { &head, sizeof(head) }, all };
+
+	if (packer)
+		head.codec = packer->pack(packer->context, &record, &packed);
+	if (head.codec != RF_CODEC_NONE)
+		pieces[1] = packed;
+	return rf_image_write(writer, RF_RECORD_CONTENT, pieces, 2);
+}
+
 /* Sends the buffered records and one of pages in one system call: PAGES with its data, or, with a
  * digest, REMOTE_PAGES without. */
 static int put_pages(struct rf_image_writer *writer, const void *head, size_t head_bytes,

@@ -91,6 +91,11 @@ void rf_image_writer_continue(struct rf_image_writer *writer, int64_t deadline_n
 int rf_image_write(struct rf_image_writer *writer, enum rf_record_type type,
 		   const struct iovec *pieces, int count);
 
+/* Appends at most RF_CONTENT_MAX_BYTES bytes of a file whose bytes travel, packed where that makes
+ * them smaller.  0 or a negative errno. */
+int rf_image_write_content(struct rf_image_writer *writer, uint32_t object, uint64_t offset,
+			   const void *data, size_t bytes);
+
 /*
  * What one of the following calls appends must lie within one mapping: runs never reach from one
  * call into the next.  Pages of zeros are left out, unless writer->keeps_zeros, as it must be for

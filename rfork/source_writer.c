@@ -179,7 +179,6 @@ int rf_source_write_layout(const struct rf_source *source, struct rf_image_write
 static int write_content(const struct rf_source_content *content, struct rf_image_writer *writer,
 			 unsigned char *buffer)
 {
-	struct rf_image_content head = { .object = content->object };
 	int error = 0;
 
 	for (uint64_t done = 0; done < content->bytes && error >= 0; done += RF_CONTENT_MAX_BYTES) {
@@ -189,8 +188,8 @@ static int write_content(const struct rf_source_content *content, struct rf_imag
 
 		if (got != (ssize_t)bytes)
 			return got < 0 ? -errno : -EIO;
-		head.offset = content->offset + done;
-		error = write_two(writer, RF_RECORD_CONTENT, &head, sizeof(head), buffer, bytes);
+		error = rf_image_write_content(writer, content->object, content->offset + done,
+					       buffer, bytes);
 	}
 	return error;
 }

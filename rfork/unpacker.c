@@ -14,6 +14,8 @@
 
 #include "rfork/sys.h"
 
+_Static_assert(RF_CONTENT_MAX_BYTES == RF_PAGES_MAX_DATA_PAGES * 4096u, "one room for both");
+
 static int unpack_lz4(const struct iovec *packed, const struct iovec *data)
 {
 	int got = LZ4_decompress_safe(packed->iov_base, data->iov_base, (int)packed->iov_len,
@@ -90,7 +92,7 @@ static int unpack(void *context, enum rf_codec codec, const struct iovec *packed
 
 void rf_unpacker_init(struct rf_unpacker *unpacker, uint32_t codecs)
 {
-	unpacker->face = (struct rf_page_unpacker){ .codecs = codecs,
-						    .unpack = unpack,
-						    .context = unpacker };
+	unpacker->face = (struct rf_page_unpacker){
+		.codecs = codecs, .unpack = unpack, .context = unpacker, .room = unpacker->scattered
+	};
 }

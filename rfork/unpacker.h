@@ -15,7 +15,7 @@
 struct rf_unpacker {
 	struct rf_page_unpacker face; /* for the reader */
 	_Alignas(64) unsigned char zstd[RF_UNPACKER_ZSTD_BYTES];
-	unsigned char scattered[RF_PAGES_MAX_DATA_PAGES * 4096u]; /* on its way to several places */
+	unsigned char scattered[RF_PAGES_MAX_DATA_PAGES * 4096u]; /* on its way elsewhere */
 };
 
 /* codecs: RF_CODEC_BITs. */

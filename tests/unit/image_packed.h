@@ -19,6 +19,13 @@ void packed_pack(struct sample *sample, enum rf_codec codec);
 /* Replaces what follows the run table of PAGES, and says how it is packed. */
 void packed_replace(struct sample *sample, enum rf_codec codec, const void *bytes, size_t count);
 
+/* The same of the sample's CONTENT, see sample_add_contents(), which is PACKED_CONTENT_BYTES of
+ * packed_data then; and of what follows its head. */
+#define PACKED_CONTENT_BYTES 3000u
+void packed_pack_content(struct sample *sample, enum rf_codec codec);
+void packed_replace_content(struct sample *sample, enum rf_codec codec, const void *bytes,
+			    size_t count);
+
 /* Packs anything: how many bytes `packed`, which has room for twice as many and a page, holds. */
 size_t packed_bytes(enum rf_codec codec, void *packed, const void *data, size_t bytes);
 

@@ -684,7 +684,7 @@ void sample_add_contents(struct sample *sample)
 	const struct {
 		struct rf_image_content content;
 		char bytes[6];
-	} record = { { .object = SAMPLE_FIRST_CONTENT, .offset = SAMPLE_CONTENT_BYTES - 6 },
+	} record = { { .object = SAMPLE_FIRST_CONTENT, .offset = SAMPLE_CONTENT_BYTES - 6, .bytes = 6 },
 		     "bytes" };
 	struct rf_image_mapping *mapping = sample_mapping(sample, SAMPLE_SHARED);
 

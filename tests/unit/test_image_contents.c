@@ -129,9 +129,14 @@ CORRUPT(bytes_with_a_reserved_field, content()->reserved = 1)
 CORRUPT(bytes_behind_the_end, content()->offset++)
 CORRUPT(bytes_far_behind_the_end, content()->offset = UINT64_MAX - 2)
 CORRUPT(no_bytes, resize(RF_RECORD_CONTENT, 0, -6))
+CORRUPT(no_bytes_as_said, resize(RF_RECORD_CONTENT, 0, -6); content()->bytes = 0)
+CORRUPT(fewer_bytes_than_said, resize(RF_RECORD_CONTENT, 0, -1))
+CORRUPT(more_bytes_than_said, content()->offset--; resize(RF_RECORD_CONTENT, 0, 1))
+CORRUPT(unknown_codec, content()->codec = RF_CODEC_LAST + 1)
+CORRUPT(codec_that_nobody_has_agreed_on, content()->codec = RF_CODEC_LZ4; content()->bytes = 100)
 CORRUPT(cut_content, resize(RF_RECORD_CONTENT, 0, -8))
 CORRUPT(too_many_bytes, object(0)->size_bytes = UINT64_C(1) << 30; content()->offset = 0;
-	resize(RF_RECORD_CONTENT, 0, 1048576 - 5))
+	content()->bytes = 1048577; resize(RF_RECORD_CONTENT, 0, 1048576 - 5))
 CORRUPT(bytes_before_the_layout,
 	sample_move(&sample, RF_RECORD_CONTENT, sample_index(&sample, RF_RECORD_LAYOUT, 0)))
 

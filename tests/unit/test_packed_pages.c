@@ -163,6 +163,58 @@ START_TEST(only_one_frame_is_unpacked)
 }
 END_TEST
 
+/* -- bytes of files ---------------------------------------------------------------------------- */
+
+static struct rf_image_content *pack_content(enum rf_codec codec)
+{
+	packed_pack_content(&sample, codec);
+	return sample_payload(&sample, RF_RECORD_CONTENT, 0);
+}
+
+START_TEST(packed_contents_are_put)
+{
+	sample_add_contents(&sample);
+	pack_content(codecs[_i]);
+	ck_assert_msg(read_sample() == 0, "%s", reading.report.sentence);
+	ck_assert_uint_eq(reading.content_offset, 5);
+	ck_assert_uint_eq(reading.content_bytes, PACKED_CONTENT_BYTES);
+	ck_assert_mem_eq(reading.content, packed_data, sizeof(reading.content));
+}
+END_TEST
+
+START_TEST(hostile_packed_contents_are_refused)
+{
+	static unsigned char noise[PACKED_CONTENT_BYTES];
+	static unsigned char packed[3 * PACKED_CONTENT_BYTES + PAGE];
+	struct sample_record *record;
+
+	sample_add_contents(&sample);
+	pack_content(codecs[_i])->bytes++;
+	expect_refusal("fewer bytes than it says");
+	pack_content(codecs[_i])->bytes--;
+	expect_refusal("more bytes than it says");
+	pack_content(codecs[_i])->bytes = RF_CONTENT_MAX_BYTES + 1;
+	expect_refusal("more bytes than a record may have");
+	pack_content(codecs[_i])->codec = codecs[1 - _i];
+	expect_refusal("one codec's bytes for another's");
+	pack_content(codecs[_i])->offset = SAMPLE_CONTENT_BYTES - PACKED_CONTENT_BYTES + 1;
+	expect_refusal("bytes behind the file's end");
+	pack_content(codecs[_i]);
+	packed_agree(RF_CODEC_BIT(codecs[1 - _i]));
+	expect_refusal("a codec that nobody has agreed on");
+	packed_agree(UINT32_MAX);
+	record = sample_find(&sample, RF_RECORD_CONTENT, 0);
+	for (uint32_t left = record->bytes; left > sizeof(struct rf_image_content);) {
+		sample_resize(record, --left);
+		expect_refusal("a cut record");
+	}
+	fill_noise(noise, sizeof(noise));
+	packed_replace_content(&sample, codecs[_i], packed,
+			       packed_bytes(codecs[_i], packed, noise, sizeof(noise)));
+	expect_refusal("as many bytes as unpacked");
+}
+END_TEST
+
 /* -- packer and unpacker ----------------------------------------------------------------------- */
 
 static void *map(size_t bytes)
@@ -357,6 +409,8 @@ int main(void)
 	tcase_add_loop_test(tcase, other_amounts_of_data_are_refused, 0, 2);
 	tcase_add_loop_test(tcase, every_flipped_byte_is_noticed, 0, 2);
 	tcase_add_test(tcase, only_one_frame_is_unpacked);
+	tcase_add_loop_test(tcase, packed_contents_are_put, 0, 2);
+	tcase_add_loop_test(tcase, hostile_packed_contents_are_refused, 0, 2);
 	tcase_add_loop_test(tcase, packed_pages_come_back, 0, 2);
 	tcase_add_loop_test(tcase, places_behind_the_end_of_a_file_are_an_error, 0, 2);
 	tcase_add_loop_test(tcase, what_does_not_get_smaller_is_not_packed, 0, 2);

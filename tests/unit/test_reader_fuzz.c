@@ -22,7 +22,7 @@ struct tally {
 };
 
 /* One image has pages that take another road, two have packed ones; where nobody has agreed on it,
- * that is refused.  One has contents of files. */
+ * that is refused.  One has contents of files, and so have those, packed. */
 enum { PLAIN, WITH_ROAD, BY_LZ4, BY_ZSTD, WITH_CONTENTS, GOOD };
 static struct sample good[GOOD];
 
@@ -70,6 +70,10 @@ int main(void)
 	sample_add_contents(&good[WITH_CONTENTS]);
 	packed_pack(&good[BY_LZ4], RF_CODEC_LZ4);
 	packed_pack(&good[BY_ZSTD], RF_CODEC_ZSTD);
+	sample_add_contents(&good[BY_LZ4]);
+	sample_add_contents(&good[BY_ZSTD]);
+	packed_pack_content(&good[BY_LZ4], RF_CODEC_LZ4);
+	packed_pack_content(&good[BY_ZSTD], RF_CODEC_ZSTD);
 	for (uint64_t round = 0; round < rounds; round++) {
 		/* Each round by itself can be had again. */
 		mutation_begin(seed + round);
