@@ -197,7 +197,9 @@ static void print_mapping(const struct rf_source *source, size_t index)
 	if (mapping->kind != RF_MAPPING_ANONYMOUS && mapping->file_offset)
 		printf(" +%#lx", mapping->file_offset);
 	if (mapping->flags & RF_MAPPING_LOCKED)
-		printf("  locked");
+		printf(mapping->flags & RF_MAPPING_ONFAULT ? "  locked once touched" : "  locked");
+	if (rf_mapping_huge_bytes(mapping))
+		printf("  huge pages of %lu kB", rf_mapping_huge_bytes(mapping) >> 10);
 	if (carried.guard_pages)
 		printf("  %lu guard page%s", carried.guard_pages, text_plural(carried.guard_pages));
 	putchar('\n');
@@ -245,6 +247,7 @@ static void print_memory(const struct rf_source *source)
 	       source->image.head.mappings, text_amount(whole, bytes),
 	       text_amount(content, pages * PAGE_BYTES), text_amount(reference, files));
 	print_mappings(source);
+	undump_info_marks(&source->image);
 }
 
 static void print_files(const struct rf_image *image)

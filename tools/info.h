@@ -12,6 +12,10 @@
 /* Prints what a source says, for programs (info_json.c; undump.1 names the members). */
 void undump_info_json(const struct rf_source *source);
 
+/* The part of either that is about marks of memory (info_marks.c). */
+void undump_info_marks(const struct rf_image *image);
+void undump_info_json_marks(struct json *json, const struct rf_image *image);
+
 /* The part of either that is about rights (info_rights.c). */
 void undump_info_rights(const struct rf_image *image);
 void undump_info_json_rights(struct json *json, const struct rf_image *image);

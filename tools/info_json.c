@@ -145,6 +145,7 @@ static void write_mapping(struct json *json, const struct rf_source *source, siz
 			   sizeof(mapping->digest));
 	json_bool(json, "grows_down", mapping->flags & RF_MAPPING_GROWSDOWN);
 	json_bool(json, "locked", mapping->flags & RF_MAPPING_LOCKED);
+	json_number(json, "huge_page_bytes", rf_mapping_huge_bytes(mapping));
 	json_close(json, '{');
 }
 
@@ -154,6 +155,7 @@ static void write_memory(struct json *json, const struct rf_source *source)
 	for (size_t i = 0; i < source->image.head.mappings; i++)
 		write_mapping(json, source, i);
 	json_close(json, '[');
+	undump_info_json_marks(json, &source->image);
 	json_open(json, "vdso", '[');
 	for (uint32_t i = 0; i < source->image.vdso.areas; i++) {
 		const struct rf_image_vdso_area *area = &source->image.vdso_areas[i];

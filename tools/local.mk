@@ -60,6 +60,7 @@ bin_PROGRAMS += %D%/undump
 	%D%/describe.c %D%/describe.h \
 	%D%/info.c %D%/info.h \
 	%D%/info_json.c \
+	%D%/info_marks.c \
 	%D%/info_rights.c \
 	%D%/info_state.c \
 	%D%/json.c %D%/json.h \

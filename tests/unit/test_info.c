@@ -43,6 +43,21 @@ static void set_flags(struct sample *records)
 	sample_mapping(records, SAMPLE_HEAP)->flags = RF_MAPPING_LOCKED;
 }
 
+static void mark_heap(struct sample *records)
+{
+	const struct rf_image_mapping *heap = sample_mapping(records, SAMPLE_HEAP);
+	struct rf_image_process *process = sample_payload(records, RF_RECORD_PROCESS, 0);
+	const struct rf_image_mark mark = { .start = heap->start,
+					    .end = heap->end,
+					    .flags = RF_MAPPING_DONTDUMP | RF_MAPPING_SEALED,
+					    .key = 2 };
+
+	process->protection_keys = 1u << 2;
+	sample_insert(records, sample_index(records, RF_RECORD_SEGMENTS, 0), RF_RECORD_MARKS, 0,
+		      &mark, sizeof(mark));
+	sample_recount(records);
+}
+
 static void write_sample(const struct statefile_sample *sample, const char *to)
 {
 	size_t bytes;
@@ -67,6 +82,7 @@ static void set_up(void)
 	statefile_name(&sample, 'x', 'p', "p.state");
 	set_names(&sample.records);
 	set_flags(&sample.records);
+	mark_heap(&sample.records);
 	write_sample(&sample, path);
 	sample_free(&sample.records);
 }
@@ -141,6 +157,7 @@ START_TEST(people_are_told_the_same)
 		"SIGUSR1 SIGRTMIN+0\n",
 		"555555554000-555555558000   16 KiB  r-xp       -  reference  /usr/bin/sample\n",
 		"rw-p       2  content    [heap]  locked  1 guard page\n",
+		"555555558000-555555560000  not-dumped  sealed  protection key 2\n",
 		"rw-s       -  reference  /a?b?\"\xc3\xa4\xe2\x82\xac?\xff +0x1000\n",
 		"r-xp       -  kernel     [vdso]\n",
 		"       2  relay                   the same as 1\n",

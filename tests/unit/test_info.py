@@ -68,6 +68,8 @@ expect("digest of the text", memory[0]["digest"], "01" + 14 * "0" + "02" + 14 * 
 expect("heap", pick(memory[1], "mode", "by", "what", "data_pages", "guard_pages", "locked"),
        {"mode": "rw-p", "by": "content", "what": "[heap]", "data_pages": 2, "guard_pages": 1,
         "locked": True})
+expect("marks", [(mark["start"], mark["marks"], mark["protection_key"]) for mark in info["marks"]],
+       [("0x555555558000", ["not-dumped", "sealed"], 2)])
 expect("shared", pick(memory[2], "mode", "by", "data_pages", "file_offset"),
        {"mode": "rw-s", "by": "reference", "data_pages": 0, "file_offset": PAGE})
 expect("stack", pick(memory[3], "what", "data_pages", "grows_down"),
