@@ -24,6 +24,7 @@ rf_unit_tests = \
 	%D%/test_facts \
 	%D%/test_fdduplicate \
 	%D%/test_fdsearch \
+	%D%/test_file_index \
 	%D%/test_frame \
 	%D%/test_image_contents \
 	%D%/test_image_road \
@@ -191,6 +192,11 @@ EXTRA_DIST += %D%/test_info.py
 %C%_test_io_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_io_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_io_LDADD = $(rf_unit_ldadd)
+%C%_test_file_index_SOURCES = %D%/test_file_index.c
+%C%_test_file_index_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_file_index_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_file_index_LDADD = $(rf_unit_ldadd)
+
 %C%_test_protection_keys_SOURCES = %D%/test_protection_keys.c
 %C%_test_protection_keys_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_protection_keys_CFLAGS = $(SANITIZED_CFLAGS)
