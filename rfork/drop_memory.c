@@ -99,7 +99,7 @@ size_t rf_drop_file_sharing(struct rf_drop *drop, void *payload, size_t bytes)
 
 static void unlock(struct rf_image_mapping *mapping)
 {
-	mapping->flags &= ~RF_MAPPING_LOCKED;
+	mapping->flags &= ~RF_MAPPING_LOCKS;
 }
 
 size_t rf_drop_locks(struct rf_drop *drop, void *payload, size_t bytes)

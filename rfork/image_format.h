@@ -350,7 +350,9 @@ enum rf_mapping_kind {
 #define RF_MAPPING_SHARED 1u /* of ANONYMOUS: `file` is the number of a shared memory */
 #define RF_MAPPING_GROWSDOWN 2u
 #define RF_MAPPING_DIGEST 4u
-#define RF_MAPPING_LOCKED 8u /* mlock(2) */
+#define RF_MAPPING_LOCKED 8u	 /* mlock(2) */
+#define RF_MAPPING_ONFAULT 2048u /* LOCKED, each page once it is touched: mlock2(2) */
+#define RF_MAPPING_LOCKS (RF_MAPPING_LOCKED | RF_MAPPING_ONFAULT)
 /* Of ANONYMOUS memory in huge pages, MAP_HUGETLB: from this bit on the logarithm of their size. */
 #define RF_MAPPING_HUGE_SHIFT 26
 #define RF_MAPPING_MIN_HUGE_BITS 13u
@@ -367,10 +369,11 @@ enum rf_mapping_kind {
 #define RF_MAPPING_SEALED 1024u
 #define RF_MAPPING_RANDOM 4096u
 #define RF_MAPPING_SEQUENTIAL 8192u
+#define RF_MAPPING_DROPPABLE 16384u /* MAP_DROPPABLE of mmap(2) */
 #define RF_MAPPING_MARKS                                                                           \
 	(RF_MAPPING_WIPEONFORK | RF_MAPPING_DONTDUMP | RF_MAPPING_DONTFORK | RF_MAPPING_HUGEPAGE | \
 	 RF_MAPPING_NOHUGEPAGE | RF_MAPPING_MERGEABLE | RF_MAPPING_SEALED | RF_MAPPING_RANDOM |    \
-	 RF_MAPPING_SEQUENTIAL)
+	 RF_MAPPING_SEQUENTIAL | RF_MAPPING_DROPPABLE)
 
 struct rf_image_mapping {
 	uint64_t start, end;

@@ -16,7 +16,7 @@
 #define KNOWN_PROTECTION (RF_PROTECTION_READ | RF_PROTECTION_WRITE | RF_PROTECTION_EXECUTE)
 #define KNOWN_FLAGS                                                                                \
 	(RF_MAPPING_SHARED | RF_MAPPING_GROWSDOWN | RF_MAPPING_DIGEST | RF_MAPPING_LOCKED |        \
-	 RF_MAPPING_HUGE)
+	 RF_MAPPING_ONFAULT | RF_MAPPING_HUGE)
 
 int rf_record_add_file(struct rf_reader *reader, struct rf_image *image,
 		       const struct rf_image_file *fields, const void *path, size_t length)
@@ -128,6 +128,8 @@ static const char *find_fault(const struct rf_reader *reader, const struct rf_im
 	if (mapping->protection & ~KNOWN_PROTECTION || mapping->flags & ~KNOWN_FLAGS ||
 	    mapping->kind > RF_MAPPING_OBJECT)
 		return "a mapping has an unknown property";
+	if ((mapping->flags & (RF_MAPPING_LOCKED | RF_MAPPING_ONFAULT)) == RF_MAPPING_ONFAULT)
+		return "a mapping is to be locked, and is not";
 	if (mapping->kind == RF_MAPPING_OBJECT)
 		return find_object_fault(image, mapping);
 	if ((mapping->flags & RF_MAPPING_DIGEST && !is_file) ||

@@ -386,7 +386,7 @@ static void lock_memory(struct writer *writer, const struct rf_image_mapping *ma
 {
 	uint64_t bytes = mapping->end - mapping->start;
 
-	if (mapping->protection & RF_PROTECTION_READ)
+	if (mapping->protection & RF_PROTECTION_READ && !(mapping->flags & RF_MAPPING_ONFAULT))
 		add_step(writer, SYS_mlock, mapping->start, bytes, 0, 0, 0);
 	else
 		add_step(writer, SYS_mlock2, mapping->start, bytes, MLOCK_ONFAULT, 0, 0);

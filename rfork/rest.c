@@ -221,7 +221,8 @@ static void take_range(void *context, const struct rf_smaps_mapping *mapping)
 		locked->is_full = true;
 	else
 		rest->locked[rest->locked_count++] =
-			(struct rf_rest_range){ mapping->start, mapping->end };
+			(struct rf_rest_range){ mapping->start, mapping->end,
+						mapping->flags & RF_MAPPING_LOCKS };
 }
 
 static bool is_locked(const struct rf_rest *rest, uint64_t address)
@@ -266,7 +267,7 @@ void rf_rest_mark_locked(const struct rf_rest *rest, struct rf_snapshot *snapsho
 		while (range < rest->locked_count && rest->locked[range].end <= image->start)
 			range++;
 		if (range < rest->locked_count && rest->locked[range].start <= image->start)
-			image->flags |= RF_MAPPING_LOCKED;
+			image->flags |= rest->locked[range].flags;
 	}
 }
 

@@ -21,7 +21,8 @@ struct rf_rest {
 	struct rf_maps maps; /* of the caller */
 	struct rf_rest_range {
 		uint64_t start, end;
-	} * locked; /* by mlock(2), ascending */
+		uint32_t flags; /* RF_MAPPING_LOCKS */
+	} * locked;		/* by mlock(2), ascending */
 	size_t locked_count;
 	struct rf_image_lock *locks;
 	size_t lock_count;

@@ -13,6 +13,8 @@
 #include "rfork/restore_region.h"
 #include "rfork/sys.h"
 
+#define RF_MAP_DROPPABLE 0x08 /* Linux 6.11; missing in older headers */
+
 static const struct {
 	uint32_t flag;
 	int advice;
@@ -33,6 +35,14 @@ static int fail(const struct rf_image_mark *mark, long error, const char *what,
 {
 	return rf_report(report, ENOTSUP, "mapping %lx-%lx cannot be %s: %s", mark->start,
 			 mark->end, what, strerrordesc_np((int)-error));
+}
+
+/* Memory that the kernel may drop begins as such: it is made anew, without what it held, which the
+ * program must be able to do without at any time.  A kernel that has none does without it. */
+static void make_droppable(const struct rf_image_mark *mark, uint64_t address, uint32_t protection)
+{
+	rf_sys_mmap(address, mark->end - mark->start, (int)protection,
+		    RF_MAP_DROPPABLE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 static int mark_one(const struct rf_image_mark *mark, uint64_t address, struct rf_report *report)
@@ -57,11 +67,12 @@ int rf_restore_marks(const struct rf_image *image, const struct rf_places *place
 	for (uint32_t i = 0; i < image->mark_count && error == 0; i++) {
 		const struct rf_image_mark *mark = &image->marks[i];
 		size_t index = rf_image_find_mapping(image, mark->start, mark->end);
+		const struct rf_place *place = &places->mappings[index];
+		uint64_t address = mark->start - image->mappings[index].start + place->address;
 
-		error = mark_one(mark,
-				 mark->start - image->mappings[index].start +
-					 places->mappings[index].address,
-				 report);
+		if (mark->flags & RF_MAPPING_DROPPABLE)
+			make_droppable(mark, address, place->protection);
+		error = mark_one(mark, address, report);
 		/* of nothing: whether the kernel has the call (Linux 6.10) */
 		if (error == 0 && mark->flags & RF_MAPPING_SEALED &&
 		    rf_syscall(RF_SYS_MSEAL, 0, 0, 0) == -ENOSYS)

@@ -201,8 +201,9 @@ int rf_restore_locked(const struct rf_image *image, const struct rf_places *plac
 
 		if (!(mapping->flags & RF_MAPPING_LOCKED))
 			continue;
-		error = rf_syscall(SYS_mlock, places->mappings[i].address,
-				   mapping->end - mapping->start);
+		error = rf_syscall(SYS_mlock2, places->mappings[i].address,
+				   mapping->end - mapping->start,
+				   mapping->flags & RF_MAPPING_ONFAULT ? MLOCK_ONFAULT : 0);
 		if (error < 0 && (error != -ENOMEM || places->mappings[i].protection))
 			return rf_report(report, ENOTSUP, "mapping %lx-%lx cannot be locked: %s",
 					 mapping->start, mapping->end,

@@ -21,6 +21,7 @@ static const struct {
 	{ "hg", RF_MAPPING_HUGEPAGE },	{ "nh", RF_MAPPING_NOHUGEPAGE },
 	{ "mg", RF_MAPPING_MERGEABLE }, { "sl", RF_MAPPING_SEALED },
 	{ "rr", RF_MAPPING_RANDOM },	{ "sr", RF_MAPPING_SEQUENTIAL },
+	{ "lf", RF_MAPPING_ONFAULT },	{ "dp", RF_MAPPING_DROPPABLE },
 };
 
 struct reading {

@@ -46,6 +46,7 @@ struct rf_snapshot_mapping {
 	size_t first_run, runs; /* in rf_snapshot.runs */
 	bool runs_complete;	/* else look again when the pages are sent */
 	bool is_continued;	/* in the image it is one mapping with the one before it */
+	uint32_t marks, key;	/* that it had before a copy took its place */
 };
 
 /* Where digests of file ranges come from when the node has another boot. */

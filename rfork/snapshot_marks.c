@@ -43,16 +43,23 @@ static bool continues_last(const struct marking *marking, uint32_t flags, uint32
 	       last->flags == flags && last->key == key;
 }
 
+/* The kernel's own key, of memory that can only be executed, is not the process's. */
+static uint32_t find_key(const struct rf_snapshot *snapshot, uint32_t key)
+{
+	return rf_keys_have(snapshot->process.protection_keys, key) ? key : 0;
+}
+
 /* The kernel may have joined memory that is no part of the image to a mapping that is. */
 static void visit(void *context, const struct rf_smaps_mapping *found)
 {
 	struct marking *marking = context;
 	const struct rf_snapshot *snapshot = marking->snapshot;
-	uint32_t flags = found->flags & RF_MAPPING_MARKS;
-	uint32_t key = rf_keys_have(snapshot->process.protection_keys, found->key) ? found->key : 0;
 
 	for (; marking->next < snapshot->mapping_count; marking->next++) {
-		const struct rf_image_mapping *image = &snapshot->mappings[marking->next].image;
+		const struct rf_snapshot_mapping *mapping = &snapshot->mappings[marking->next];
+		const struct rf_image_mapping *image = &mapping->image;
+		uint32_t flags = (found->flags & RF_MAPPING_MARKS) | mapping->marks;
+		uint32_t key = find_key(snapshot, mapping->key ? mapping->key : found->key);
 
 		if (image->start >= found->end)
 			return;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "rfork/smaps.h"
 #include "rfork/snapshot.h"
 #include "rfork/sys.h"
 
@@ -86,7 +87,37 @@ static bool is_borrowed(const struct rf_snapshot_mapping *mapping)
 	       rf_mapping_huge_bytes(&mapping->image);
 }
 
-int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report)
+static bool is_any_borrowed(const struct rf_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->mapping_count; i++)
+		if (is_borrowed(&snapshot->mappings[i]))
+			return true;
+	return false;
+}
+
+struct noting {
+	struct rf_snapshot *snapshot;
+	size_t next; /* of its mappings */
+};
+
+static void note_marks(void *context, const struct rf_smaps_mapping *found)
+{
+	struct noting *noting = context;
+	struct rf_snapshot *snapshot = noting->snapshot;
+
+	for (; noting->next < snapshot->mapping_count; noting->next++) {
+		struct rf_snapshot_mapping *mapping = &snapshot->mappings[noting->next];
+
+		if (mapping->image.start >= found->end)
+			return;
+		if (mapping->image.start < found->start || !is_borrowed(mapping))
+			continue;
+		mapping->marks = found->flags & RF_MAPPING_MARKS;
+		mapping->key = found->key;
+	}
+}
+
+static int copy_borrowed(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report)
 {
 	for (size_t i = 0; i < snapshot->mapping_count; i++) {
 		struct rf_snapshot_mapping *mapping = &snapshot->mappings[i];
@@ -98,12 +129,32 @@ int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_r
 		    rf_snapshot_check_huge(snapshot, &mapping->image, report) < 0)
 			return -report->error;
 		error = unshare_mapping(snapshot, mapping, memory_fd);
+		if (error == -EPERM)
+			return rf_report(
+				report, ENOTSUP,
+				"memory %lx-%lx: it is shared, and mseal(2) keeps the copy "
+				"from its place",
+				mapping->image.start, mapping->image.end);
 		if (error < 0)
 			return rf_report(report, -error, "copying the memory at %lx-%lx: %m",
 					 mapping->image.start, mapping->image.end);
 	}
-	snapshot->original = 0; /* what becomes of its memory concerns nobody any more */
 	return 0;
+}
+
+int rf_snapshot_unshare(struct rf_snapshot *snapshot, int memory_fd, struct rf_report *report)
+{
+	struct noting noting = { .snapshot = snapshot };
+	int error = 0;
+
+	/* a copy is not marked */
+	if (is_any_borrowed(snapshot))
+		error = rf_smaps_read(snapshot->smaps_fd, note_marks, &noting);
+	if (error < 0)
+		return rf_report(report, -error, "/proc/self/smaps: %m");
+	error = copy_borrowed(snapshot, memory_fd, report);
+	snapshot->original = 0; /* what becomes of its memory concerns nobody any more */
+	return error;
 }
 
 /* -- files that others have replaced ---------------------------------------------------------- */

@@ -466,7 +466,7 @@ static void mark(void *context, const struct rf_smaps_mapping *found)
 			return;
 		if (mapping->start < found->start || mapping->end > found->end)
 			continue;
-		mapping->flags |= found->flags & RF_MAPPING_LOCKED;
+		mapping->flags |= found->flags & RF_MAPPING_LOCKS;
 		if (flags | key)
 			image->marks[image->mark_count++] =
 				(struct rf_image_mark){ .start = mapping->start,

@@ -139,6 +139,38 @@ static int plan_segments(struct writing *writing, const struct rf_image_mapping 
 	return error;
 }
 
+static int plan_data(struct writing *writing, uint64_t start, uint64_t end)
+{
+	return start == end ? 0
+			    : rf_statefile_plan(&writing->file, start, (end - start) / PAGE_BYTES,
+						RF_SEGMENT_DATA, 0);
+}
+
+/* All that is not a guard page, whosever it is. */
+static int plan_readable(struct writing *writing, uint64_t start, uint64_t end)
+{
+	const struct rf_source *source = writing->source;
+	int error = 0;
+
+	for (size_t i = rf_source_find(source, start);
+	     i < source->segment_count && source->segments[i].address < end && error == 0; i++) {
+		const struct rf_segment *guard = &source->segments[i];
+		uint64_t guard_end = guard->address + guard->bytes;
+
+		if (guard->kind != RF_SEGMENT_GUARD)
+			continue;
+		if (guard_end > end)
+			guard_end = end;
+		error = plan_data(writing, start, guard->address);
+		if (error == 0)
+			error = rf_statefile_plan(&writing->file, guard->address,
+						  (guard_end - guard->address) / PAGE_BYTES,
+						  RF_SEGMENT_GUARD, 0);
+		start = guard_end;
+	}
+	return error < 0 ? error : plan_data(writing, start, end);
+}
+
 /* The file as far as it goes; of what is behind it, what the process has put there itself. */
 static int plan_contents(struct writing *writing, struct rf_image_mapping *mapping)
 {
@@ -147,8 +179,7 @@ static int plan_contents(struct writing *writing, struct rf_image_mapping *mappi
 	uint64_t visible =
 		rf_file_visible_bytes(file, mapping->file_offset, mapping->end - mapping->start);
 	uint64_t end = mapping->start + ((visible + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
-	int error = rf_statefile_plan(&writing->file, mapping->start,
-				      (end - mapping->start) / PAGE_BYTES, RF_SEGMENT_DATA, 0);
+	int error = plan_readable(writing, mapping->start, end);
 
 	for (size_t i = rf_source_find(source, end); i < source->segment_count && error == 0; i++) {
 		const struct rf_segment *segment = &source->segments[i];

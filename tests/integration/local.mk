@@ -30,6 +30,7 @@ rf_integration_tests = \
 	%D%/cancelled_threads_leave_nothing \
 	%D%/chains_pass_signals_and_stops \
 	%D%/changed_library_goes_by_content \
+	%D%/checkerboards_travel \
 	%D%/checkpoint_is_of_one_moment \
 	%D%/checkpoint_keeps_what_fork_drops \
 	%D%/checkpoints_are_asked_for_beforehand \
@@ -102,6 +103,7 @@ rf_integration_tests = \
 	%D%/eventfds_travel \
 	%D%/every_kind_restarts_two_hundred_times \
 	%D%/every_register_of_a_running_thread_goes_on \
+	%D%/every_sort_of_mapping_is_as_after_a_fork \
 	%D%/executable_resumes_the_program \
 	%D%/executables_go_on_in_time \
 	%D%/executables_run_in_bare_places \
@@ -384,6 +386,7 @@ tests_support_libsupport_la_LIBADD = rfork/librfork_common.la $(LIBSODIUM_LIBS)
 check_PROGRAMS += %D%/debuggee
 %C%_debuggee_SOURCES = %D%/debuggee.c
 %C%_debuggee_CFLAGS = $(AM_CFLAGS)
+%C%_checkerboards_travel_LDADD = $(rf_integration_ldadd)
 %C%_debuggee_LDADD = librfork.la
 %C%_debuggee_LDFLAGS = -no-install
 %D%/debuggee-%.o: override CFLAGS += -g -O0
@@ -548,6 +551,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_eventfds_travel_LDADD = $(rf_integration_ldadd)
 %C%_every_kind_restarts_two_hundred_times_LDADD = $(rf_integration_ldadd)
 %C%_every_register_of_a_running_thread_goes_on_LDADD = $(rf_integration_ldadd)
+%C%_every_sort_of_mapping_is_as_after_a_fork_LDADD = $(rf_integration_ldadd)
 %C%_executable_resumes_the_program_LDADD = $(rf_integration_ldadd)
 %C%_executables_go_on_in_time_LDADD = $(rf_integration_ldadd)
 %C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)

@@ -56,7 +56,8 @@ static const char *judge_mapping(const struct rf_image *image, uint32_t index)
 	if (huge && (huge < 13 || huge > 40 || mapping->kind || mapping->flags & 2 ||
 		     (mapping->start | mapping->end | offset) & ((UINT64_C(1) << huge) - 1)))
 		return "its huge pages are wrong";
-	if (mapping->protection > 7 || (mapping->flags & 0x3ffffff) > 15 || mapping->kind > 3)
+	if (mapping->protection > 7 || mapping->flags & 0x3fff7f0 ||
+	    (mapping->flags & 2056) == 2048 || mapping->kind > 3)
 		return "a mapping has an unknown property";
 	if (mapping->kind == 0 && mapping->flags & RF_MAPPING_SHARED)
 		return mapping->file > index || mapping->file_offset % SAMPLE_PAGE ||
