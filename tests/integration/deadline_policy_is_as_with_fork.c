@@ -7,9 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <sched.h>
-#include <signal.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/checkpoint.h"
@@ -90,12 +88,10 @@ static void move_itself(void)
 }
 
 /* Goes on as another process, when it has been taken. */
-_Noreturn static void stand(pid_t self)
+_Noreturn static void stand(void)
 {
 	CHECK_CALL(choose(0));
-	CHECK_CALL(raise(SIGSTOP));
-	while (syscall(SYS_getpid) == self)
-		sched_yield();
+	undump_point();
 	_exit(has_chosen(0) ? RIGHT : 1);
 }
 
@@ -103,17 +99,8 @@ static void be_undumped(void)
 {
 	static struct undump_result result;
 	const char *path = checkpoint_path("app");
-	pid_t pid = CHECK_CALL(fork());
-	int status;
 
-	if (!pid)
-		stand(getpid());
-	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_CALL(kill(pid, SIGCONT));
-	undump_process(pid, path, "--thin");
-	CHECK_CALL(kill(pid, SIGKILL));
-	test_expect_signal(pid, SIGKILL);
+	undump_live(stand, path);
 	undump_run(&result, path, NULL);
 	if (result.status != RIGHT || result.text[0])
 		test_fail(__FILE__, __LINE__, "exit status %d: %s", result.status, result.text);

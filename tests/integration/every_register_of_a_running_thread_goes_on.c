@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/checkpoint.h"
@@ -224,21 +223,6 @@ static void expect_right(const struct undump_result *result)
 		test_fail(__FILE__, __LINE__, "exit status %d: %s", result->status, result->text);
 }
 
-static void take(const char *path)
-{
-	pid_t pid = CHECK_CALL(fork());
-	int status;
-
-	if (!pid)
-		live();
-	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_CALL(kill(pid, SIGCONT));
-	undump_process(pid, path, "--thin");
-	CHECK_CALL(kill(pid, SIGKILL));
-	test_expect_signal(pid, SIGKILL);
-}
-
 int main(void)
 {
 	static struct undump_result result;
@@ -247,7 +231,7 @@ int main(void)
 
 	test_begin();
 	path = checkpoint_path("app");
-	take(path);
+	undump_live(live, path);
 	undump_run(&result, path, NULL);
 	expect_right(&result);
 	node_start(&node, NULL);

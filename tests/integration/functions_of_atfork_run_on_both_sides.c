@@ -11,14 +11,10 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/mover.h"
@@ -164,28 +160,16 @@ static void send_statefile(const struct node *node, const char *path)
 }
 
 /* A process that is taken from outside hears of nothing. */
-_Noreturn static void stand(pid_t self)
+_Noreturn static void stand(void)
 {
 	add_two();
-	CHECK_CALL(raise(SIGSTOP));
-	while (syscall(SYS_getpid) == self)
-		sched_yield();
+	undump_point();
 	_exit(trace[0] ? 1 : RESTART_RIGHT);
 }
 
 static void take(const char *path)
 {
-	pid_t pid = CHECK_CALL(fork());
-	int status;
-
-	if (!pid)
-		stand(getpid());
-	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_CALL(kill(pid, SIGCONT));
-	undump_process(pid, path, "--thin");
-	CHECK_CALL(kill(pid, SIGKILL));
-	test_expect_signal(pid, SIGKILL);
+	undump_live(stand, path);
 	restart_expect(path);
 	undump_remove(path);
 }

@@ -8,14 +8,10 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/securebits.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/checkpoint.h"
@@ -152,29 +148,17 @@ static void write_executable(const char *path)
 }
 
 /* Goes on as another process, when it has been taken. */
-_Noreturn static void stand(pid_t self)
+_Noreturn static void stand(void)
 {
 	confinement->enter();
-	CHECK_CALL(raise(SIGSTOP));
-	while (syscall(SYS_getpid) == self)
-		sched_yield();
+	undump_point();
 	_exit(RIGHT - (rights_may(DROPPED) != confinement->may) -
 	      (rights_could(DROPPED) != confinement->could));
 }
 
 static void take_process(const char *path)
 {
-	pid_t pid = CHECK_CALL(fork());
-	int status;
-
-	if (!pid)
-		stand(getpid());
-	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_CALL(kill(pid, SIGCONT));
-	undump_process(pid, path, "--thin");
-	CHECK_CALL(kill(pid, SIGKILL));
-	test_expect_signal(pid, SIGKILL);
+	undump_live(stand, path);
 }
 
 static void write_statefile(const char *path)

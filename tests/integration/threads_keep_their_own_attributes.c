@@ -16,7 +16,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/checkpoint.h"
@@ -160,21 +159,6 @@ _Noreturn static void live(void)
 	_exit(atomic_load(&lost) ? 1 : RIGHT);
 }
 
-static void take(const char *path)
-{
-	pid_t pid = CHECK_CALL(fork());
-	int status;
-
-	if (!pid)
-		live();
-	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	CHECK_CALL(kill(pid, SIGCONT));
-	undump_process(pid, path, "--thin");
-	CHECK_CALL(kill(pid, SIGKILL));
-	test_expect_signal(pid, SIGKILL);
-}
-
 /* -- where it goes on -------------------------------------------------------------------------- */
 
 static void expect_right(const struct undump_result *result, const char *line)
@@ -219,7 +203,7 @@ static void start_as_nobody(const char *path)
 static void try_realtime(const char *path)
 {
 	is_realtime = true;
-	take(path);
+	undump_live(live, path);
 	CHECK_CALL(chmod(path, 0755));
 	start(path, NULL);
 	start_as_nobody(path);
@@ -250,7 +234,7 @@ int main(void)
 		test_skip("the test itself has a nice value");
 	find_cpus();
 	snprintf(path, sizeof(path), "%s", checkpoint_path("app"));
-	take(path);
+	undump_live(live, path);
 	start(path, NULL);
 	send(path);
 	undump_remove(path);

@@ -6,9 +6,11 @@
 #include "tests/support/undump.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +72,32 @@ void undump_process(pid_t pid, const char *path, const char *option)
 		   NULL);
 	if (result.status != 0 || !strstr(result.text, "stopped for "))
 		test_fail(__FILE__, __LINE__, "undump: exit %d: %s", result.status, result.text);
+}
+
+void undump_live(void (*live)(void), const char *path)
+{
+	pid_t pid = CHECK_CALL(fork());
+	int status;
+
+	if (!pid) {
+		live();
+		_exit(126);
+	}
+	CHECK_EQUAL(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	CHECK_CALL(kill(pid, SIGCONT));
+	undump_process(pid, path, "--thin");
+	CHECK_CALL(kill(pid, SIGKILL));
+	test_expect_signal(pid, SIGKILL);
+}
+
+void undump_point(void)
+{
+	long self = syscall(SYS_getpid);
+
+	CHECK_CALL(raise(SIGSTOP));
+	while (syscall(SYS_getpid) == self)
+		sched_yield();
 }
 
 void undump_remove(const char *path)

@@ -20,6 +20,15 @@ void undump_run(struct undump_result *result, const char *program, ...);
  * succeeds. */
 void undump_process(pid_t pid, const char *path, const char *option);
 
+/*
+ * Makes a thin executable of a process of its own, which runs `live`: that builds a state, stops itself
+ * (SIGSTOP, as undump_point() does), and, in what is restarted, exits by what it sees.
+ */
+void undump_live(void (*live)(void), const char *path);
+
+/* Stops, to be taken, and returns in restarted processes only. */
+void undump_point(void);
+
 /* Removes an executable and its companion. */
 void undump_remove(const char *path);
 
