@@ -73,6 +73,14 @@ static bool put_into_group(const char *number)
 	return is_put;
 }
 
+/* Of one hierarchy, or of that of processor time. */
+static void make_group(void)
+{
+	snprintf(group, sizeof(group), "/sys/fs/cgroup%s/rfork-test-%d",
+		 access("/sys/fs/cgroup/cgroup.procs", F_OK) == 0 ? "" : "/cpu", (int)getpid());
+	mkdir(group, 0700);
+}
+
 static bool enter_group(void)
 {
 	return put_into_group("0");
@@ -156,8 +164,7 @@ int main(void)
 
 	test_begin();
 	node_start(&node, NULL);
-	snprintf(group, sizeof(group), "/sys/fs/cgroup/rfork-test-%d", (int)getpid());
-	mkdir(group, 0700);
+	make_group();
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		tried += try_place(&places[i]);
 	node_stop(&node);
