@@ -49,7 +49,7 @@ guest_initrd() {
 	install -m 644 "$guests_folder/guest-agent" "$top/agent"
 	(RFORK_VM_DIRECTORY=$PWD && export RFORK_VM_DIRECTORY && export -p) >"$top/environment"
 	printf %s "$PWD" >"$top/directory"
-	printf '%s\n' "${guests_folder%/tests/rdma}" "${RFORK_BUILD:-$PWD}" >"$top/kept-folders"
+	printf '%s\n' "${guests_folder%/tests/rdma}" "${RFORK_BUILD:-$PWD}" "$vm_cache" >"$top/kept-folders"
 	for folder in "$1/root" "$top"; do
 		(cd "$folder" && find . | "$1/root/bin/busybox" cpio -o -H newc 2>/dev/null)
 	done

@@ -6,14 +6,17 @@
 #
 #   $vm_cache/VERSION/vmlinux   what QEMU starts
 #   $vm_cache/VERSION/root/     busybox and the modules a guest begins with
+#   $vm_cache/VERSION/more/     modules that some tests load, in the order of modules/order
 
 vm_cache=${RFORK_VM_CACHE:-${RFORK_BUILD:+$RFORK_BUILD/tests/rdma/kernels}}
 vm_cache=${vm_cache:-${XDG_CACHE_HOME:-$HOME/.cache}/rfork-vm}
 
-# Modules, with those that they need.  Nothing loads others later: the guest's files are the host's, and
-# those have no modules for this kernel.
+# Modules, with those that they need.  Nothing loads others later by itself: the guest's files are the
+# host's, and those have no modules for this kernel.
 kernel_modules=(virtio_pci virtio_console 9pnet_virtio 9p virtio_net dummy veth
 	unix_diag inet_diag crc32c_generic nf_tables crc32_generic rdma_rxe ib_uverbs rdma_ucm)
+
+kernel_more_modules=(nfsd nfsv4)
 
 # kernel_package VERSION: the newest package of that series, such as 6.1 or 6.12.
 kernel_package() {
@@ -62,12 +65,15 @@ kernel_unpack_all() {
 		return 1
 	fi
 	echo "unpacking $package into $vm_cache" >&2
-	mkdir -p "$2"/{deb,root/{bin,modules,proc,sys,dev,host,kept}}
+	mkdir -p "$2"/{deb,root/{bin,modules,proc,sys,dev,host,kept},more/modules}
 	kernel_unpack "$package" "$2/deb" && kernel_unpack busybox-static "$2/deb" || return 1
 	mv "$2/deb/bin/busybox" "$2/root/bin"
 	kernel_extract "$2"/deb/boot/vmlinuz-* >"$2/vmlinux"
 	for module in "${kernel_modules[@]}"; do
 		kernel_add_module "$module" "$2/deb/lib/modules" "$2/root"
+	done
+	for module in "${kernel_more_modules[@]}"; do
+		kernel_add_module "$module" "$2/deb/lib/modules" "$2/more"
 	done
 	rm -rf "$2/deb"
 }

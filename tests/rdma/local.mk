@@ -9,6 +9,10 @@ check_PROGRAMS += %D%/traveller
 %C%_traveller_LDADD = $(rf_integration_ldadd)
 %C%_traveller_LDFLAGS = -no-install
 
+check_PROGRAMS += %D%/files_of_a_network
+%C%_files_of_a_network_LDADD = $(rf_integration_ldadd)
+%C%_files_of_a_network_LDFLAGS = -no-install
+
 # Scripts that boot guests.
 rf_guest_tests = \
 	%D%/processes_run_on_another_kernel.sh \
@@ -16,7 +20,8 @@ rf_guest_tests = \
 dist_check_SCRIPTS += $(rf_guest_tests)
 TESTS += $(rf_guest_tests)
 EXTRA_DIST += %D%/README.md %D%/vm %D%/guests.sh %D%/guest-init %D%/guest-agent %D%/kernel.sh \
-	%D%/nodes.sh %D%/programs.sh \
+	%D%/nodes.sh %D%/programs.sh %D%/network_folder.sh \
+	%D%/files_of_a_network_travel.sh \
 	%D%/kernels_and_carriers.sh
 
 # What takes minutes: every integration program in a guest with Linux 6.12, some with 6.1, each kind of state
@@ -33,6 +38,7 @@ check-rdma: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 		$(SH_LOG_COMPILER) $(srcdir)/%D%/programs_pass_in_a_guest.sh $(rf_guest_ways) \
 		'$(rf_state_test) all process' '$(rf_state_test) all restart' || status=1; \
 	$(SH_LOG_COMPILER) $(srcdir)/%D%/kernels_and_carriers.sh || status=1; \
+	$(SH_LOG_COMPILER) $(srcdir)/%D%/files_of_a_network_travel.sh || status=1; \
 	exit $$status
 
 # Programs for guests; elsewhere they are skipped, as there is no device.

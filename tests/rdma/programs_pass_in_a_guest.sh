@@ -12,7 +12,7 @@ source "$RFORK_SOURCE/tests/rdma/guests.sh"
 source "$RFORK_SOURCE/tests/rdma/programs.sh"
 
 some=(address_collisions_are_solved async_returns_at_the_snapshot clocks_go_on
-	grown_windows_are_enforced
+	eventfds_travel grown_windows_are_enforced
 	heap_grows_as_one_mapping holes_stay_holes huge_pages_travel malloc_works_after_the_move
 	many_mappings_travel mapped_files_go_by_reference moved_process_leaves_a_small_ghost
 	moved_process_may_rfork
