@@ -9,7 +9,7 @@
 # Programs are named from the build folder, as in TESTS, and may have arguments behind blanks.  One that skips
 # itself does so for the same reasons as elsewhere, which its line repeats.
 
-program_limit_s=300
+program_limit_s=600
 program_environment=() # as of env(1)
 
 # What programs print is in no file: the guest is gone when somebody looks.
