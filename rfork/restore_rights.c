@@ -57,11 +57,14 @@ static bool has_securebits(const struct rf_image *image)
 	return !wanted || !(wanted & ~(uint32_t)rf_sys_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
 }
 
-/* Where the means to limit it are lacking, no program that it executes gives it anything. */
+/* Where the means to limit it are lacking, no program that it executes gives it anything; without
+ * warnings that is not ours to decide. */
 static int gain_nothing(const char *what, struct rf_warnings *warnings)
 {
 	if (rf_sys_prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
 		return 0;
+	if (!warnings)
+		return -EPERM;
 	rf_warn(warnings, 0, "%s, and so no_new_privs is set", what);
 	return (int)rf_sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -71,12 +74,10 @@ static int limit(const struct rf_image *image, struct rf_warnings *warnings)
 	const struct rf_image_rights *kept = &image->rights;
 	int error = image->has_rights ? limit_bounding(kept->bounding) : 0;
 
-	if (error == -EPERM && warnings)
+	if (error == -EPERM)
 		error = gain_nothing("bounding set: it cannot be limited to what it was", warnings);
 	if (error == 0 && !has_securebits(image))
-		error = warnings ? gain_nothing("securebits: those that confine it cannot be set",
-						warnings)
-				 : -EPERM;
+		error = gain_nothing("securebits: those that confine it cannot be set", warnings);
 	if (error == 0 && image->has_rights)
 		error = limit_permitted(kept->permitted, kept->permitted & kept->bounding);
 	return error;

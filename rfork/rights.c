@@ -266,14 +266,17 @@ void rf_rights_collect(struct rf_image_rights *rights)
 		rights->user_namespace = read_user_namespace();
 }
 
-void rf_rights_refuse(const struct rf_image_rights *rights, uint32_t securebits,
+void rf_rights_refuse(const struct rf_image_rights *rights, const struct rf_image_state *state,
 		      const struct rf_machine_facts *facts, bool same_boot,
 		      struct rf_refusals *refusals)
 {
 	struct rf_rights node;
 
 	memcpy(&node, facts->program, sizeof(node));
-	refuse_bounding(rights, &node, same_boot, refusals);
-	refuse_securebits(securebits, &node, refusals);
+	/* else no program that the child executes gives it anything */
+	if (!(state->flags & RF_STATE_NO_NEW_PRIVS)) {
+		refuse_bounding(rights, &node, same_boot, refusals);
+		refuse_securebits(state->securebits, &node, refusals);
+	}
 	refuse_root(rights, &node, same_boot, refusals);
 }

@@ -132,8 +132,7 @@ static void limit_rights(struct rf_ghost_order *order, const struct rf_machine_f
 	const bool same_boot = order->request.same_boot;
 
 	rf_rights_collect(rights);
-	rf_rights_refuse(rights, order->attributes.state.securebits, node, same_boot,
-			 &order->refusals);
+	rf_rights_refuse(rights, &order->attributes.state, node, same_boot, &order->refusals);
 	order->request.limits_rights = rf_rights_limit(rights, node, same_boot);
 }
 

@@ -274,8 +274,7 @@ static int limit_rights(struct rf_ghost_order *order, struct rf_source *source,
 
 	if (!image->has_rights)
 		image->rights = none;
-	rf_rights_refuse(&image->rights, image->state.securebits, node, same_boot,
-			 &order->refusals);
+	rf_rights_refuse(&image->rights, &image->state, node, same_boot, &order->refusals);
 	image->has_rights = rf_rights_limit(&image->rights, node, same_boot);
 	return rf_refusals_report(&order->refusals, "cannot travel", "", report);
 }

@@ -4,7 +4,7 @@
  * do that the node runs: what root has dropped, and what is not in the bounding set, which a
  * program that the child executes cannot get, nor by what is inheritable where the server runs.
  * Securebits that confine the caller confine its child.  Where the node may not do so, the call is
- * refused, by name.
+ * refused, by name; but under no_new_privs, which the child has, too, there is nothing to get.
  */
 #define _GNU_SOURCE
 #include <linux/securebits.h>
@@ -116,6 +116,23 @@ static void go_to_a_user_without_fixup(void)
 	test_expect_exit(pid, 0);
 }
 
+static void go_to_a_user_without_gains(void)
+{
+	char list[256];
+	pid_t pid;
+
+	rights_drop_bounding(DROPPED);
+	confine_root();
+	CHECK_CALL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK_EQUAL(rfork_check(node.host, NULL, list, sizeof(list)), 0);
+	pid = node_move_returns_twice(&node, 0);
+	if (!pid) {
+		CHECK_EQUAL(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
+		_exit(0);
+	}
+	test_expect_exit(pid, 0);
+}
+
 /* In a process of its own, for no way leads back. */
 static void try(void (*go)(void))
 {
@@ -152,6 +169,7 @@ int main(void)
 	try(go_to_a_user_without_bounding);
 	try(go_to_a_user_confined);
 	try(go_to_a_user_without_fixup);
+	try(go_to_a_user_without_gains);
 	node_stop(&node);
 	return test_end();
 }
