@@ -59,8 +59,9 @@ extern "C" {
 /* Take the calling thread only, as a fork does, instead of refusing where there are others. */
 #define RFORK_THIS_THREAD (1u << 7)
 
-/* Values of rfork_options.compression: how memory is packed on its way to the node; AUTO packs by
- * what the library sees of link and data, where that is quicker. */
+/* Values of rfork_options.compression: how memory, and bytes of files that go by content, are packed
+ * on their way to the node; AUTO packs by what the library sees of link and data, where that is
+ * quicker. */
 #define RFORK_COMPRESS_NONE 0u
 #define RFORK_COMPRESS_LZ4 1u
 #define RFORK_COMPRESS_ZSTD 2u
