@@ -54,6 +54,7 @@ static bool has_own(const struct trial *trial)
 	struct rf_image_thread_state image = trial->image->image, own = trial->own->image;
 
 	image.thread = own.thread = 0;
+	image.known = own.known = 0; /* of other threads one thing more is asked */
 	memset(image.comm, 0, sizeof(image.comm));
 	memset(own.comm, 0, sizeof(own.comm));
 	return memcmp(&image, &own, sizeof(image)) != 0 ||

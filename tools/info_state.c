@@ -125,6 +125,8 @@ void undump_info_thread_state(const struct rf_thread_attributes *thread)
 		printf(", no time-stamp counter");
 	if (state->flags & RF_THREAD_STATE_IO_FLUSHER)
 		printf(", flushes I/O");
+	if (state->flags & RF_THREAD_STATE_NO_NEW_PRIVS)
+		printf(", no_new_privs");
 	putchar('\n');
 }
 
@@ -202,4 +204,6 @@ void undump_info_json_thread_state(struct json *json, const struct rf_thread_att
 	write_set(json, "cpus", thread->cpus, state->cpu_bytes);
 	write_set(json, "numa_nodes", thread->nodes, state->node_bytes);
 	json_bool(json, "time_stamp_counter", !(state->flags & RF_THREAD_STATE_TSC));
+	if (state->thread) /* else it is among what the process has */
+		json_bool(json, "no_new_privs", state->flags & RF_THREAD_STATE_NO_NEW_PRIVS);
 }

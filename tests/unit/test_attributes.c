@@ -152,6 +152,17 @@ START_TEST(warnings_are_whole_lines)
 }
 END_TEST
 
+/* A thread may call itself what it likes. */
+START_TEST(names_make_no_lines)
+{
+	static const char line[] = "thread a?b?[2J?: its nice value\n";
+
+	rf_warn(&warnings, 0, "thread %s: its nice value", "a\nb\033[2J\177");
+	ck_assert_uint_eq(warnings.bytes, sizeof(line) - 1);
+	ck_assert_mem_eq(warnings.text, line, sizeof(line) - 1);
+}
+END_TEST
+
 START_TEST(warnings_from_the_wire_are_harmless)
 {
 	static const char text[] = "\033[2Jcleared\nnext\r\177\n";
@@ -181,6 +192,7 @@ int main(void)
 	tcase_add_test(tcase, realtime_is_reset_on_fork);
 	tcase_add_loop_test(tcase, raised_priority_is_reset_on_fork, -3, 4);
 	tcase_add_test(tcase, warnings_are_whole_lines);
+	tcase_add_test(tcase, names_make_no_lines);
 	tcase_add_test(tcase, warnings_from_the_wire_are_harmless);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
