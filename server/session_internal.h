@@ -68,10 +68,10 @@ void rf_session_linger(int fd);
 /* -- session_shell.c: the shell -------------------------------------------------------------- */
 
 /* The shell that waits is the one for pages that come by the connection: has it execute the other. */
-int rf_session_change_shell(const struct rf_session *session, struct rf_report *report);
+int rf_session_change_shell(struct rf_session *session, struct rf_report *report);
 
 /* Lends the shell the connection, from which it reads an image. */
-int rf_session_order_shell(const struct rf_session *session, struct rf_report *report);
+int rf_session_order_shell(struct rf_session *session, struct rf_report *report);
 
 /* Waits while the shell does: 0 once the child runs, or waits to (is_waiting, is_expecting), with
  * its streams and warnings taken in; or a negative errno with a report. */

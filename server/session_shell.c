@@ -38,47 +38,6 @@ void rf_session_end_shell(struct rf_session *session)
 	(void)rf_descendants_end(0);
 }
 
-static int send_order(const struct rf_session *session, struct rf_shell_order *order, int attached,
-		      struct rf_report *report)
-{
-	struct iovec iov = { order, sizeof(*order) };
-	int error;
-
-	order->version = RF_SHELL_ORDER_VERSION;
-	error = rf_descriptor_send(session->shell.socket, &iov, 1, attached);
-
-	/* the spare may have died since it was made */
-	return error < 0 ? rf_report(report, ECONNRESET, "the shell is gone: %s",
-				     strerrordesc_np(-error))
-			 : 0;
-}
-
-/* The shell that waits is the one for pages that come by the connection. */
-int rf_session_change_shell(const struct rf_session *session, struct rf_report *report)
-{
-	struct rf_shell_order order = { .kind = RF_SHELL_CHANGE_PROGRAM };
-
-	return send_order(session, &order, RF_SESSION_RDMA_PROGRAM_FD, report);
-}
-
-int rf_session_order_shell(const struct rf_session *session, struct rf_report *report)
-{
-	struct rf_shell_order order = { .kind = RF_SHELL_BECOME_IMAGE,
-					.connection_id = session->handover.connection_id,
-					.has_terminal = session->has_terminal,
-					.is_check = session->is_check,
-					.facts = *session->setup->facts };
-
-	if (session->codec_flags & RF_FACTS_LZ4)
-		order.codecs |= RF_CODEC_BIT(RF_CODEC_LZ4);
-	if (session->codec_flags & RF_FACTS_ZSTD)
-		order.codecs |= RF_CODEC_BIT(RF_CODEC_ZSTD);
-	if (session->has_road)
-		rf_format(order.rdma_device, sizeof(order.rdma_device), "%s",
-			  session->setup->rdma_device);
-	return send_order(session, &order, session->connection, report);
-}
-
 static int out_of_descriptors(struct rf_report *report)
 {
 	return rf_report(report, EAGAIN,
@@ -198,12 +157,69 @@ static int judge_report(struct rf_session *session, const struct rf_shell_report
 			 shell_report->kind);
 }
 
-static int report_death(int status, struct rf_report *report)
+/* What it has said itself tells more; what of ours it has not read comes before that as an error. */
+static int report_death(struct rf_session *session, int status, struct rf_report *report)
 {
+	struct rf_shell_report last;
+
+	if (read_shell(session, &last, report) > 0 && last.kind == RF_SHELL_FAILED)
+		return judge_report(session, &last, report);
+	if (report->error)
+		return -report->error;
 	if (WIFSIGNALED(status))
 		return rf_report(report, ECONNRESET, "the shell died by signal %d",
 				 WTERMSIG(status));
 	return rf_report(report, ECONNRESET, "the shell exited with %d", WEXITSTATUS(status));
+}
+
+/* It has died since it was made: it closes its end in no other way. */
+static int report_lost_shell(struct rf_session *session, struct rf_report *report)
+{
+	int status = 0;
+
+	while (waitpid(session->shell.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	session->shell.pid = 0;
+	return report_death(session, status, report);
+}
+
+static int send_order(struct rf_session *session, struct rf_shell_order *order, int attached,
+		      struct rf_report *report)
+{
+	struct iovec iov = { order, sizeof(*order) };
+	int error;
+
+	order->version = RF_SHELL_ORDER_VERSION;
+	error = rf_descriptor_send(session->shell.socket, &iov, 1, attached);
+	if (error == -EPIPE)
+		return report_lost_shell(session, report);
+	return error < 0 ? rf_report(report, -error, "an order to the shell: %m") : 0;
+}
+
+/* The shell that waits is the one for pages that come by the connection. */
+int rf_session_change_shell(struct rf_session *session, struct rf_report *report)
+{
+	struct rf_shell_order order = { .kind = RF_SHELL_CHANGE_PROGRAM };
+
+	return send_order(session, &order, RF_SESSION_RDMA_PROGRAM_FD, report);
+}
+
+int rf_session_order_shell(struct rf_session *session, struct rf_report *report)
+{
+	struct rf_shell_order order = { .kind = RF_SHELL_BECOME_IMAGE,
+					.connection_id = session->handover.connection_id,
+					.has_terminal = session->has_terminal,
+					.is_check = session->is_check,
+					.facts = *session->setup->facts };
+
+	if (session->codec_flags & RF_FACTS_LZ4)
+		order.codecs |= RF_CODEC_BIT(RF_CODEC_LZ4);
+	if (session->codec_flags & RF_FACTS_ZSTD)
+		order.codecs |= RF_CODEC_BIT(RF_CODEC_ZSTD);
+	if (session->has_road)
+		rf_format(order.rdma_device, sizeof(order.rdma_device), "%s",
+			  session->setup->rdma_device);
+	return send_order(session, &order, session->connection, report);
 }
 
 /*
@@ -238,7 +254,7 @@ int rf_session_await_shell(struct rf_session *session, struct rf_report *report)
 		if (number == SIGCHLD &&
 		    waitpid(session->shell.pid, &status, WNOHANG) == session->shell.pid) {
 			session->shell.pid = 0;
-			return report_death(status, report);
+			return report_death(session, status, report);
 		}
 		if (number == SIGTERM || polled[2].revents)
 			return rf_report(report, ECONNRESET, "the server ends");

@@ -109,6 +109,7 @@ rf_integration_tests = \
 	%D%/executables_run_in_bare_places \
 	%D%/exit_status_comes_home \
 	%D%/failed_move_leaves_the_caller_unharmed \
+	%D%/failing_shells_say_why \
 	%D%/failures_keep_other_signals \
 	%D%/few_descriptors_refuse_a_start \
 	%D%/fifo_works \
@@ -557,6 +558,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 %C%_executables_run_in_bare_places_LDADD = $(rf_integration_ldadd)
 %C%_exit_status_comes_home_LDADD = $(rf_integration_ldadd)
 %C%_failed_move_leaves_the_caller_unharmed_LDADD = $(rf_integration_ldadd)
+%C%_failing_shells_say_why_LDADD = $(rf_integration_ldadd)
 %C%_failures_keep_other_signals_LDADD = $(rf_integration_ldadd)
 %C%_few_descriptors_refuse_a_start_LDADD = $(rf_integration_ldadd)
 %C%_fifo_works_LDADD = $(rf_integration_ldadd)
