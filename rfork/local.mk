@@ -126,9 +126,13 @@ rf_capture_sources = \
 	%D%/shared_memory.c %D%/shared_memory.h \
 	%D%/smaps.c %D%/smaps.h \
 	%D%/snapshot.c %D%/snapshot.h \
+	%D%/snapshot_files.c \
 	%D%/snapshot_huge.c \
+	%D%/snapshot_layout.c \
+	%D%/snapshot_mappings.c \
 	%D%/snapshot_marks.c \
 	%D%/snapshot_pages.c \
+	%D%/snapshot_parts.h \
 	%D%/snapshot_rest.c \
 	%D%/snapshot_shared.c \
 	%D%/snapshot_warm.c \
