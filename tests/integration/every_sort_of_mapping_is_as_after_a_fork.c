@@ -242,6 +242,15 @@ static bool make(struct sort *sort, char *memory)
 	return !sort->change || sort->change(memory);
 }
 
+/* Takes out what is the kernel's own account: of commitments, and of what has been written since. */
+static void leave_out_accounts(char *flags)
+{
+	char *next;
+
+	while ((next = strstr(flags, " ac")) || (next = strstr(flags, " sd")))
+		memmove(next, next + 3, strlen(next + 3) + 1);
+}
+
 /* Permissions and flags of the mapping that begins at an address, in the order of the kernel. */
 static void read_properties(const char *memory, char properties[FLAGS_BYTES])
 {
@@ -259,6 +268,7 @@ static void read_properties(const char *memory, char properties[FLAGS_BYTES])
 			strcpy(permissions, now);
 		} else if (at == (unsigned long)memory && strncmp(line, "VmFlags: ", 9) == 0) {
 			line[strcspn(line, "\n")] = '\0';
+			leave_out_accounts(line);
 			snprintf(properties, FLAGS_BYTES, "%s %.150s", permissions, line + 9);
 		}
 	}
