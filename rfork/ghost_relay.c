@@ -24,6 +24,19 @@
 #define EVENT_CONNECTION (UINT64_C(1) << 32)
 #define EVENT_SIGNALS (UINT64_C(1) << 33)
 
+void rf_ghost_complain(const struct rf_relay *relay, const char *sentence)
+{
+	char line[sizeof(((struct rf_report *)0)->sentence) + 8];
+	size_t bytes = rf_format(line, sizeof(line), "%s\n", sentence);
+	int fd = relay->error_channel < relay->channel_count
+			 ? relay->channels[relay->error_channel].fd
+			 : -1;
+
+	/* less than PIPE_BUF: what is ready takes it whole */
+	if (fd >= 0 && rf_io_wait(fd, POLLOUT, rf_io_now_ns()) == 0)
+		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
+}
+
 /* -- the terminal ----------------------------------------------------------------------------- */
 
 static struct rf_channel *terminal_channel(struct rf_relay *relay)

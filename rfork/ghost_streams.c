@@ -24,21 +24,8 @@ static void return_credit(struct rf_relay *relay, uint32_t number)
 		rf_ghost_link_send(&relay->link, RF_FRAME_WINDOW, number, &window, sizeof(window));
 }
 
-void rf_ghost_complain(const struct rf_relay *relay, const char *sentence)
-{
-	char line[sizeof(((struct rf_report *)0)->sentence) + 8];
-	size_t bytes = rf_format(line, sizeof(line), "%s\n", sentence);
-	int fd = relay->error_channel < relay->channel_count
-			 ? relay->channels[relay->error_channel].fd
-			 : -1;
-
-	/* less than PIPE_BUF: what is ready takes it whole */
-	if (fd >= 0 && rf_io_wait(fd, POLLOUT, rf_io_now_ns()) == 0)
-		rf_io_write_full(fd, line, bytes, RF_NO_DEADLINE);
-}
-
-/* A write that failed otherwise than for want of a reader: the child has been told that it was done, and
- * may have ended.  Somebody should hear of it. */
+/* A write that failed otherwise than for want of a reader: the child has been told that it was
+ * done, and may have ended.  Somebody should hear of it. */
 static void tell_loss(struct rf_relay *relay, uint32_t number, int error)
 {
 	struct rf_report report = { 0 };
