@@ -55,13 +55,12 @@ static void read_name(const struct rf_process *process, size_t index,
 	memcpy(state->comm, name, sizeof(state->comm) - 1);
 }
 
-static int refuse_machine_state(const struct rf_attribute_source *source, struct rf_report *report)
+static void refuse_machine_state(const struct rf_attribute_source *source, struct rf_report *report)
 {
 	const char *words = rf_arch_name_uncarried(source);
 
-	return words && !report->error
-		       ? rf_report(report, ENOTSUP, "process %d: %s", (int)source->pid, words)
-		       : 0;
+	if (words && !report->error)
+		rf_report(report, ENOTSUP, "process %d: %s", (int)source->pid, words);
 }
 
 /* Of the main thread it is among what the process has. */
@@ -95,9 +94,9 @@ int rf_process_ask_attributes(struct rf_process *process, size_t index, struct r
 		return rf_report(report, ENOMEM, "no memory for the threads");
 	rf_attributes_collect_thread(thread->attributes, &source);
 	read_name(process, index, &thread->attributes->image);
-	if (index)
+	if (index) {
 		ask_for_gains(&caller, &thread->attributes->image);
-	if (index == 0) {
+	} else {
 		rf_attributes_collect_process(&process->source->image.state, &source);
 		refuse_machine_state(&source, report);
 	}
