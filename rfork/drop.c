@@ -328,8 +328,8 @@ static int reduce(struct rf_drop *drop, int file, enum rf_record_type type, size
 	}
 }
 
-/* What becomes of a record that has no room here.  What fills pipes and files says nothing of others,
- * and is left out as a whole. */
+/* What becomes of a record that has no room here.  What fills pipes and files says nothing of
+ * others, and is left out as a whole. */
 static int judge_long(const struct rf_drop *drop, enum rf_record_type type)
 {
 	if (type == drop->kind->type)

@@ -20,8 +20,8 @@
 /* Whether a descriptor leads to such an object.  path: what /proc says of it. */
 bool rf_fdobject_is(const struct stat *status, const char *path);
 
-/* Whether it is one of pidfd_open(2), and the process that it means: -1 = that has ended, 0 = it has
- * no number here. */
+/* Whether it is one of pidfd_open(2), and the process that it means: -1 = that has ended, 0 = it
+ * has no number here. */
 bool rf_fdobject_is_process(const char *path);
 long rf_fdobject_find_process(int fd);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the paths of inodes.  Called by fdobject_inotify.c.  Nothing else of the process is asked than
- * /proc shows; nothing changes.
+ * Finds the paths of inodes.  Called by fdobject_inotify.c.  Nothing else of the process is asked
+ * than /proc shows; nothing changes.
  */
 #define _GNU_SOURCE
 #include "rfork/fdsearch.h"

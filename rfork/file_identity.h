@@ -37,9 +37,9 @@ static inline int rf_file_status(const char *path, int flags, struct stat *statu
 
 /*
  * Whether what stands at the path of a directory will do: names are looked up in it as in the
- * working directory, whatever that is.  A position in it (0 = nothing has been read) means something
- * only among the same entries: numbers and times may be equal without the device, as on a network
- * file system.
+ * working directory, whatever that is.  A position in it (0 = nothing has been read) means
+ * something only among the same entries: numbers and times may be equal without the device, as on a
+ * network file system.
  */
 static inline bool rf_directory_may_stand_in(const struct rf_image_file *file, uint64_t position,
 					     const struct stat *status)

@@ -29,8 +29,8 @@ struct rf_relay {
 	struct rf_channel_tools tools; /* of which the caller sets the buffer */
 };
 
-/* Opens what the relay needs besides: 0 or a negative errno.  Before the child runs, while a failure
- * can still be told. */
+/* Opens what the relay needs besides: 0 or a negative errno.  Before the child runs, while a
+ * failure can still be told. */
 int rf_ghost_prepare_relay(struct rf_relay *relay);
 
 /* Closes what that has opened: the relay is not needed. */
@@ -40,9 +40,10 @@ void rf_ghost_close_relay(struct rf_relay *relay);
 void rf_ghost_complain(const struct rf_relay *relay, const char *sentence);
 
 /*
- * Relays until the child has ended, then ends this process in the same way; if descendants still hold
- * streams of the child, another process goes on relaying those.  A lost connection ends it by SIGKILL.  No malloc, no errno, no thread-local storage: almost all of the
- * process's memory is gone.
+ * Relays until the child has ended, then ends this process in the same way; if descendants still
+ * hold streams of the child, another process goes on relaying those.  A lost connection ends it by
+ * SIGKILL.  No malloc, no errno, no thread-local storage: almost all of the process's memory is
+ * gone.
  */
 _Noreturn void rf_ghost_relay(struct rf_relay *relay);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds and makes memory of huge pages.  Each size has a file system of its own in the kernel, whose
- * device is that of a memfd_create(2) of this size: which costs no page as long as it is empty.
+ * Finds and makes memory of huge pages.  Each size has a file system of its own in the kernel,
+ * whose device is that of a memfd_create(2) of this size: which costs no page as long as it is
+ * empty.
  */
 #define _GNU_SOURCE
 #include "rfork/huge_pages.h"

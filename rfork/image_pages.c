@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second half of the image reader: PAGES records to FILLED and END.  Page data go from the stream to
- * where the caller says, and are digested there.
+ * The second half of the image reader: PAGES records to FILLED and END.  Page data go from the
+ * stream to where the caller says, and are digested there.
  */
 #define _GNU_SOURCE
 #include <errno.h>

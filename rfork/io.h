@@ -39,8 +39,9 @@ int rf_io_read_full(int fd, void *buffer, size_t bytes, int64_t deadline_ns);
 
 /*
  * The same into several buffers, without a deadline; modifies iov.  count is at most 1024.  From a
- * TCP connection much is taken in large pieces: to be woken costs more, on both sides, than a packet.
- * *is_trickling: that has proved vain, or is not possible with fd; false before the first call.
+ * TCP connection much is taken in large pieces: to be woken costs more, on both sides, than a
+ * packet.  *is_trickling: that has proved vain, or is not possible with fd; false before the first
+ * call.
  */
 int rf_io_readv_full(int fd, struct iovec *iov, int count, bool *is_trickling);
 

@@ -121,8 +121,8 @@ static bool is_large(const struct rf_image_mapping *mapping)
 }
 
 /* A large mapping is staged at home's offset within a huge page, or the kernel would split its huge
- * pages to move it.  A page stays free behind each: what was one mapping there with its neighbour the
- * kernel would join at home, too. */
+ * pages to move it.  A page stays free behind each: what was one mapping there with its neighbour
+ * the kernel would join at home, too. */
 static uint64_t staged_bytes(const struct rf_image_mapping *mapping)
 {
 	uint64_t bytes = mapping->end - mapping->start + PAGE_BYTES;

@@ -81,8 +81,8 @@ size_t rf_plan_max_steps(const struct rf_image *image);
 size_t rf_plan_build(struct rf_step *steps, const struct rf_image *image,
 		     const struct rf_places *places, const struct rf_plan_shell *shell);
 
-/* Writes the steps that put memory under its keys and seal it: the last ones, for what is sealed can
- * be moved and protected no more; returns their number. */
+/* Writes the steps that put memory under its keys and seal it: the last ones, for what is sealed
+ * can be moved and protected no more; returns their number. */
 size_t rf_plan_build_seals(struct rf_step *steps, const struct rf_image *image);
 
 #define RF_PLAN_THREAD_STEPS 5u

@@ -35,12 +35,13 @@ void rf_refusals_clear(struct rf_refusals *refusals);
 void rf_refuse(struct rf_refusals *refusals, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Whether a positive errno says that something cannot go: ENOTSUP, ENOEXEC, or ENOSPC, of what there
- * is no room for; rather than that the attempt failed. */
+/* Whether a positive errno says that something cannot go: ENOTSUP, ENOEXEC, or ENOSPC, of what
+ * there is no room for; rather than that the attempt failed. */
 bool rf_is_refusal(int error);
 
 /*
- * Adds what a report says and empties it, if it is a refusal: rather than a failure of the attempt.  0 then, else the report's negative errno; 0 without an error.
+ * Adds what a report says and empties it, if it is a refusal: rather than a failure of the attempt.
+ * 0 then, else the report's negative errno; 0 without an error.
  */
 int rf_refuse_reported(struct rf_refusals *refusals, struct rf_report *report);
 

@@ -23,8 +23,8 @@ void rf_restore_raise_limits(const struct rf_image *image, struct rf_attributes 
 
 /*
  * Gives the calling process, and its thread, if the image has one only, all that does not hinder it
- * on its way to the image; last, before the plan is made.  is_alone: nobody looks after the process, so that even the signal of
- * its parent's death is its own.
+ * on its way to the image; last, before the plan is made.  is_alone: nobody looks after the
+ * process, so that even the signal of its parent's death is its own.
  */
 void rf_restore_attributes(const struct rf_image *image, const struct rf_attributes *own,
 			   bool is_alone, struct rf_warnings *warnings);

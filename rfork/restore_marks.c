@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Marks the memory of an image by madvise(2), as it was; seals and protection keys are the plan's.  Used by rfork-shell
- * and by executables that restart themselves: no errno, no malloc.
+ * Marks the memory of an image by madvise(2), as it was; seals and protection keys are the plan's.
+ * Used by rfork-shell and by executables that restart themselves: no errno, no malloc.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -50,6 +50,7 @@ long rf_restore_map(uint64_t address, uint64_t bytes, uint32_t protection, int f
 /* The same for an anonymous mapping of the image; warns if there are no huge pages for it. */
 long rf_restore_map_anonymous(const struct rf_image_mapping *mapping, uint64_t address,
 			      uint32_t protection, struct rf_warnings *warnings);
+
 /* Says that memory has other pages than it had. */
 void rf_restore_warn_huge(const struct rf_image_mapping *mapping, long error,
 			  struct rf_warnings *warnings);
@@ -68,8 +69,8 @@ int rf_restore_map_region(const struct rf_places *places, struct rf_report *repo
  * errno with a report. */
 int rf_restore_process(const struct rf_image *image, struct rf_report *report);
 
-/* Marks memory as it was, but for seals and protection keys, which are only allocated, when all of it is in its place; 0 or a negative errno with
- * a report (restore_marks.c). */
+/* Marks memory as it was, but for seals and protection keys, which are only allocated, when all of
+ * it is in its place; 0 or a negative errno with a report (restore_marks.c). */
 int rf_restore_marks(const struct rf_image *image, const struct rf_places *places,
 		     struct rf_report *report);
 

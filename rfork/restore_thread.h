@@ -37,8 +37,8 @@ void rf_restore_script_others(struct rf_thread_script *script,
 
 /*
  * Finds out for each thread of an image how it gets its own, from what the calling thread has, in
- * which nothing changes.  *scripts: an array of malloc's, one for each thread; NULL if the image has
- * one only, which is to be given them at once.  0, or a negative errno with a report.
+ * which nothing changes.  *scripts: an array of malloc's, one for each thread; NULL if the image
+ * has one only, which is to be given them at once.  0, or a negative errno with a report.
  */
 int rf_restore_try_threads(struct rf_thread_script **scripts, const struct rf_image *image,
 			   const struct rf_thread_attributes *own, struct rf_warnings *warnings,

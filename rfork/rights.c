@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <string.h>
 #include <sys/prctl.h>

@@ -43,8 +43,8 @@ bool rf_rights_are_limited(const struct rf_image_rights *rights);
 bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_facts *node,
 		     bool same_boot);
 
-/* Adds what a process with these rights, and the securebits and no_new_privs of that state, lacks of
- * those in the node's facts, and the node cannot take from the child. */
+/* Adds what a process with these rights, and the securebits and no_new_privs of that state, lacks
+ * of those in the node's facts, and the node cannot take from the child. */
 void rf_rights_refuse(const struct rf_image_rights *rights, const struct rf_image_state *state,
 		      const struct rf_machine_facts *node, bool same_boot,
 		      struct rf_refusals *refusals);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What only /proc/PID/smaps tells of mappings: locks, protection keys, and what madvise(2) and mseal(2) have marked.
- * The kernel walks over all page tables to write it: some 10 ms for each GiB of small pages.
+ * What only /proc/PID/smaps tells of mappings: locks, protection keys, and what madvise(2) and
+ * mseal(2) have marked.  The kernel walks over all page tables to write it: some 10 ms for each GiB
+ * of small pages.
  */
 #ifndef RF_SMAPS_H
 #define RF_SMAPS_H
@@ -10,7 +11,7 @@
 
 struct rf_smaps_mapping {
 	uint64_t start, end;
-	uint32_t flags; /* RF_MAPPING_LOCKED, RF_MAPPING_MARKS */
+	uint32_t flags; /* RF_MAPPING_LOCKS, RF_MAPPING_MARKS */
 	uint32_t key;	/* its protection key */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session and the caller before the image: the connection, what both tell each other of their machines,
- * and how a refusal gets there.  Called by session.c, and only while the shell does not have the
- * connection.
+ * A session and the caller before the image: the connection, what both tell each other of their
+ * machines, and how a refusal gets there.  Called by session.c, and only while the shell does not
+ * have the connection.
  */
 #define _GNU_SOURCE
 #include "server/session_internal.h"

@@ -67,7 +67,8 @@ void rf_session_linger(int fd);
 
 /* -- session_shell.c: the shell -------------------------------------------------------------- */
 
-/* The shell that waits is the one for pages that come by the connection: has it execute the other. */
+/* The shell that waits is the one for pages that come by the connection: has it execute the
+ * other. */
 int rf_session_change_shell(struct rf_session *session, struct rf_report *report);
 
 /* Lends the shell the connection, from which it reads an image. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a session says to the ghost, and in which order: what the child has read, what it has written, and
- * then its signals, stops and end.  Called by session_relay.c; never blocks.
+ * What a session says to the ghost, and in which order: what the child has read, what it has
+ * written, and then its signals, stops and end.  Called by session_relay.c; never blocks.
  */
 #define _GNU_SOURCE
 #include "server/session_relay_internal.h"
@@ -146,8 +146,9 @@ static bool is_muted(const struct rf_child_relay *r)
 	return r->job.is_stop_told && !r->job.tell_continued && !r->job.has_ended;
 }
 
-/* The child has stopped, and for want of credit not all has gone out that it had written before.  At
- * home it would have stopped only then; but a reader that has stopped, too, is not waited for. */
+/* The child has stopped, and for want of credit not all has gone out that it had written before.
+ * At home it would have stopped only then; but a reader that has stopped, too, is not waited
+ * for. */
 static bool is_still_read(const struct rf_child_relay *r)
 {
 	return r->job.stop_signal && !r->job.is_stop_told && !r->is_stop_due &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session and its shell: orders, the streams and reports that come back, and the shell's end.  Called by
- * session.c; never looks at the connection but for its end.
+ * A session and its shell: orders, the streams and reports that come back, and the shell's end.
+ * Called by session.c; never looks at the connection but for its end.
  */
 #define _GNU_SOURCE
 #include "server/session_internal.h"

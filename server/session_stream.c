@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One channel: its life, its events, and bytes from frames to our end of the child's pipe or
- * socket; session_stream_output.c has the other direction.  Called by session_streams.c.  Nothing here
- * blocks.  Events are edges: may_give says that there may be something to read, until a read finds
- * nothing.
+ * socket; session_stream_output.c has the other direction.  Called by session_streams.c.  Nothing
+ * here blocks.  Events are edges: may_give says that there may be something to read, until a read
+ * finds nothing.
  */
 #define _GNU_SOURCE
 #include "server/session_stream_internal.h"
@@ -69,8 +69,9 @@ bool rf_stream_is_gone(uint32_t inode)
 }
 
 /*
- * A pipe to the child has half of the window: one that was full tells when it is read from, so the other
- * half follows while the ghost hears of the first.  A pipe from the child is larger while it is busy.
+ * A pipe to the child has half of the window: one that was full tells when it is read from, so the
+ * other half follows while the ghost hears of the first.  A pipe from the child is larger while it
+ * is busy.
  */
 static void fit_pipe(struct rf_stream *stream)
 {
@@ -176,7 +177,8 @@ void rf_stream_sample(struct rf_stream *stream)
 		return;
 	unread = stream->is_socket ? count_unread_socket(stream) : count_unread_pipe(stream);
 	stream->taken_bytes += stream->unread_bytes - unread;
-	/* What a closed socket held is never taken any more, and the ghost waits for it no longer. */
+	/* What a closed socket held is never taken any more, and the ghost waits for it no
+	 * longer. */
 	if (stream->is_reset && unread)
 		stream->tell_no_reader = stream->may_give = true;
 	stream->unread_bytes = stream->is_reset ? 0 : unread;
@@ -376,7 +378,8 @@ struct rf_stream_news rf_stream_tell(struct rf_stream *stream)
 	return news;
 }
 
-/* A quarter of a small window, an eighth of a large one: neither side of the loop is to wait for the other. */
+/* A quarter of a small window, an eighth of a large one: neither side of the loop is to wait for
+ * the other. */
 bool rf_stream_has_much_taken(const struct rf_stream *stream)
 {
 	uint32_t share = stream->limit_bytes / 8;

@@ -63,9 +63,9 @@ static ssize_t drop_readable(struct rf_stream *stream)
 	return got;
 }
 
-/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE.  Not ECONNRESET, which it
- * would get if something were left in the socket that is closed; and a socket that stays full would
- * not tell a child that waits for room. */
+/* Nobody reads the original any more: the child is to get SIGPIPE or EPIPE.  Not ECONNRESET, which
+ * it would get if something were left in the socket that is closed; and a socket that stays full
+ * would not tell a child that waits for room. */
 void rf_stream_take_no_reader(struct rf_stream *stream)
 {
 	if (!stream->gives)
