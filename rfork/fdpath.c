@@ -15,7 +15,8 @@
 
 /* -- paths that lead to the same object -------------------------------------------------------- */
 
-bool rf_fdpath_leads_to(const char *path, uint32_t status_flags, const struct stat *status)
+/* status_flags: those of F_GETFL. */
+static bool leads_to(const char *path, uint32_t status_flags, const struct stat *status)
 {
 	struct stat found;
 
@@ -30,7 +31,7 @@ static bool can_reopen(const struct rf_fd *entry, const struct stat *status)
 		return true;
 	return (entry->image.status_flags & O_PATH || S_ISREG(status->st_mode) ||
 		S_ISDIR(status->st_mode)) &&
-	       rf_fdpath_leads_to(entry->path, entry->image.status_flags, status);
+	       leads_to(entry->path, entry->image.status_flags, status);
 }
 
 /* It may have been opened by another name, or by one that is gone; everywhere it has this one. */

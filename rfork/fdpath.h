@@ -22,7 +22,4 @@
 int rf_fdpath_classify(const struct rf_fdtable *table, struct rf_fd *entry,
 		       const struct stat *status, struct rf_arena *arena);
 
-/* Whether the path of a descriptor leads to what it has open.  status_flags: those of F_GETFL. */
-bool rf_fdpath_leads_to(const char *path, uint32_t status_flags, const struct stat *status);
-
 #endif

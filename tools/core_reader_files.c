@@ -18,7 +18,6 @@
 #include "rfork/io.h"
 #include "tools/core_reader_parts.h"
 
-#define MAX_BUILD_ID_BYTES 64u
 
 /* The beginning of an ELF file, as the file and the memory of a process have it alike. */
 struct head {

@@ -54,7 +54,7 @@ static int read_header(int fd, const char *path, Elf64_Ehdr *header, struct rf_r
 	return 0;
 }
 
-int undump_recognise(int fd, const char *path, struct rf_report *report)
+static int recognise(int fd, const char *path, struct rf_report *report)
 {
 	Elf64_Ehdr header;
 	int error = read_header(fd, path, &header, report);
@@ -109,7 +109,7 @@ int undump_recognise_file(const char *path, struct rf_report *report)
 	fd = open_regular(path, report);
 	if (fd < 0)
 		return fd;
-	kind = rf_stream_is_one(fd) ? UNDUMP_STREAM : undump_recognise(fd, path, report);
+	kind = rf_stream_is_one(fd) ? UNDUMP_STREAM : recognise(fd, path, report);
 	close(fd);
 	return kind;
 }

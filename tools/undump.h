@@ -53,13 +53,10 @@ enum undump_kind {
 };
 
 /*
- * Looks at the beginning of an open file.  The kind, or -ENOEXEC with a report that begins with
- * `path`: it is no ELF file, or of another class, byte order or machine; or a negative errno of
- * read(2).
+ * Looks at the beginning of a file.  The kind, or -ENOEXEC with a report that begins with its path:
+ * it is no ELF file, or of another class, byte order or machine; -EINVAL: it is no regular file; or
+ * a negative errno of open(2) or read(2).
  */
-int undump_recognise(int fd, const char *path, struct rf_report *report);
-
-/* The same for a file that is named; -EINVAL for what is no regular file. */
 int undump_recognise_file(const char *path, struct rf_report *report);
 
 /*
