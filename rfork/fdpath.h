@@ -6,8 +6,6 @@
 #ifndef RF_FDPATH_H
 #define RF_FDPATH_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/stat.h>
 
 #include "rfork/arena.h"

@@ -18,7 +18,6 @@
 #include "rfork/io.h"
 #include "tools/core_reader_parts.h"
 
-
 /* The beginning of an ELF file, as the file and the memory of a process have it alike. */
 struct head {
 	unsigned char page[CORE_PAGE_BYTES];
