@@ -110,7 +110,8 @@ struct rfork_options {
  *   ENOEXEC         the node's CPU or kernel cannot run the image
  *   ENOTSUP         the process holds something that cannot travel
  *   EBADMSG         the stream was corrupted on its way
- *   EAGAIN          the node runs its maximum of children, or fork() said so
+ *   EAGAIN          the node runs its maximum of children, or fork() said so; or
+ *                   huge pages were written to meanwhile, and there are too few
  *   ETIMEDOUT       the hand-over took longer than the time limit
  *   ECONNRESET      the node or its server died during the hand-over
  *   ENODEV          rdma://: this machine or the node has no RDMA device, or the
@@ -334,7 +335,8 @@ typedef int64_t rfork_crid_t;
  *   EDEADLK  it was called by a function of rfork_atfork()
  *   ENOTSUP  the process holds something that cannot be kept: the sentence names all of it, as
  *            far as it has room
- *   EAGAIN   256 checkpoints are held, or fork() said so
+ *   EAGAIN   256 checkpoints are held, or fork() said so; or huge pages were written to
+ *            meanwhile, and there are too few
  *   ENOMEM   there is not enough memory
  *   EMFILE   no descriptor is free
  *   ECONNRESET  the process that was to hold it was killed
