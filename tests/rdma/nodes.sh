@@ -38,7 +38,8 @@ export RFORK_RDMA_MIN_BYTES=1
 nodes_clean_up() {
 	local status=$?
 	guests_end || true
-	(exit "$status") || true
+	set +e # clean_up ends with the status that it finds
+	(exit "$status")
 	clean_up
 }
 
