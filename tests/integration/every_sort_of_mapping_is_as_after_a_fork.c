@@ -319,6 +319,10 @@ static void build(void)
 		sorts[i].memory = make(&sorts[i], memory) ? memory : NULL;
 	}
 	see_all(offsetof(struct sort, properties));
+	/* what an older kernel has no name for nobody can carry */
+	for (unsigned i = 0; i < SORTS; i++)
+		if (strstr(sorts[i].properties, "??"))
+			sorts[i].memory = NULL;
 	ask_fork_child();
 }
 
