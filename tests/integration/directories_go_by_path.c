@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/support/entries.h"
 #include "tests/support/foreign_node.h"
 
 #define FILES 400
@@ -65,25 +65,9 @@ static void remove_directories(void)
 	CHECK_CALL(rmdir(root));
 }
 
-/* Reads some entries into `seen`; false at the end. */
-static bool read_some(void)
-{
-	char buffer[1024] __attribute__((aligned(8)));
-	long got = CHECK_CALL(syscall(SYS_getdents64, SAME, buffer, sizeof(buffer)));
-
-	for (long at = 0; at < got;) {
-		const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
-
-		if (entry->d_name[0] != '.')
-			seen[atoi(entry->d_name)]++;
-		at += entry->d_reclen;
-	}
-	return got > 0;
-}
-
 static void verify_position(void)
 {
-	while (read_some())
+	while (test_read_entries(SAME, seen, FILES))
 		;
 	for (int i = 0; i < FILES; i++)
 		CHECK_EQUAL(seen[i], 1);
@@ -121,7 +105,7 @@ int main(void)
 	place(open(other, O_PATH | O_DIRECTORY), OTHER_BY_PATH);
 	CHECK_CALL(dup2(OTHER, DUPLICATE));
 	place(open(same, O_RDONLY | O_DIRECTORY), SAME);
-	CHECK(read_some());
+	CHECK(test_read_entries(SAME, seen, FILES));
 	pid = node_move_returns_twice(&node, 0);
 	if (!pid) {
 		foreign_node_expect_here();

@@ -355,6 +355,7 @@ tests_support_libsupport_la_SOURCES = \
 	tests/support/clocks.c tests/support/clocks.h \
 	tests/support/core_threads.c tests/support/core_threads.h \
 	tests/support/cores.c tests/support/cores.h \
+	tests/support/entries.c tests/support/entries.h \
 	tests/support/fake_node.c tests/support/fake_node.h \
 	tests/support/footprint.c tests/support/footprint.h \
 	tests/support/foreign_node.c tests/support/foreign_node.h \

@@ -5,14 +5,13 @@
  * to go on with, and one that had been read in part is refused by name.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/support/entries.h"
 #include "tests/support/restart.h"
 
 #define FILES 100
@@ -40,22 +39,6 @@ static void remove_files(const char *directory, int count)
 	}
 }
 
-/* Reads some entries of PART; false at the end. */
-static bool read_some(void)
-{
-	char buffer[512] __attribute__((aligned(8)));
-	long got = CHECK_CALL(syscall(SYS_getdents64, PART, buffer, sizeof(buffer)));
-
-	for (long at = 0; at < got;) {
-		const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
-
-		if (entry->d_name[0] != '.')
-			seen[atoi(entry->d_name)]++;
-		at += entry->d_reclen;
-	}
-	return got > 0;
-}
-
 static void open_at(int number, const char *path)
 {
 	int fd = CHECK_CALL(open(path, O_RDONLY | O_DIRECTORY));
@@ -68,9 +51,9 @@ static int body(void)
 {
 	open_at(UNREAD, unread);
 	open_at(PART, part);
-	CHECK(read_some());
+	CHECK(test_read_entries(PART, seen, FILES));
 	restart_point();
-	while (read_some())
+	while (test_read_entries(PART, seen, FILES))
 		;
 	for (int i = 0; i < FILES; i++)
 		if (seen[i] != 1)

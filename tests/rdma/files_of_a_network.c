@@ -7,16 +7,15 @@
  * `unproved`: it does not.  Run by files_of_a_network_travel.sh.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "tests/support/entries.h"
 #include "tests/support/footprint.h"
 
 #define FILES 100
@@ -89,22 +88,6 @@ static void expect_text(const char *path, const char *expected)
 	text[test_read(fd, text, sizeof(text) - 1)] = '\0';
 	close(fd);
 	CHECK_TEXT(text, expected);
-}
-
-/* Reads some entries of DIRECTORY; false at the end. */
-static bool read_some(void)
-{
-	char buffer[512] __attribute__((aligned(8)));
-	long got = CHECK_CALL(syscall(SYS_getdents64, DIRECTORY, buffer, sizeof(buffer)));
-
-	for (long at = 0; at < got;) {
-		const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
-
-		if (entry->d_name[0] != '.')
-			seen[atoi(entry->d_name)]++;
-		at += entry->d_reclen;
-	}
-	return got > 0;
 }
 
 static void expect_elsewhere(void)
@@ -186,10 +169,10 @@ static void check_directory(void)
 	pid_t pid;
 
 	place(open("many", O_RDONLY | O_DIRECTORY), DIRECTORY);
-	CHECK(read_some());
+	CHECK(test_read_entries(DIRECTORY, seen, FILES));
 	pid = leave_returns_twice();
 	if (!pid) {
-		while (read_some())
+		while (test_read_entries(DIRECTORY, seen, FILES))
 			;
 		for (int i = 0; i < FILES; i++)
 			CHECK_EQUAL(seen[i], 1);
