@@ -22,6 +22,8 @@
 
 #define FDINFO_BYTES 4096u
 #define TIMER_TRIES 100
+/* While another thread opens and closes descriptors. */
+#define CHANGING_TRIES 100
 /* Linux 6.9, include/uapi/linux/pidfd.h: PIDFD_THREAD. */
 #define PIDFD_IS_THREAD ((uint32_t)O_EXCL)
 
@@ -291,12 +293,67 @@ static void become_as_before(int dumpable)
 		rf_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/* Whether another thread has closed the descriptor since they were listed.  What it may have opened
+ * under that number is as what is opened later. */
+static bool is_gone(const struct rf_fdobject *object)
+{
+	char link[48], path[64];
+	long length;
+
+	rf_format(link, sizeof(link), "/proc/self/fd/%d", object->fd);
+	length = rf_syscall(SYS_readlinkat, AT_FDCWD, link, path, sizeof(path) - 1);
+	if (length < 0)
+		return length == -ENOENT;
+	path[length] = '\0';
+	return strcmp(path, object->path) != 0;
+}
+
+/* Gives the object to the first duplicate of its descriptor; false if it has none. */
+static bool pass_on(struct rf_fdtable *table, struct rf_fdobject *object)
+{
+	const uint32_t number = object->number;
+
+	for (size_t i = 0; i < table->count; i++) {
+		struct rf_fd *entry = &table->entries[i];
+
+		if (entry->image.same_as != number)
+			continue;
+		entry->image.same_as = object->number;
+		if (object->number != number)
+			continue;
+		entry->image.same_as = RF_IMAGE_NONE;
+		entry->image.file = object->object.image.index;
+		object->number = entry->image.number;
+		object->fd = entry->fd;
+	}
+	return object->number != number;
+}
+
+/* Without any descriptor the object is empty, and no restorer makes it. */
+static int leave_out(struct rf_fdtable *table, struct rf_fdobject *object)
+{
+	const struct rf_fd *end = table->entries + table->count;
+	struct rf_fd *entry =
+		table->entries + (rf_fdobject_find_entry(table, object->number) - table->entries);
+	const bool has_another = pass_on(table, object);
+
+	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
+	table->count--;
+	if (has_another)
+		return look_at(object);
+	object->object = (struct rf_object_state){ .image = object->object.image };
+	return 0;
+}
+
 static int look_at_all(struct rf_fdtable *table, struct rf_report *report)
 {
 	for (size_t i = 0; i < table->object_count; i++) {
 		struct rf_fdobject *object = &table->objects[i];
 		int error = look_at(object);
 
+		/* it may be another of its kind meanwhile */
+		for (int tries = 0; error < 0 && tries < CHANGING_TRIES; tries++)
+			error = is_gone(object) ? leave_out(table, object) : look_at(object);
 		if (error < 0)
 			return rf_report(report, -error, "descriptor %u (%s): what it holds: %m",
 					 object->number, object->path);

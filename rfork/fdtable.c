@@ -28,6 +28,8 @@
 #include "rfork/sys.h"
 
 #define STDIO_COUNT ((int)RF_IMAGE_STANDARD_CHANNELS)
+/* Before a descriptor is refused that another thread may be closing. */
+#define CHANGING_LOOKS 4
 
 /* The longest messages, and what AF_UNIX wants in a send buffer besides one
  * (net/unix/af_unix.c). */
@@ -262,6 +264,22 @@ static const char *name_refused(const struct rf_fdtable *table, const struct rf_
 	return name_type(entry->fd, status, entry->path, arena);
 }
 
+/* Whether another thread has closed it and opened something else under its number: what is known may
+ * be of both then, and it is as what is opened later. */
+static bool has_changed(const struct rf_fd *entry, const struct stat *before,
+			struct rf_arena *arena)
+{
+	struct stat now;
+
+	/* again, for it may have been closed and opened between two questions each time */
+	for (int looks = 0; looks < CHANGING_LOOKS; looks++)
+		if (rf_sys_fstat(entry->fd, &now) < 0 || now.st_dev != before->st_dev ||
+		    now.st_ino != before->st_ino || now.st_mode != before->st_mode ||
+		    (*entry->path && strcmp(read_path(arena, entry->fd), entry->path) != 0))
+			return true;
+	return false;
+}
+
 /* Looks at one descriptor; 1 if it travels, 0 if it is left out, or -ENOMEM. */
 static int collect_one(struct rf_fdtable *table, struct rf_fdduplicates *known,
 		       struct rf_arena *arena, const struct rf_fd_copy *copy,
@@ -292,8 +310,11 @@ static int collect_one(struct rf_fdtable *table, struct rf_fdduplicates *known,
 	known->identities[table->count] = rf_file_identity(&status);
 	if (fd >= STDIO_COUNT && rf_fdduplicates_find_standard(known, entry))
 		return 1;
-	if (classify(table, entry, &status, terminal, arena) < 0)
+	if (classify(table, entry, &status, terminal, arena) < 0) {
+		if (has_changed(entry, &status, arena))
+			return 0;
 		return refuse(entry, refusals, name_refused(table, entry, &status, arena));
+	}
 	place = rf_fdduplicates_find(known, entry);
 	if (take_channel(table, entry) < 0)
 		return refuse(entry, refusals, "more streams than an image can have");

@@ -799,6 +799,7 @@ rf_statefile_ldadd = tests/support/libsupport.la $(rf_plain_reader) \
 
 # Running processes, looked at from outside: with the reader that undump -p has.
 rf_process_tests = \
+	%D%/descriptors_may_be_closed_meanwhile \
 	%D%/descriptors_of_a_process_are_judged \
 	%D%/eight_threads_are_read \
 	%D%/killed_undump_leaves_the_process_running \
@@ -821,6 +822,7 @@ TESTS += $(rf_process_tests)
 rf_process_ldadd = tests/support/libsupport.la tools/libprocess.la rfork/librfork_undump.la \
 	rfork/librfork_restore.la $(rf_checked_capture) $(rf_checked_common) $(rf_archive_libs)
 %C%_descriptors_of_a_process_are_judged_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_descriptors_may_be_closed_meanwhile_LDADD = $(rf_integration_ldadd)
 %C%_descriptors_of_a_process_are_judged_LDADD = $(rf_process_ldadd)
 %C%_eight_threads_are_read_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_eight_threads_are_read_LDADD = $(rf_process_ldadd)

@@ -23,6 +23,7 @@ rf_unit_tests = \
 	%D%/test_digest_cache \
 	%D%/test_facts \
 	%D%/test_fdduplicate \
+	%D%/test_fdobject \
 	%D%/test_fdsearch \
 	%D%/test_file_index \
 	%D%/test_frame \
@@ -141,6 +142,10 @@ rf_count_calls_sources = %D%/count_calls.c %D%/count_calls.h
 %C%_test_fdduplicate_CPPFLAGS = $(rf_unit_cppflags)
 %C%_test_fdduplicate_CFLAGS = $(SANITIZED_CFLAGS)
 %C%_test_fdduplicate_LDADD = $(rf_unit_ldadd)
+
+%C%_test_fdobject_CPPFLAGS = $(rf_unit_cppflags)
+%C%_test_fdobject_CFLAGS = $(SANITIZED_CFLAGS)
+%C%_test_fdobject_LDADD = $(rf_unit_ldadd)
 
 %C%_test_fdsearch_SOURCES = %D%/test_fdsearch.c $(rf_count_calls_sources)
 %C%_test_fdsearch_CPPFLAGS = $(rf_unit_cppflags)
