@@ -39,6 +39,7 @@ noinst_LTLIBRARIES += %D%/libprocess.la
 	%D%/process_checks.c \
 	%D%/process_descriptors.c \
 	%D%/process_internal.h \
+	%D%/process_marks.c \
 	%D%/process_memory.c \
 	%D%/process_vdso.c \
 	%D%/process_reader.c %D%/process_reader.h \

@@ -68,10 +68,15 @@ int rf_process_ask_attributes(struct rf_process *process, size_t index, struct r
 /* Capabilities, and that its threads have the same; process_rights.c. */
 int rf_process_read_rights(struct rf_process *process, struct rf_report *report);
 
-/* Ranges, auxv, directory; process_reader.c.  Mappings, which may be of files that descriptors
- * lead to, and which memory holds data;
- * process_memory.c.  Descriptors, pipes, locks; process_descriptors.c. */
+/* Mappings, which may be of files that descriptors lead to, which memory holds data, and how it is
+ * marked; process_memory.c. */
 int rf_process_read_memory(struct rf_process *process, struct rf_report *report);
+
+/* Locks and marks of the mappings, once these are known, and protection keys; what is to be wiped
+ * holds no data any more; process_marks.c. */
+int rf_process_read_marks(struct rf_process *process, struct rf_report *report);
+
+/* Descriptors, pipes, locks on files; process_descriptors.c. */
 int rf_process_read_descriptors(struct rf_process *process, struct rf_report *report);
 
 /* Whether its vdso is redirected, once maps and auxv are known; and the code of the vdso that it
