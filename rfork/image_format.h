@@ -492,6 +492,7 @@ struct rf_image_identity {
 /* Sets of capabilities, a bit for each by its number; and a root directory. */
 struct rf_image_rights {
 	uint64_t permitted;
+	uint64_t effective;
 	uint64_t bounding;
 	uint64_t root_device; /* of a root set by chroot(2); both 0 = there is none */
 	uint64_t root_inode;
@@ -745,7 +746,7 @@ _Static_assert(sizeof(struct rf_image_end) == 16, "doc/image-format.txt, 13");
 _Static_assert(sizeof(struct rf_image_road) == 72, "doc/image-format.txt, 25");
 _Static_assert(sizeof(struct rf_image_remote_pages) == 16, "doc/image-format.txt, 26");
 _Static_assert(sizeof(struct rf_image_clocks) == 24, "doc/image-format.txt, 28");
-_Static_assert(sizeof(struct rf_image_rights) == 40, "doc/image-format.txt, 32");
+_Static_assert(sizeof(struct rf_image_rights) == 48, "doc/image-format.txt, 32");
 _Static_assert(sizeof(struct rf_image_whereabouts) == 88, "doc/image-format.txt, 30");
 _Static_assert(sizeof(struct rf_image_identity) == 192, "doc/image-format.txt, 30");
 _Static_assert(sizeof(struct rf_image_forecast) == 32, "doc/image-format.txt, 14");

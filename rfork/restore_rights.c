@@ -31,7 +31,7 @@ static int limit_bounding(uint64_t kept)
 
 /* The ambient set follows by itself.  What is inheritable a program that root executes gets, though
  * the bounding set has it not. */
-static int limit_permitted(uint64_t kept, uint64_t kept_inheritable)
+static int limit_sets(const struct rf_image_rights *kept)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
@@ -40,11 +40,11 @@ static int limit_permitted(uint64_t kept, uint64_t kept_inheritable)
 	if (error < 0)
 		return (int)error;
 	for (unsigned i = 0; i < 2; i++) {
-		uint32_t half = (uint32_t)(kept >> 32 * i);
+		uint32_t permitted = (uint32_t)(kept->permitted >> 32 * i);
 
-		data[i].permitted &= half;
-		data[i].effective &= half;
-		data[i].inheritable &= (uint32_t)(kept_inheritable >> 32 * i);
+		data[i].permitted &= permitted;
+		data[i].effective &= permitted & (uint32_t)(kept->effective >> 32 * i);
+		data[i].inheritable &= permitted & (uint32_t)(kept->bounding >> 32 * i);
 	}
 	return (int)rf_syscall(SYS_capset, &header, data);
 }
@@ -79,7 +79,7 @@ static int limit(const struct rf_image *image, struct rf_warnings *warnings)
 	if (error == 0 && !has_securebits(image))
 		error = gain_nothing("securebits: those that confine it cannot be set", warnings);
 	if (error == 0 && image->has_rights)
-		error = limit_permitted(kept->permitted, kept->permitted & kept->bounding);
+		error = limit_sets(kept);
 	return error;
 }
 

@@ -22,12 +22,13 @@ _Static_assert(sizeof(struct rf_rights) <= sizeof(((struct rf_machine_facts *)0)
 /* PROC_USER_INIT_INO, include/linux/proc_ns.h of the kernel. */
 #define INITIAL_USER_NAMESPACE 0xEFFFFFFDu
 
-static uint64_t read_permitted(void)
+static uint64_t read_permitted(uint64_t *effective)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { { 0 } };
 
 	rf_syscall(SYS_capget, &header, data);
+	*effective = data[0].effective | (uint64_t)data[1].effective << 32;
 	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
@@ -77,7 +78,7 @@ void rf_rights_read(struct rf_rights *rights)
 	rf_sys_stat("/", &root);
 	*rights = (struct rf_rights){ .root_device = root.st_dev,
 				      .root_inode = root.st_ino,
-				      .permitted = read_permitted(),
+				      .permitted = read_permitted(&(uint64_t){ 0 }),
 				      .bounding = read_bounding(&(uint64_t){ 0 }),
 				      .user_namespace = read_user_namespace(),
 				      .securebits = read_securebits() };
@@ -153,18 +154,24 @@ void rf_rights_name(uint64_t capabilities, char *text, size_t bytes)
 }
 
 /* What the kernel does not know nobody has dropped. */
+static void add_unknown(struct rf_image_rights *rights, bool is_root, uint64_t unknown)
+{
+	rights->permitted = is_root ? rights->permitted | unknown : UINT64_MAX;
+	rights->effective = is_root ? rights->effective | unknown : UINT64_MAX;
+	rights->bounding |= unknown;
+}
+
 void rf_rights_bound(struct rf_image_rights *rights, bool is_root)
 {
 	uint64_t unknown;
 
 	read_bounding(&unknown);
-	rights->permitted = is_root ? rights->permitted | unknown : UINT64_MAX;
-	rights->bounding |= unknown;
+	add_unknown(rights, is_root, unknown);
 }
 
 bool rf_rights_are_limited(const struct rf_image_rights *rights)
 {
-	return ~(rights->permitted & rights->bounding) || rights->root_inode;
+	return ~(rights->permitted & rights->effective & rights->bounding) || rights->root_inode;
 }
 
 /* In another user namespace capabilities mean something else, and neither have more of them. */
@@ -183,7 +190,8 @@ bool rf_rights_limit(struct rf_image_rights *rights, const struct rf_machine_fac
 	uint64_t gained;
 
 	memcpy(&node, facts->program, sizeof(node));
-	gained = (node.permitted & ~rights->permitted) | (node.bounding & ~rights->bounding);
+	gained = (node.permitted & ~(rights->permitted & rights->effective)) |
+		 (node.bounding & ~rights->bounding);
 	return gained && are_comparable(rights, &node, same_boot);
 }
 
@@ -253,13 +261,13 @@ static void refuse_root(const struct rf_image_rights *rights, const struct rf_ri
 
 void rf_rights_collect(struct rf_image_rights *rights)
 {
+	bool is_root = rf_syscall(SYS_geteuid) == 0;
 	uint64_t unknown;
 
-	*rights = (struct rf_image_rights){ .permitted = UINT64_MAX,
-					    .bounding = read_bounding(&unknown) };
-	rights->bounding |= unknown;
-	if (rf_syscall(SYS_geteuid) == 0)
-		rights->permitted = read_permitted() | unknown;
+	*rights = (struct rf_image_rights){ .bounding = read_bounding(&unknown) };
+	if (is_root)
+		rights->permitted = read_permitted(&rights->effective);
+	add_unknown(rights, is_root, unknown);
 	read_root(rights);
 	if (rf_rights_are_limited(rights))
 		rights->user_namespace = read_user_namespace();

@@ -28,11 +28,11 @@ void rf_rights_read(struct rf_rights *rights);
 /* Puts them into the facts of WELCOME, where the name of the caller's program is in REQUEST. */
 void rf_rights_put(struct rf_machine_facts *welcome, const struct rf_rights *rights);
 
-/* Fills what the calling process has at most.  Of others than root the permitted capabilities are
- * no limit: who restores the image decides as which user, and what that may do. */
+/* Fills what the calling process has at most.  Of others than root the permitted and effective
+ * capabilities are no limit: who restores the image decides as which user, and what that may do. */
 void rf_rights_collect(struct rf_image_rights *rights);
 
-/* The same of another process, whose permitted and bounding sets are in `rights`. */
+/* The same of another process, whose sets are in `rights`. */
 void rf_rights_bound(struct rf_image_rights *rights, bool is_root);
 
 /* Whether there is anything that a process with these rights lacks: else they need not be told. */

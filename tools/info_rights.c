@@ -32,6 +32,11 @@ void undump_info_rights(const struct rf_image *image)
 		printf("root without %s", name(~rights->permitted, text));
 		separator = "; ";
 	}
+	if (rights->permitted & ~rights->effective) {
+		printf("%swithout effect %s", separator,
+		       name(rights->permitted & ~rights->effective, text));
+		separator = "; ";
+	}
 	if (~rights->bounding) {
 		printf("%sbounding set without %s", separator, name(~rights->bounding, text));
 		separator = "; ";
@@ -52,6 +57,7 @@ void undump_info_json_rights(struct json *json, const struct rf_image *image)
 	}
 	json_open(json, "rights", '{');
 	json_string(json, "root_without", name(~rights->permitted, text));
+	json_string(json, "without_effect", name(rights->permitted & ~rights->effective, text));
 	json_string(json, "bounding_set_without", name(~rights->bounding, text));
 	json_bool(json, "chroot", rights->root_inode != 0);
 	json_close(json, '{');

@@ -16,7 +16,8 @@
 
 /* Of one thread, as its status says. */
 struct thread_rights {
-	uint64_t user, group, permitted, bounding, seccomp;
+	uint64_t user, group, seccomp;
+	uint64_t permitted, effective, inheritable, bounding, ambient;
 };
 
 static bool read_thread(const struct rf_process *process, pid_t tid, struct thread_rights *rights)
@@ -30,8 +31,11 @@ static bool read_thread(const struct rf_process *process, pid_t tid, struct thre
 	rf_process_status_number(status, "\nSeccomp:", 0, 10, &rights->seccomp); /* or none */
 	return rf_process_status_number(status, "\nUid:", 1, 10, &rights->user) &&
 	       rf_process_status_number(status, "\nGid:", 1, 10, &rights->group) &&
+	       rf_process_status_number(status, "\nCapInh:", 0, 16, &rights->inheritable) &&
 	       rf_process_status_number(status, "\nCapPrm:", 0, 16, &rights->permitted) &&
-	       rf_process_status_number(status, "\nCapBnd:", 0, 16, &rights->bounding);
+	       rf_process_status_number(status, "\nCapEff:", 0, 16, &rights->effective) &&
+	       rf_process_status_number(status, "\nCapBnd:", 0, 16, &rights->bounding) &&
+	       rf_process_status_number(status, "\nCapAmb:", 0, 16, &rights->ambient);
 }
 
 static int compare(const struct rf_process *process, pid_t tid, const struct thread_rights *first,
@@ -43,7 +47,9 @@ static int compare(const struct rf_process *process, pid_t tid, const struct thr
 		what = "a seccomp filter, which an executable would not have";
 	else if (other->user != first->user || other->group != first->group)
 		what = "another user or group than the main thread";
-	else if (other->permitted != first->permitted || other->bounding != first->bounding)
+	else if (other->permitted != first->permitted || other->effective != first->effective ||
+		 other->inheritable != first->inheritable || other->bounding != first->bounding ||
+		 other->ambient != first->ambient)
 		what = "other capabilities than the main thread";
 	return what ? rf_report(report, ENOTSUP, "thread %d of process %d has %s", (int)tid,
 				(int)process->tracees.pid, what)
@@ -85,6 +91,7 @@ static void keep(struct rf_process *process, const struct thread_rights *first)
 	rf_rights_collect(&own);
 	image->rights = (struct rf_image_rights){
 		.permitted = first->permitted,
+		.effective = first->effective,
 		.bounding = first->bounding,
 		.root_device = own.root_device,
 		.root_inode = own.root_inode,

@@ -269,7 +269,9 @@ static int limit_rights(struct rf_ghost_order *order, struct rf_source *source,
 			const struct rf_machine_facts *node, struct rf_report *report)
 {
 	struct rf_image *image = &source->image;
-	const struct rf_image_rights none = { .permitted = UINT64_MAX, .bounding = UINT64_MAX };
+	const struct rf_image_rights none = { .permitted = UINT64_MAX,
+					      .effective = UINT64_MAX,
+					      .bounding = UINT64_MAX };
 	bool same_boot = rf_boot_id_is_same(node->boot_id, image->head.boot_id);
 
 	if (!image->has_rights)

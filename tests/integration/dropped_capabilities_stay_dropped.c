@@ -33,10 +33,12 @@ static void make_inheritable(const struct node *unused)
 static void expect_equal(void)
 {
 	const bool has_dropped = rights_may(DROPPED), could_have = rights_could(DROPPED);
+	const bool uses_dropped = rights_are_in_effect(DROPPED);
 	pid_t pid = node_move_returns_twice(&node, 0);
 
 	if (!pid) {
 		CHECK_EQUAL(rights_may(DROPPED), has_dropped);
+		CHECK_EQUAL(rights_are_in_effect(DROPPED), uses_dropped);
 		CHECK_EQUAL(rights_could(DROPPED), could_have);
 		CHECK(rights_may(OTHER) && rights_could(OTHER));
 		CHECK(!rights_would_pass_on(DROPPED) ||
@@ -50,6 +52,14 @@ static void go_without_permitted(void)
 {
 	rights_drop(DROPPED);
 	CHECK(!rights_may(DROPPED) && rights_could(DROPPED));
+	expect_equal();
+}
+
+/* As programs do that use a capability only where they need it. */
+static void go_without_effect(void)
+{
+	rights_suspend(DROPPED);
+	CHECK(rights_may(DROPPED) && !rights_are_in_effect(DROPPED));
 	expect_equal();
 }
 
@@ -156,6 +166,7 @@ int main(void)
 	node_expect_service(&node);
 	expect_equal();
 	try(go_without_permitted);
+	try(go_without_effect);
 	try(go_without_bounding);
 	try(go_confined);
 	node_stop(&node);

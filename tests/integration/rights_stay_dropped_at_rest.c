@@ -31,7 +31,7 @@ static bool serves_nobody; /* children run as another user */
 static const struct confinement {
 	const char *name;
 	void (*enter)(void);
-	bool may, could;
+	bool may, is_in_effect, could;
 	int securebits;
 	const char *shown;   /* by undump --info; NULL = nothing */
 	const char *refusal; /* by a node that runs it as another user; NULL = none */
@@ -49,6 +49,11 @@ static void drop_permitted(void)
 	rights_drop(DROPPED);
 }
 
+static void suspend(void)
+{
+	rights_suspend(DROPPED);
+}
+
 static void drop_bounding(void)
 {
 	rights_drop_bounding(DROPPED);
@@ -60,12 +65,13 @@ static void confine_root(void)
 }
 
 static const struct confinement confinements[] = {
-	{ "nothing", keep_all, true, true, 0, NULL, NULL, NULL },
-	{ "permitted", drop_permitted, false, true, 0, "root without net_raw", NULL, NULL },
-	{ "bounding", drop_bounding, true, false, 0, "bounding set without net_raw",
+	{ "nothing", keep_all, true, true, true, 0, NULL, NULL, NULL },
+	{ "permitted", drop_permitted, false, false, true, 0, "root without net_raw", NULL, NULL },
+	{ "effective", suspend, true, false, true, 0, "without effect net_raw", NULL, NULL },
+	{ "bounding", drop_bounding, true, true, false, 0, "bounding set without net_raw",
 	  "bounding set: the child could get net_raw",
 	  "bounding set: it cannot be limited to what it was, and so no_new_privs is set\n" },
-	{ "securebits", confine_root, true, true, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED,
+	{ "securebits", confine_root, true, true, true, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED,
 	  "securebits 0x3", "securebits: the child would run without 0x3",
 	  "securebits: those that confine it cannot be set, and so no_new_privs is set\n" },
 };
@@ -77,6 +83,7 @@ static const struct confinement confinements[] = {
 static void look_as_root(void)
 {
 	CHECK_EQUAL(rights_may(DROPPED), confinement->may);
+	CHECK_EQUAL(rights_are_in_effect(DROPPED), confinement->is_in_effect);
 	CHECK_EQUAL(rights_could(DROPPED), confinement->could);
 	CHECK_EQUAL(prctl(PR_GET_SECUREBITS, 0, 0, 0, 0), confinement->securebits);
 	CHECK(rights_may(OTHER) && rights_could(OTHER));

@@ -28,6 +28,14 @@ bool rights_may(unsigned capability)
 	return data[CAP_TO_INDEX(capability)].permitted & CAP_TO_MASK(capability);
 }
 
+bool rights_are_in_effect(unsigned capability)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	get(data);
+	return data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability);
+}
+
 bool rights_would_pass_on(unsigned capability)
 {
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -56,6 +64,15 @@ void rights_drop(unsigned capability)
 
 	get(data);
 	data[CAP_TO_INDEX(capability)].permitted &= ~CAP_TO_MASK(capability);
+	data[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
+	set(data);
+}
+
+void rights_suspend(unsigned capability)
+{
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	get(data);
 	data[CAP_TO_INDEX(capability)].effective &= ~CAP_TO_MASK(capability);
 	set(data);
 }

@@ -209,6 +209,7 @@ static void append_origin(struct sample *sample)
 		.connection = "tcp://n1",
 	};
 	const struct rf_image_rights rights = { .permitted = ~(UINT64_C(1) << 13),
+						.effective = ~(UINT64_C(1) << 21),
 						.bounding = ~(UINT64_C(1) << 24),
 						.root_device = 64769,
 						.root_inode = 131073,

@@ -43,7 +43,7 @@ expect("clocks", info["clocks"], {"monotonic_ns": 7200000000123, "boottime_ns": 
                                   "time_namespace": 4026531834})
 expect("process", pick(info["process"], "pid", "name", "directory", "umask"),
        {"pid": 4711, "name": "sam\"p\\le", "directory": "/home/user", "umask": 0o22})
-expect("rights", info["rights"], { "root_without": "net_raw",
+expect("rights", info["rights"], { "root_without": "net_raw", "without_effect": "sys_admin",
 	"bounding_set_without": "sys_resource", "chroot": True })
 state = info["state"]
 expect("limits", [state["limits"][name] for name in ("NOFILE", "MEMLOCK")],

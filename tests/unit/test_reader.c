@@ -102,6 +102,7 @@ START_TEST(what_an_image_says_besides_is_read)
 	ck_assert_uint_eq(reading.image.identity.home.pid, 4711);
 	ck_assert_str_eq(reading.image.connection, "tcp://n1");
 	ck_assert(reading.image.has_rights);
+	ck_assert_uint_eq(reading.image.rights.effective, ~(UINT64_C(1) << 21));
 	ck_assert_uint_eq(reading.image.rights.bounding, ~(UINT64_C(1) << 24));
 	ck_assert_uint_eq(reading.image.rights.root_inode, 131073);
 	ck_assert_uint_eq(reading.image.lock_count, 2);
