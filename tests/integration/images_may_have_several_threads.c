@@ -147,7 +147,7 @@ static void make_thread(struct rf_image_thread *thread, unsigned number)
 {
 	struct witness *witness = &witnesses[number];
 
-	thread->flags = RF_THREAD_INTERRUPTED;
+	thread->flags |= RF_THREAD_INTERRUPTED;
 	thread->tid = FIRST_TID + number;
 	thread->registers.rip = (uintptr_t)enter;
 	thread->registers.rsp = (uintptr_t)witness->stack + STACK_BYTES;
@@ -235,7 +235,7 @@ static void interrupt_main(struct image *changed)
 {
 	struct rf_image_thread *thread = find_thread(changed, 0);
 
-	thread->flags = RF_THREAD_INTERRUPTED;
+	thread->flags |= RF_THREAD_INTERRUPTED;
 	thread->registers.rip = (uintptr_t)enter_main;
 	thread->registers.rax = 77;
 	thread->registers.rsp = (uintptr_t)witnesses[0].stack + STACK_BYTES;

@@ -114,6 +114,6 @@ boot Haswell-noTSX
 expect 23 "$folder/masked"
 expect 23 "$folder/back-to-haswell"
 expect 126 "$folder/unmasked"
-expect_words mpx ospke sse4a 3dnow
+expect_words mpx sse4a 3dnow
 shut_down
 exit "$failed"

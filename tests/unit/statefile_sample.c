@@ -190,7 +190,9 @@ static const char *judge_segment(const struct rf_image *image, const struct rf_s
 
 		if (segment->address < mapping->start || segment->address >= mapping->end)
 			continue;
-		return mapping->flags & 1 || segment->bytes > mapping->end - segment->address
+		if (mapping->kind % 2 == 1 && mapping->flags & RF_MAPPING_SHARED)
+			return "a segment is in a shared file";
+		return segment->bytes > mapping->end - segment->address
 			       ? "a segment is not within its mapping"
 			       : NULL;
 	}

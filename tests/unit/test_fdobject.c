@@ -20,10 +20,10 @@ static struct rf_fdtable table;
 static struct rf_arena arena;
 static struct rf_report report;
 
-/* Those of the test itself. */
+/* Those of the test itself, and of who runs it. */
 static bool is_ours(int fd)
 {
-	return fd < FIRST;
+	return fd < FIRST || fd > FIRST + 4;
 }
 
 /* Eventfds with FIRST, with FIRST + 1 and two duplicates of it, and with FIRST + 4. */
